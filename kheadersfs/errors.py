@@ -1,0 +1,61 @@
+"""Everything that can go wrong, as one small tree.
+
+Each class is one exit status of the command line, so a caller of the Python
+API and a shell script tell the same cases apart. A message is one line and
+says what failed, on what, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class KheadersfsError(Exception):
+    """Work failed: a full disk, a source tree that changed, a failed helper."""
+
+    exit_status = 1
+
+
+class UsageError(KheadersfsError):
+    """The arguments do not make sense together, or name the wrong kind of thing."""
+
+    exit_status = 2
+
+
+class MountpointError(KheadersfsError):
+    """The mountpoint is missing, busy, not empty, or not ours."""
+
+    exit_status = 10
+
+
+class ArchiveUnavailable(KheadersfsError):
+    """The archive cannot be opened or read."""
+
+    exit_status = 11
+
+
+class UnsupportedArchive(KheadersfsError):
+    """The file is readable but is no archive that we can serve."""
+
+    exit_status = 12
+
+
+class DamagedArchive(KheadersfsError):
+    """The archive is truncated, corrupt, or contradicts itself."""
+
+    exit_status = 13
+
+
+class RefusedArchive(KheadersfsError):
+    """The archive is well-formed but unsafe or over a limit."""
+
+    exit_status = 14
+
+
+class FuseUnavailable(KheadersfsError):
+    """FUSE cannot be used: no device, no permission, or a part is not installed."""
+
+    exit_status = 15
+
+
+def reason(error: OSError) -> str:
+    """The system's own words for *error*, without errno and path, for use in a message."""
+    return error.strerror or str(error)
