@@ -1,0 +1,151 @@
+"""The table of independently decodable blocks.
+
+Laid end to end, what the blocks decode to is one stream of bytes; offsets everywhere above this
+module are offsets into that stream. ``decode`` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive import xz, zstd
+from kheadersfs.errors import DamagedArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kheadersfs.archive.source import Source
+
+
+class BlockTable:
+    """Blocks laid end to end: block *i* holds the bytes starts[i] to starts[i + 1].
+
+    ``starts`` has one element more than there are blocks. ``digests``, once an index has
+    supplied them, are the SHA-256 of the stored bytes of the first blocks.
+    """
+
+    __slots__ = ("digests", "name", "starts")
+
+    def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
+        self.name = name
+        self.starts = array("Q", accumulate(decoded_sizes, initial=0))
+        self.digests: Sequence[bytes] = ()
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def total(self) -> int:
+        """Size of the whole stream in bytes."""
+        return self.starts[-1]
+
+    def covering(self, start: int, size: int) -> range:
+        """Return the numbers of the blocks that hold *size* bytes from *start*.
+
+        Raises DamagedArchive when they are not all inside the stream.
+        """
+        end = start + size
+        if start < 0 or size < 0 or end > self.starts[-1]:
+            raise DamagedArchive(
+                f"{self.name}: an extent of {size} bytes at {start} lies outside the archive"
+            )
+        if size == 0:
+            return range(0)
+        first = bisect_right(self.starts, start) - 1
+        last = first
+        while self.starts[last + 1] < end:
+            last += 1
+        return range(first, last + 1)
+
+    def decode(self, number: int) -> bytes:
+        """Return the content of block *number*, checked. Raises DamagedArchive."""
+        stored = self.stored(number)
+        try:
+            if number < len(self.digests):
+                self._check_digest(number, stored)
+            return self._unpack(number, stored)
+        except ValueError as error:
+            raise DamagedArchive(
+                f"{self.name}: block {number} of {len(self)} is damaged: {error}; "
+                "make or fetch the archive again"
+            ) from error
+
+    def stored(self, number: int) -> bytes:
+        """Return the stored, compressed bytes of block *number*."""
+        raise NotImplementedError
+
+    def _unpack(self, number: int, stored: bytes) -> bytes:
+        """Return what *stored* decodes to. Raises ValueError."""
+        raise NotImplementedError
+
+    def _check_digest(self, number: int, stored: bytes) -> None:
+        import hashlib  # 4 ms, which only archives with an index pay
+
+        if hashlib.sha256(stored).digest() != self.digests[number]:
+            raise ValueError("its SHA-256 is not the one in the index")
+
+
+class XzBlocks(BlockTable):
+    """The blocks of an .xz file."""
+
+    __slots__ = ("blocks", "source")
+
+    def __init__(self, source: Source, blocks: list[xz.XzBlock]) -> None:
+        super().__init__(source.name, (block.decoded_size for block in blocks))
+        self.source = source
+        self.blocks = blocks
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored."""
+        block = self.blocks[number]
+        return self.source.read_at(block.offset, block.stored_size)
+
+    def _unpack(self, number: int, stored: bytes) -> bytes:
+        return xz.decode_block(stored, self.blocks[number])
+
+
+class ZstdBlocks(BlockTable):
+    """The frames of a zstd file, all of known size."""
+
+    __slots__ = ("frames", "source")
+
+    def __init__(self, source: Source, frames: list[zstd.ZstdFrame]) -> None:
+        super().__init__(source.name, (frame.decoded_size for frame in frames))
+        self.source = source
+        self.frames = frames
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored."""
+        frame = self.frames[number]
+        return self.source.read_at(frame.offset, frame.stored_size)
+
+    def _unpack(self, number: int, stored: bytes) -> bytes:
+        return zstd.decode_frame(stored, self.frames[number].decoded_size)
+
+
+class HeldBlocks(BlockTable):
+    """Blocks that are held in memory, compressed: what one pass over an archive leaves behind.
+
+    Each block was verified before it was put here, and carries a checksum of its own since.
+    """
+
+    __slots__ = ("_stored",)
+
+    def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
+        super().__init__(name, decoded_sizes)
+        self._stored = stored
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that the compressed blocks take."""
+        return sum(map(len, self._stored))
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored."""
+        return self._stored[number]
+
+    def _unpack(self, number: int, stored: bytes) -> bytes:
+        return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])

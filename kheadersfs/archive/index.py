@@ -1,0 +1,236 @@
+"""The embedded index: the table of an archive's members, stored behind its end marker.
+
+It is the content of the archive's last block, after any zero padding: a header, the sections as
+``encode`` joins them, a footer. All numbers are little-endian. A column is stored in the narrowest
+of 1, 2, 4 and 8 bytes that holds its largest value; its width precedes it.
+
+Two columns are not stored as they are in memory. Names have lengths, not ends. The start of a
+directory and of a symlink follow from the sizes before them, so only those of files are kept,
+in units of ``1 << start_shift`` bytes (tar aligns content to 512).
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import sys
+import zlib
+from array import array
+from itertools import accumulate
+from typing import NamedTuple
+
+from kheadersfs.archive.table import Table
+
+VERSION = 1
+DIGEST_SIZE = 32
+_HEADER_MAGIC = b"KHDRidx\n"
+_FOOTER_MAGIC = b"KHDRend\n"
+# magic, version, entries, inodes, blocks, hot blocks, start shift, lengths of release and arch,
+# size of the names, size of the targets, size of the stream before the index's block
+_HEADER = struct.Struct("<8sIIIIIIHHQQQ")
+# magic, CRC-32 of all before the footer, bytes before the footer
+_FOOTER = struct.Struct("<8sIQ")
+FOOTER_SIZE = _FOOTER.size
+_WIDTHS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_LARGEST_SHIFT = 9
+
+
+class Index(NamedTuple):
+    """What the index says of its archive.
+
+    ``release`` and ``arch`` (the kernel's SRCARCH) are of the kernel that the headers belong to,
+    empty when unknown. ``digests`` are the SHA-256 of the stored bytes of every block before
+    the index's own, of which the first ``hot_blocks`` are what most builds read.
+    ``stream_size`` is what those blocks decode to, in bytes.
+    """
+
+    table: Table
+    release: str
+    arch: str
+    digests: list[bytes]
+    hot_blocks: int
+    stream_size: int
+
+
+def encode(index: Index) -> bytes:
+    """Return *index* as bytes, footer included; what is put before them does not matter."""
+    table = index.table
+    starts = [
+        start if stat.S_ISREG(mode) else 0
+        for mode, start in zip(table.inode_mode, table.inode_start, strict=True)
+    ]
+    combined = 1 << _LARGEST_SHIFT
+    for start in starts:
+        combined |= start
+    shift = (combined & -combined).bit_length() - 1
+    release, arch = index.release.encode(), index.arch.encode()
+    ends = table.entry_name_end
+    header = _HEADER.pack(
+        _HEADER_MAGIC,
+        VERSION,
+        len(table.entry_inode),
+        len(table.inode_mode),
+        len(index.digests),
+        index.hot_blocks,
+        shift,
+        len(release),
+        len(arch),
+        len(table.names),
+        len(table.targets),
+        index.stream_size,
+    )
+    name_lengths = array("B", map(int.__sub__, ends, [0, *ends[:-1]]))
+    # Times may lie before 1970, so they are kept as they would be in memory, unsigned.
+    times = array("Q", table.inode_mtime.tobytes())
+    payload = b"".join(
+        (
+            header,
+            release,
+            arch,
+            *index.digests,
+            table.names,
+            table.targets,
+            _encode_column(name_lengths),
+            _encode_column(table.entry_inode),
+            _encode_column(table.inode_mode),
+            _encode_column(table.inode_links),
+            _encode_column(times),
+            _encode_column(table.inode_size),
+            _encode_column(array("Q", [start >> shift for start in starts])),
+        )
+    )
+    return payload + _FOOTER.pack(_FOOTER_MAGIC, zlib.crc32(payload), len(payload))
+
+
+def _encode_column(column: array[int]) -> bytes:
+    largest = max(column, default=0)
+    width = next(width for width in _WIDTHS if largest < 1 << (8 * width))
+    narrow = array(_WIDTHS[width], column)
+    if sys.byteorder == "big":
+        narrow.byteswap()
+    return bytes((width,)) + narrow.tobytes()
+
+
+def is_present(content: bytes) -> bool:
+    """Tell whether *content*, of an archive's last block, ends with an index's footer."""
+    footer = content[-FOOTER_SIZE:]
+    return len(footer) == FOOTER_SIZE and footer.startswith(_FOOTER_MAGIC)
+
+
+def decode(content: bytes) -> Index:
+    """Return the index at the end of *content*, the last block of an archive.
+
+    Every number is checked against what it refers to inside the index. Raises ValueError for
+    anything that is not exactly an index of this version.
+    """
+    _, checksum, size = _FOOTER.unpack(content[-FOOTER_SIZE:])
+    end = len(content) - FOOTER_SIZE
+    if size > end or size < _HEADER.size:
+        raise ValueError("its footer states a wrong length")
+    payload = content[end - size : end]
+    if zlib.crc32(payload) != checksum:
+        raise ValueError("it does not match its checksum")
+    magic, version, *_ = header = _HEADER.unpack_from(payload)
+    if magic != _HEADER_MAGIC:
+        raise ValueError("it has no header")
+    if version != VERSION:
+        raise ValueError(f"its version is {version}, and this program knows {VERSION}")
+    try:
+        return _Decoding(payload, header).index()
+    except (OverflowError, UnicodeDecodeError) as error:
+        raise ValueError("it holds a value that cannot be") from error
+
+
+class _Decoding:
+    """One walk through a payload's sections."""
+
+    def __init__(self, payload: bytes, header: tuple[int, ...]) -> None:
+        self._payload = payload
+        self._position = _HEADER.size
+        (
+            *_,
+            self._entries,
+            self._inodes,
+            self._blocks,
+            self._hot_blocks,
+            self._shift,
+            self._release_size,
+            self._arch_size,
+            self._names_size,
+            self._targets_size,
+            self._stream_size,
+        ) = header
+        if self._shift > _LARGEST_SHIFT:
+            raise ValueError("its starts have an impossible unit")
+
+    def index(self) -> Index:
+        """Return the index. Raises ValueError."""
+        release = self._take(self._release_size).decode()
+        arch = self._take(self._arch_size).decode()
+        joined = self._take(self._blocks * DIGEST_SIZE)
+        digests = [
+            joined[position : position + DIGEST_SIZE]
+            for position in range(0, len(joined), DIGEST_SIZE)
+        ]
+        table = self._table()
+        if self._position != len(self._payload):
+            raise ValueError("it has stray bytes behind its columns")
+        table.check()
+        return Index(table, release, arch, digests, self._hot_blocks, self._stream_size)
+
+    def _table(self) -> Table:
+        names = self._take(self._names_size)
+        targets = self._take(self._targets_size)
+        name_lengths = self._column(self._entries, "B")
+        if 0 in name_lengths or b"/" in names or b"\0" in names or b"\0" in targets:
+            raise ValueError("it has a name that cannot be")
+        entry_inode = self._column(self._entries, "I")
+        modes = self._column(self._inodes, "I")
+        links = self._column(self._inodes, "I")
+        times = array("q", self._column(self._inodes, "Q").tobytes())
+        sizes = self._column(self._inodes, "Q")
+        starts = self._column(self._inodes, "Q")
+        return Table(
+            entry_inode=entry_inode,
+            entry_name_end=array("I", accumulate(name_lengths)),
+            names=names,
+            inode_mode=modes,
+            inode_links=links,
+            inode_mtime=times,
+            inode_size=sizes,
+            inode_start=_restore_starts(modes, sizes, starts, self._shift),
+            targets=targets,
+        )
+
+    def _take(self, size: int) -> bytes:
+        piece = self._payload[self._position : self._position + size]
+        if len(piece) != size:
+            raise ValueError("a section is cut off")
+        self._position += size
+        return piece
+
+    def _column(self, length: int, typecode: str) -> array[int]:
+        width = self._take(1)[0]
+        if width not in _WIDTHS:
+            raise ValueError(f"a column is {width} bytes wide")
+        column = array(_WIDTHS[width], self._take(width * length))
+        if sys.byteorder == "big":
+            column.byteswap()
+        return column if column.typecode == typecode else array(typecode, column)
+
+
+def _restore_starts(
+    modes: array[int], sizes: array[int], starts: array[int], shift: int
+) -> array[int]:
+    """Return *starts* in bytes, with those of directories and symlinks counted up."""
+    restored = array("Q", [start << shift for start in starts])
+    entry, target = 0, 0
+    for row, mode in enumerate(modes):
+        if not stat.S_ISREG(mode):
+            if stat.S_ISDIR(mode):
+                restored[row] = entry
+                entry += sizes[row]
+            else:
+                restored[row] = target
+                target += sizes[row]
+    return restored

@@ -1,0 +1,171 @@
+"""The members of an archive as one stream, through libarchive; its only importer.
+
+libarchive reads tar (ustar, pax, GNU) and cpio (newc, crc, odc) below gzip, bzip2, xz, zstd and
+lz4. Only those are switched on, and only one layer of compression is accepted.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kheadersfs.archive.source import Source
+
+READ_SIZE = 256 << 10
+_OUR_FORMATS = ("tar", "cpio")
+
+
+class Member(NamedTuple):
+    """One member's header.
+
+    ``name`` and ``target`` are raw bytes as the archive has them. ``mode`` is st_mode, type
+    included; ``mtime`` is in nanoseconds; ``size`` counts the bytes of content that follow.
+    ``target`` is what a symlink or a hard link points to; ``hard_link`` tells them apart.
+    """
+
+    name: bytes
+    mode: int
+    mtime: int
+    size: int
+    target: bytes | None
+    hard_link: bool
+
+
+class _Callbacks:
+    """What libarchive calls to get the archive's bytes.
+
+    An exception cannot pass through C, so it is kept here and raised on the other side.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._offset = 0
+        self._piece = b""
+        self.failure: KheadersfsError | None = None
+
+    def read(self, _archive: int, _context: int, buffer: ctypes.Array[ctypes.c_void_p]) -> int:
+        """Point *buffer* to the next bytes and return how many there are."""
+        length = min(READ_SIZE, self._source.size - self._offset)
+        try:
+            self._piece = self._source.read_at(self._offset, length)
+        except KheadersfsError as error:
+            self.failure = error
+            return -1
+        self._offset += length
+        buffer[0] = ctypes.cast(ctypes.c_char_p(self._piece), ctypes.c_void_p)
+        return length
+
+
+class MemberStream:
+    """An open archive, positioned before its first member. Not for use by two threads."""
+
+    def __init__(self, source: Source, compression: str) -> None:
+        from libarchive import ffi
+
+        self._ffi = ffi
+        self._name = source.name
+        self._callbacks = _Callbacks(source)
+        # libarchive keeps the address of this object, not a reference.
+        self._read_callback = ffi.READ_CALLBACK(self._callbacks.read)
+        self._entry = None
+        self._archive = ffi.read_new()
+        try:
+            self._entry = ffi.entry_new()
+            self._pathname_utf8 = ffi.ffi("entry_pathname_utf8", [ctypes.c_void_p], ctypes.c_char_p)
+            self._open(compression)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, compression: str) -> None:
+        ffi = self._ffi
+        if compression != "none":
+            ffi.get_read_filter_function(compression)(self._archive)
+        for format_name in _OUR_FORMATS:
+            ffi.get_read_format_function(format_name)(self._archive)
+        with self._errors():
+            ffi.read_open(self._archive, None, ffi.NO_OPEN_CB, self._read_callback, ffi.NO_CLOSE_CB)
+        if ffi.filter_count(self._archive) > 2:  # one is the reading itself
+            raise UnsupportedArchive(f"{self._name}: is compressed more than once; unpack it once")
+
+    def close(self) -> None:
+        """Free what libarchive holds. The stream cannot be used afterwards."""
+        if self._entry is not None:
+            self._ffi.entry_free(self._entry)
+            self._entry = None
+        if self._archive is not None:
+            self._ffi.read_free(self._archive)
+            self._archive = None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn libarchive's errors into ours."""
+        try:
+            yield
+        except self._ffi.ArchiveError as error:
+            if self._callbacks.failure is not None:
+                raise self._callbacks.failure from error
+            text = str(error.msg or "libarchive cannot read it").strip()
+            if "Unrecognized archive format" in text:
+                raise UnsupportedArchive(
+                    f"{self._name}: holds neither tar nor cpio; "
+                    "give an archive of kernel headers in one of these"
+                ) from error
+            raise DamagedArchive(
+                f"{self._name}: is damaged or truncated ({text}); make or fetch it again"
+            ) from error
+
+    def __iter__(self) -> Iterator[Member]:
+        """Step through the members. The content of each can be read until the next step."""
+        ffi, archive, entry = self._ffi, self._archive, self._entry
+        while True:
+            with self._errors():
+                if ffi.read_next_header2(archive, entry) == ffi.ARCHIVE_EOF:
+                    return
+            yield self._member()
+
+    def _member(self) -> Member:
+        ffi, entry = self._ffi, self._entry
+        name: bytes = ffi.entry_pathname(entry) or self._pathname_utf8(entry) or b""
+        mode: int = ffi.entry_mode(entry) & 0xFFFF
+        mtime: int = ffi.entry_mtime(entry) * 1_000_000_000 + ffi.entry_mtime_nsec(entry)
+        target: bytes | None = ffi.entry_hardlink(entry)
+        hard_link = target is not None
+        if target is None and stat.S_ISLNK(mode):
+            target = ffi.entry_symlink(entry) or b""
+        size: int = ffi.entry_size(entry)
+        return Member(name, mode, mtime, size, target, hard_link)
+
+    def read_into(self, buffer: bytearray, offset: int, length: int) -> None:
+        """Put the current member's next *length* bytes into *buffer* at *offset*.
+
+        Holes of sparse files come as zeros. Raises DamagedArchive when there are fewer.
+        """
+        view = (ctypes.c_char * length).from_buffer(buffer, offset)
+        done = 0
+        while done < length:
+            with self._errors():
+                count = self._ffi.read_data(self._archive, ctypes.byref(view, done), length - done)
+            if count == 0:
+                raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
+            done += count
+
+
+@contextmanager
+def open_members(source: Source, compression: str) -> Iterator[MemberStream]:
+    """Open *source*, compressed as *compression* says (one of opening.MAGICS), as a stream.
+
+    Raises UnsupportedArchive when there is neither tar nor cpio inside.
+    """
+    stream = MemberStream(source, compression)
+    try:
+        yield stream
+    finally:
+        stream.close()

@@ -1,0 +1,108 @@
+"""Read an archive without an index: once, from front to back, keeping everything.
+
+The content goes into blocks of a fixed size, and full blocks are compressed by other threads while
+this one goes on. So what stays in memory is near the compressed size, and is served by the same
+code as an archive that was packed in blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive import zstd
+from kheadersfs.archive.blocks import HeldBlocks
+from kheadersfs.archive.building import Refusal, TableBuilder
+from kheadersfs.archive.members import MemberStream, open_members
+from kheadersfs.errors import DamagedArchive
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.source import Source
+    from kheadersfs.archive.table import Table
+
+HELD_BLOCK_SIZE = 256 << 10
+HELD_LEVEL = 3
+BLOCKS_UNDER_WAY = 8
+
+
+class Pass(NamedTuple):
+    """What one pass yields: the table, the content it refers to, and what was left out."""
+
+    table: Table
+    blocks: HeldBlocks
+    refusals: list[Refusal]
+
+
+class _Compressor:
+    """Compresses full blocks in threads; they stay in order."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(os.cpu_count(), "compress")
+        self._stored: list[Future[bytes]] = []
+        self._sizes: list[int] = []
+
+    def put(self, content: bytes) -> None:
+        """Hand over one block; waits while too many are under way."""
+        if len(self._stored) >= BLOCKS_UNDER_WAY:
+            self._stored[-BLOCKS_UNDER_WAY].result()
+        self._stored.append(self._pool.submit(zstd.encode_frame, content, HELD_LEVEL))
+        self._sizes.append(len(content))
+
+    def blocks(self, name: str) -> HeldBlocks:
+        """Wait for the last block and return all of them."""
+        return HeldBlocks(name, [future.result() for future in self._stored], self._sizes)
+
+    def close(self) -> None:
+        """End the threads; what is not yet compressed is given up."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class _ContentWriter:
+    """Lays member after member into blocks of HELD_BLOCK_SIZE."""
+
+    def __init__(self, compressor: _Compressor) -> None:
+        self._compressor = compressor
+        self._buffer = bytearray(HELD_BLOCK_SIZE)
+        self._filled = 0
+        self.position = 0
+        """Offset of the next byte in the stream that the blocks make."""
+
+    def copy(self, stream: MemberStream, size: int) -> None:
+        """Read the current member's content of *size* bytes into the blocks."""
+        while size:
+            length = min(size, HELD_BLOCK_SIZE - self._filled)
+            stream.read_into(self._buffer, self._filled, length)
+            self._filled += length
+            self.position += length
+            size -= length
+            if self._filled == HELD_BLOCK_SIZE:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is in the buffer."""
+        if self._filled:
+            self._compressor.put(bytes(memoryview(self._buffer)[: self._filled]))
+            self._filled = 0
+
+
+def read_in_one_pass(source: Source, compression: str) -> Pass:
+    """Read all of *source*, compressed as *compression* says.
+
+    Nothing is returned before the last byte was read and every checksum on the way was right.
+    Raises DamagedArchive, UnsupportedArchive.
+    """
+    builder = TableBuilder()
+    with closing(_Compressor()) as compressor, open_members(source, compression) as stream:
+        writer = _ContentWriter(compressor)
+        for member in stream:
+            taken = builder.add(member, writer.position)
+            if taken and stat.S_ISREG(member.mode):
+                writer.copy(stream, member.size)
+        writer.flush()
+        blocks = compressor.blocks(source.name)
+    if builder.members == 0:
+        raise DamagedArchive(f"{source.name}: has no members; make or fetch it again")
+    return Pass(builder.build(), blocks, builder.refusals)

@@ -1,0 +1,220 @@
+"""Open an archive: the one place that knows which kind of file is read in which way."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive import index as embedded
+from kheadersfs.archive import xz, zstd
+from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
+from kheadersfs.archive.source import open_source
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.building import Refusal
+    from kheadersfs.archive.source import Source
+    from kheadersfs.archive.table import Table
+
+MAGICS = {
+    "xz": xz.MAGIC,
+    "zstd": zstd.MAGIC,
+    "gzip": b"\x1f\x8b\x08",
+    "bzip2": b"BZh",
+    "lz4": b"\x04\x22\x4d\x18",
+}
+_CPIO_MAGICS = (b"070701", b"070702", b"070707")
+_TAR_BLOCK = 512
+# GNU cpio and tar pad to their output block; nobody uses larger ones than this.
+_LARGEST_PADDING = 1 << 20
+_LARGEST_INDEX = 256 << 20
+
+
+class Content(NamedTuple):
+    """What is in an archive: every name and inode, and the blocks their extents refer to.
+
+    ``indexed`` tells that it came from the embedded index, so that nothing but that was
+    decoded; ``digests`` and what follows are only known then. ``refusals`` are members left out.
+    ``warning`` says why an index that is there was not used.
+    """
+
+    table: Table
+    blocks: BlockTable
+    indexed: bool
+    release: str
+    arch: str
+    hot_blocks: int
+    refusals: list[Refusal]
+    warning: str
+
+
+class Archive:
+    """An open archive whose content is read when ``load`` is first called.
+
+    ``compression`` is one of MAGICS or "none". ``blocks`` are those of the file itself when they
+    can be decoded one by one. ``checked`` is False when nothing would show damage.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Look at the file's framing, without decompressing anything.
+
+        Raises UnsupportedArchive, or DamagedArchive when the file does not look complete.
+        """
+        self.source = source
+        self.compression = sniff(source)
+        self.blocks: BlockTable | None = None
+        self.checked = True
+        if self.compression == "xz":
+            blocks = xz.read_blocks(source)
+            self.blocks = XzBlocks(source, blocks)
+            self.checked = all(block.check for block in blocks)
+        elif self.compression == "zstd":
+            frames = zstd.read_frames(source)
+            self.checked = all(frame.checked for frame in frames)
+            if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
+                self.blocks = ZstdBlocks(source, frames)
+        elif self.compression == "none":
+            self.checked = False
+            _check_end(source)
+        self._lock = threading.Lock()
+        self._content: Content | None = None
+
+    def load(self) -> Content:
+        """Return the content; the first call reads the index, or everything without one.
+
+        May be called from any thread. Raises DamagedArchive, UnsupportedArchive.
+        """
+        with self._lock:
+            if self._content is None:
+                self._content = self._read()
+            return self._content
+
+    def close(self) -> None:
+        """Close the file. What one pass has read stays usable."""
+        self.source.close()
+
+    def _read(self) -> Content:
+        warning = ""
+        if self.blocks is not None and len(self.blocks) > 1:
+            try:
+                index = read_index(self.blocks)
+            except ValueError as error:
+                warning = f"{self.source.name}: its index is not used: {error}"
+            else:
+                if index is not None:
+                    self.blocks.digests = index.digests
+                    return Content(
+                        table=index.table,
+                        blocks=self.blocks,
+                        indexed=True,
+                        release=index.release,
+                        arch=index.arch,
+                        hot_blocks=index.hot_blocks,
+                        refusals=[],
+                        warning="",
+                    )
+        return self._read_everything(warning)
+
+    def _read_everything(self, warning: str) -> Content:
+        from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
+
+        result = read_in_one_pass(self.source, self.compression)
+        return Content(
+            table=result.table,
+            blocks=result.blocks,
+            indexed=False,
+            release="",
+            arch="",
+            hot_blocks=0,
+            refusals=result.refusals,
+            warning=warning,
+        )
+
+
+def open_archive(path: str | bytes) -> Archive:
+    """Open the archive at *path*.
+
+    Raises ArchiveUnavailable, UnsupportedArchive, or DamagedArchive when it looks incomplete.
+    """
+    source = open_source(path)
+    try:
+        return Archive(source)
+    except BaseException:
+        source.close()
+        raise
+
+
+def sniff(source: Source) -> str:
+    """Return how *source* is compressed, from its first bytes.
+
+    Raises UnsupportedArchive when it is neither compressed nor tar nor cpio.
+    """
+    head = source.read_at(0, min(_TAR_BLOCK, source.size))
+    for compression, magic in MAGICS.items():
+        if head.startswith(magic):
+            return compression
+    if head.startswith(_CPIO_MAGICS) or _is_tar_header(head):
+        return "none"
+    raise UnsupportedArchive(
+        f"{source.name}: is neither tar nor cpio, plain or compressed with "
+        f"{', '.join(MAGICS)}; give an archive of kernel headers"
+    )
+
+
+def _is_tar_header(head: bytes) -> bool:
+    """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
+    if len(head) < _TAR_BLOCK:
+        return False
+    try:
+        stated = int(head[148:156].strip(b" \0") or b"x", 8)
+    except ValueError:
+        return False
+    return stated == sum(head) - sum(head[148:156]) + 8 * 0x20
+
+
+def _check_end(source: Source) -> None:
+    """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
+    head = source.read_at(0, 6)
+    tail = source.read_at(
+        max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
+    )
+    if head in _CPIO_MAGICS:
+        complete = b"TRAILER!!!" in tail
+    else:
+        complete = source.size % _TAR_BLOCK == 0 and tail.endswith(bytes(2 * _TAR_BLOCK))
+    if not complete:
+        raise DamagedArchive(
+            f"{source.name}: has no end marker: it is truncated; make or fetch it again"
+        )
+
+
+def read_index(blocks: BlockTable) -> embedded.Index | None:
+    """Return the index in the last of *blocks*; None when there is none.
+
+    Raises ValueError when there is one that cannot be used.
+    """
+    last = len(blocks) - 1
+    if blocks.starts[last + 1] - blocks.starts[last] > _LARGEST_INDEX:
+        return None
+    try:
+        content = blocks.decode(last)
+    except DamagedArchive as error:
+        # Whether it held an index or content, one pass will find the damage and name it.
+        raise ValueError(str(error)) from error
+    if not embedded.is_present(content):
+        return None
+    index = embedded.decode(content)
+    if len(index.digests) != last or index.stream_size != blocks.starts[last]:
+        raise ValueError("it belongs to another archive")
+    if index.hot_blocks > last:
+        raise ValueError("it claims more blocks than there are")
+    _check_extents(index.table, blocks.starts[last])
+    return index
+
+
+def _check_extents(table: Table, end: int) -> None:
+    """Check that every extent ends before *end*. Raises ValueError."""
+    farthest = max(map(int.__add__, table.inode_start, table.inode_size))
+    # Directories and symlinks count entries and target bytes there: always less than content.
+    if farthest > end:
+        raise ValueError("it has an extent outside the archive")

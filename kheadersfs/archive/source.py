@@ -1,0 +1,115 @@
+"""Positional reads over an archive's bytes.
+
+There is no shared cursor, so any thread may read at any time, and the file is never mapped:
+a mapped file that somebody truncates kills its reader with SIGBUS, where a read can fail.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, UnsupportedArchive, reason
+
+
+class Source:
+    """Bytes that can be read at any offset.
+
+    ``name`` is for messages; ``size`` is in bytes and was true when the source was opened.
+    """
+
+    __slots__ = ("name", "size")
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly *length* bytes from *offset*.
+
+        Raises DamagedArchive when they are not there (any more).
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what the source holds."""
+
+
+class FileSource(Source):
+    """An open regular file, owned by this object."""
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self, descriptor: int, name: str, size: int) -> None:
+        super().__init__(name, size)
+        self.descriptor = descriptor
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at; a file that shrank while it was served ends here, as an error."""
+        pieces: list[bytes] = []
+        missing = length
+        while missing > 0:
+            try:
+                piece = os.pread(self.descriptor, missing, offset + length - missing)
+            except OSError as error:
+                raise DamagedArchive(
+                    f"{self.name}: cannot read {missing} bytes at offset {offset}: {reason(error)}"
+                ) from error
+            if not piece:
+                raise DamagedArchive(
+                    f"{self.name}: the file ends before offset {offset + length}: "
+                    "it is truncated; make or fetch it again"
+                )
+            pieces.append(piece)
+            missing -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class BytesSource(Source):
+    """An archive that is held in memory."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: bytes, name: str = "archive in memory") -> None:
+        super().__init__(name, len(content))
+        self.content = content
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at."""
+        piece = self.content[offset : offset + length]
+        if len(piece) != length:
+            raise DamagedArchive(f"{self.name}: ends before offset {offset + length}")
+        return piece
+
+
+def open_source(path: str | bytes) -> FileSource:
+    """Open the regular file at *path* for positional reads.
+
+    Raises ArchiveUnavailable when it cannot be opened or is not a regular file,
+    UnsupportedArchive when it is empty.
+    """
+    name = os.fsdecode(path)
+    try:
+        # O_NONBLOCK: opening a fifo must be refused, not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ArchiveUnavailable(f"{name}: cannot open the archive: {reason(error)}") from error
+    except ValueError as error:
+        raise ArchiveUnavailable(f"{name!r}: not a file name: {error}") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ArchiveUnavailable(f"{name}: is {kind}; name an archive of kernel headers")
+        if status.st_size == 0:
+            raise UnsupportedArchive(f"{name}: the file is empty; make or fetch it again")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return FileSource(descriptor, name, status.st_size)

@@ -1,0 +1,196 @@
+"""The framing of zstd files: find the frames, decode one, and write several with a seek table.
+
+Sources: RFC 8878 (frames, blocks, skippable frames) and "Zstandard Seekable Format", version
+0.1.0 (contrib/seekable_format in the zstd repository). The compressed
+data itself is libzstd's business.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.source import Source
+from kheadersfs.errors import DamagedArchive, KheadersfsError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE_LOW, _SKIPPABLE_HIGH = 0x184D2A50, 0x184D2A5F
+_SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
+_SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
+_SEEK_TABLE_FOOTER_SIZE = 9
+_FRAME_HEADER_LIMIT = 18
+# Content is never larger than this in one block (RFC 8878, 3.1.1.2.4).
+_BLOCK_SIZE_LIMIT = 128 << 10
+UNKNOWN = -1
+
+
+class ZstdFrame(NamedTuple):
+    """One frame: where it lies in the file, in bytes, and what it decodes to.
+
+    ``decoded_size`` is UNKNOWN when the frame does not state it; ``checked`` tells whether it
+    ends with a checksum of its content.
+    """
+
+    offset: int
+    stored_size: int
+    decoded_size: int
+    checked: bool
+
+
+def _library() -> ModuleType:
+    """Return the zstd module of the standard library, or its backport before Python 3.14."""
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as error:
+        raise KheadersfsError(
+            "zstd needs Python 3.14 or the package backports.zstd: pip install backports.zstd"
+        ) from error
+    return zstd
+
+
+def read_frames(source: Source) -> list[ZstdFrame]:
+    """Return the frames of *source* that hold content, in file order.
+
+    With a seek table at the end nothing but that table and the first header is read; without
+    one, every block header is. Raises DamagedArchive for anything incomplete or inconsistent.
+    """
+    return _read_seek_table(source) or _walk_frames(source)
+
+
+def _damaged(source: Source, what: str) -> DamagedArchive:
+    return DamagedArchive(
+        f"{source.name}: {what}: it is truncated or damaged; make or fetch it again"
+    )
+
+
+def _read_seek_table(source: Source) -> list[ZstdFrame]:
+    """Return the frames that the seek table lists; none when there is no such table."""
+    if source.size < 8 + _SEEK_TABLE_FOOTER_SIZE:
+        return []
+    footer = source.read_at(source.size - _SEEK_TABLE_FOOTER_SIZE, _SEEK_TABLE_FOOTER_SIZE)
+    if footer[5:] != _SEEK_TABLE_MAGIC:
+        return []
+    count = int.from_bytes(footer[:4], "little")
+    entry_size = 12 if footer[4] & 0x80 else 8
+    table_size = count * entry_size + _SEEK_TABLE_FOOTER_SIZE
+    table_start = source.size - table_size - 8
+    if table_start < 0 or footer[4] & 0x7C:
+        raise _damaged(source, "the zstd seek table does not fit the file")
+    header = source.read_at(table_start, 8)
+    if header != _SEEK_TABLE_FRAME + table_size.to_bytes(4, "little"):
+        raise _damaged(source, "the zstd seek table is not where its footer says")
+    entries = source.read_at(table_start + 8, count * entry_size)
+    checked = count > 0 and _parse_header(source, 0).checked
+    frames: list[ZstdFrame] = []
+    offset = 0
+    for position in range(0, len(entries), entry_size):
+        stored_size = int.from_bytes(entries[position : position + 4], "little")
+        decoded_size = int.from_bytes(entries[position + 4 : position + 8], "little")
+        if decoded_size:
+            frames.append(ZstdFrame(offset, stored_size, decoded_size, checked))
+        offset += stored_size
+    if offset != table_start:
+        raise _damaged(source, "the zstd seek table does not cover the file")
+    return frames
+
+
+class _FrameHeader(NamedTuple):
+    size: int
+    decoded_size: int
+    checked: bool
+
+
+def _parse_header(source: Source, offset: int) -> _FrameHeader:
+    """Return what the frame header at *offset* says (RFC 8878, 3.1.1.1)."""
+    raw = source.read_at(offset, min(_FRAME_HEADER_LIMIT, source.size - offset))
+    if raw[:4] != MAGIC or len(raw) < 6:
+        raise _damaged(source, f"there is no zstd frame at offset {offset}")
+    descriptor = raw[4]
+    single_segment = bool(descriptor & 0x20)
+    if descriptor & 0x08:
+        raise _damaged(source, f"the zstd frame at offset {offset} sets a reserved bit")
+    size_flag = descriptor >> 6
+    size_length = (1 if single_segment else 0, 2, 4, 8)[size_flag]
+    position = 5 + (not single_segment) + (0, 1, 2, 4)[descriptor & 3]
+    end = position + size_length
+    if len(raw) < end:
+        raise _damaged(source, f"the zstd frame header at offset {offset} is cut off")
+    decoded_size = int.from_bytes(raw[position:end], "little") if size_length else UNKNOWN
+    if size_flag == 1:
+        decoded_size += 256
+    return _FrameHeader(end, decoded_size, bool(descriptor & 0x04))
+
+
+def _walk_frames(source: Source) -> list[ZstdFrame]:
+    """Return the content frames, found by stepping from one header to the next."""
+    frames: list[ZstdFrame] = []
+    offset = 0
+    while offset < source.size:
+        prefix = source.read_at(offset, min(8, source.size - offset))
+        if len(prefix) < 8:
+            raise _damaged(source, f"there are stray bytes at offset {offset}")
+        magic = int.from_bytes(prefix[:4], "little")
+        if _SKIPPABLE_LOW <= magic <= _SKIPPABLE_HIGH:
+            end = offset + 8 + int.from_bytes(prefix[4:], "little")
+        else:
+            header = _parse_header(source, offset)
+            end = _end_of_blocks(source, offset + header.size) + 4 * header.checked
+            frames.append(ZstdFrame(offset, end - offset, header.decoded_size, header.checked))
+        if end > source.size:
+            raise _damaged(source, f"the zstd frame at offset {offset} is cut off")
+        offset = end
+    return frames
+
+
+def _end_of_blocks(source: Source, offset: int) -> int:
+    """Return the offset behind the last block of a frame whose first is at *offset*."""
+    while True:
+        if offset + 3 > source.size:
+            raise _damaged(source, "the last zstd frame is cut off")
+        header = int.from_bytes(source.read_at(offset, 3), "little")
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        if kind == 3 or size > _BLOCK_SIZE_LIMIT:
+            raise _damaged(source, f"the zstd block at offset {offset} is invalid")
+        offset += 3 + (1 if kind == 1 else size)
+        if last:
+            return offset
+
+
+def decode_frame(stored: bytes, decoded_size: int) -> bytes:
+    """Return the content of the one frame in *stored*: exactly *decoded_size* bytes.
+
+    Raises ValueError when it does not decode to that, or fails its own checksum.
+    """
+    library = _library()
+    decoder = library.ZstdDecompressor()
+    try:
+        decoded: bytes = decoder.decompress(stored, decoded_size + 1)
+    except library.ZstdError as error:
+        raise ValueError(str(error)) from error
+    if len(decoded) != decoded_size or not decoder.eof or decoder.unused_data:
+        raise ValueError(f"it does not decode to {decoded_size} bytes")
+    return decoded
+
+
+def encode_frame(content: bytes, level: int) -> bytes:
+    """Compress *content* to one frame that states its size and ends with a checksum."""
+    library = _library()
+    parameter = library.CompressionParameter
+    options = {parameter.compression_level: level, parameter.checksum_flag: 1}
+    compressed: bytes = library.compress(content, options=options)
+    return compressed
+
+
+def encode_seek_table(sizes: list[tuple[int, int]]) -> bytes:
+    """Return the skippable frame that lists (stored, decoded) sizes of all frames before it."""
+    entries = b"".join(
+        stored.to_bytes(4, "little") + decoded.to_bytes(4, "little") for stored, decoded in sizes
+    )
+    content = entries + len(sizes).to_bytes(4, "little") + b"\0" + _SEEK_TABLE_MAGIC
+    return _SEEK_TABLE_FRAME + len(content).to_bytes(4, "little") + content

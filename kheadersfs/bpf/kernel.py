@@ -1,0 +1,108 @@
+"""Which kernel runs here, which kernel a set of headers belongs to, and whether they agree.
+
+Architectures go by the name of their directory below ``arch/`` in the kernel's
+sources (the kernel's ``SRCARCH``): x86, arm64, arm, riscv, powerpc, s390, mips,
+loongarch.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from kheadersfs.errors import RefusedArchive
+
+RELEASE_HEADER = "include/generated/utsrelease.h"
+CONFIGURATION_HEADER = "include/generated/autoconf.h"
+
+# The configuration symbol that is set in every kernel of an architecture, and in no other.
+# CONFIG_ARM is not set in arm64 kernels, CONFIG_PPC covers 32 and 64 bits.
+_ARCH_OF_SYMBOL = {
+    b"CONFIG_X86": "x86",
+    b"CONFIG_ARM64": "arm64",
+    b"CONFIG_ARM": "arm",
+    b"CONFIG_RISCV": "riscv",
+    b"CONFIG_PPC": "powerpc",
+    b"CONFIG_S390": "s390",
+    b"CONFIG_MIPS": "mips",
+    b"CONFIG_LOONGARCH": "loongarch",
+}
+
+# What uname(2) calls the machine, where that is not already the name of the directory.
+_ARCH_OF_MACHINE_PREFIX = (
+    ("x86_64", "x86"),
+    ("aarch64", "arm64"),
+    ("arm", "arm"),
+    ("riscv", "riscv"),
+    ("ppc", "powerpc"),
+    ("s390", "s390"),
+    ("mips", "mips"),
+    ("loongarch", "loongarch"),
+)
+
+
+class Kernel(NamedTuple):
+    """A kernel as far as its headers are concerned: what ``uname -r`` prints, and its arch."""
+
+    release: str
+    arch: str
+
+    def __str__(self) -> str:
+        return f"{self.release} ({self.arch})"
+
+
+def arch_of_machine(machine: str) -> str:
+    """Return the architecture directory for what ``uname -m`` prints."""
+    if len(machine) == 4 and machine[0] == "i" and machine.endswith("86"):
+        return "x86"
+    for prefix, arch in _ARCH_OF_MACHINE_PREFIX:
+        if machine.startswith(prefix):
+            return arch
+    return machine
+
+
+def running_kernel() -> Kernel:
+    """Return the kernel that this process runs on."""
+    uname = os.uname()
+    return Kernel(uname.release, arch_of_machine(uname.machine))
+
+
+def headers_release(utsrelease: bytes) -> str | None:
+    """Return the release that *utsrelease*, the text of ``RELEASE_HEADER``, defines, if any."""
+    for line in utsrelease.splitlines():
+        words = line.split(maxsplit=2)
+        if words[:2] == [b"#define", b"UTS_RELEASE"] and len(words) == 3:
+            return words[2].strip().strip(b'"').decode("ascii", "replace")
+    return None
+
+
+def headers_arch(autoconf: bytes) -> str | None:
+    """Return the architecture that *autoconf* was configured for, if it is one we know.
+
+    *autoconf* is the text of ``CONFIGURATION_HEADER``, or of ``include/config/auto.conf``,
+    which says the same in the syntax of make.
+    """
+    for line in autoconf.splitlines():
+        if line.startswith(b"#define "):
+            symbol, _, value = line[len(b"#define ") :].partition(b" ")
+        else:
+            symbol, _, value = line.partition(b"=")
+        if value.strip() in (b"1", b"y") and symbol in _ARCH_OF_SYMBOL:
+            return _ARCH_OF_SYMBOL[symbol]
+    return None
+
+
+def require_same_kernel(
+    archive: str, release: str | None, arch: str | None, running: Kernel
+) -> None:
+    """Raise RefusedArchive unless the headers of *archive* are those of the *running* kernel.
+
+    *release* and *arch* are what the headers say of themselves; None means that they do not.
+    """
+    if (release, arch) == running:
+        return
+    raise RefusedArchive(
+        f"{archive} has the headers of {release or 'an unnamed release'} "
+        f"({arch or 'unknown architecture'}), but the running kernel is {running}: "
+        "name a MOUNTPOINT of your own, or pass --any-release"
+    )
