@@ -1,0 +1,1 @@
+"""What users of eBPF need: the right headers, where their tools look, with the flags they take."""

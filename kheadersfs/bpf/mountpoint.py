@@ -1,0 +1,138 @@
+"""The place where bcc and bpftrace look for headers, made ready for a mount and restored after.
+
+What has to be created for a mount is written down in a file inside the mountpoint
+itself. The mount hides it, so nobody sees it; it needs no state elsewhere, survives a
+killed server and a reboot, and is there again the moment that the mount is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from kheadersfs.errors import MountpointError, reason
+
+_RECORD = ".kheadersfs-created"
+
+# Far more than a mountpoint can be deep; a record that says more is not ours.
+_DEEPEST = 64
+
+
+def default_mountpoint(release: str, root: str = "/") -> str:
+    """Return where bcc and bpftrace look for the headers of the kernel *release*."""
+    return os.path.join(root, "lib/modules", release, "build")
+
+
+def has_headers(directory: str) -> bool:
+    """Return whether *directory* already is a complete header tree, by the test that bcc uses.
+
+    Raises MountpointError if a dead mount lies there.
+    """
+    try:
+        return stat.S_ISREG(os.stat(os.path.join(directory, "include/linux/kconfig.h")).st_mode)
+    except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            raise MountpointError(
+                f"{directory} is a mount whose server has died: run kheadersfs umount {directory}"
+            ) from error
+        return False
+
+
+def prepare(mountpoint: str) -> None:
+    """Make *mountpoint* an empty directory to mount on, creating it and its parents if absent.
+
+    Raises MountpointError if it is something else or cannot be made.
+    """
+    try:
+        names = os.listdir(mountpoint)
+    except FileNotFoundError:
+        _create(mountpoint)
+        return
+    except NotADirectoryError:
+        raise MountpointError(f"{mountpoint} is not a directory: name another one") from None
+    except OSError as error:
+        raise MountpointError(f"cannot look into {mountpoint}: {reason(error)}") from error
+    if set(names) - {_RECORD}:
+        raise MountpointError(
+            f"{mountpoint} is neither empty nor a complete header tree: "
+            "move it away, or name another directory"
+        )
+
+
+def restore(mountpoint: str) -> list[str]:
+    """Remove the directories that ``prepare`` created for *mountpoint*; return those removed.
+
+    To be called after unmounting. A directory that is in use by now, because something
+    was put into it, stays. Without a record nothing was created, and nothing is removed.
+    Raises MountpointError if the file system refuses.
+    """
+    record = os.path.join(mountpoint, _RECORD)
+    count = _recorded(record)
+    removed: list[str] = []
+    directory = os.path.abspath(mountpoint)
+    try:
+        if count:
+            os.unlink(record)
+        for _ in range(count):
+            os.rmdir(directory)
+            removed.append(directory)
+            directory = os.path.dirname(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+            raise MountpointError(f"cannot remove {directory}: {reason(error)}") from error
+    return removed
+
+
+def _create(mountpoint: str) -> None:
+    """Create *mountpoint* with its parents and record how many directories that took."""
+    if os.path.islink(mountpoint):
+        target = os.path.join(os.path.dirname(mountpoint), os.readlink(mountpoint))
+        raise MountpointError(
+            f"{mountpoint} is a symbolic link to {target}, which does not exist: "
+            f"run mkdir -p {target} to have the headers mounted there, or remove the link"
+        )
+    created: list[str] = []
+    try:
+        for directory in reversed(_absent(os.path.abspath(mountpoint))):
+            os.mkdir(directory, 0o755)
+            created.append(directory)
+        with open(os.path.join(mountpoint, _RECORD), "x", encoding="ascii") as stream:
+            stream.write(f"{len(created)}\n")
+    except OSError as error:
+        for directory in reversed(created):
+            with contextlib.suppress(OSError):  # somebody else is using it by now
+                os.rmdir(directory)
+        raise MountpointError(
+            f"cannot create {mountpoint}: {reason(error)}; "
+            "name a MOUNTPOINT that you can write to, or use kheadersfs run"
+        ) from error
+
+
+def _absent(directory: str) -> list[str]:
+    """Return *directory* and its parents as far as they do not exist, deepest first."""
+    absent = []
+    while not os.path.lexists(directory):
+        absent.append(directory)
+        directory = os.path.dirname(directory)
+    return absent
+
+
+def _recorded(record: str) -> int:
+    """Return how many directories *record* says were created; 0 without a believable record.
+
+    Only a file of this user or of root counts: anybody may own a directory that we are
+    asked to unmount, and must not choose what we remove above it.
+    """
+    try:
+        fd = os.open(record, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return 0
+    try:
+        if os.fstat(fd).st_uid not in (0, os.geteuid()):
+            return 0
+        text = os.read(fd, 16).strip()
+    finally:
+        os.close(fd)
+    return min(int(text), _DEEPEST) if text.isdigit() else 0
