@@ -73,6 +73,11 @@ class BlockTable:
                 "make or fetch the archive again"
             ) from error
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory that the compressed blocks take: none while they are in a file."""
+        return 0
+
     def stored(self, number: int) -> bytes:
         """Return the stored, compressed bytes of block *number*."""
         raise NotImplementedError
@@ -140,7 +145,7 @@ class HeldBlocks(BlockTable):
 
     @property
     def held(self) -> int:
-        """Bytes of memory that the compressed blocks take."""
+        """See BlockTable.held."""
         return sum(map(len, self._stored))
 
     def stored(self, number: int) -> bytes:

@@ -1,0 +1,99 @@
+"""The command line: one module a command, imported only when it is called.
+
+argparse's namespaces stay in these modules; what is below gets named, typed values.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kheadersfs._version import __version__
+from kheadersfs.errors import KheadersfsError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+INTERRUPTED = 130
+"""What a shell reports for a command that ^C ended."""
+
+
+class CommandModule(Protocol):
+    """What each module of this package provides."""
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return the parser of the command's arguments."""
+
+    def run(self, arguments: list[str]) -> int:
+        """Run the command. Returns its exit status; raises KheadersfsError."""
+
+
+class Command(NamedTuple):
+    """A command's module below this package, and what it does in a few words."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "mount": Command("mount", "mount an archive's headers"),
+    "umount": Command("umount", "unmount, and wait until the memory is free"),
+    "run": Command("run", "run a command that sees the headers, in a mount of its own"),
+    "status": Command("status", "show what is mounted and what it costs"),
+    "ls": Command("ls", "list what is in an archive"),
+    "cat": Command("cat", "print files of an archive"),
+    "info": Command("info", "describe an archive"),
+    "verify": Command("verify", "read all of an archive and check it"),
+}
+
+HELP = """\
+usage: kheadersfs COMMAND ...
+
+Kernel headers as a read-only file system, straight from their compressed archive.
+
+commands:
+{commands}
+
+  kheadersfs COMMAND --help    describes one of them
+  kheadersfs --version         prints the version
+
+exit status: 0 done; 1 failed; 2 usage; 10 mountpoint; 11 archive cannot be opened;
+12 not a supported archive; 13 damaged archive; 14 refused; 15 FUSE unavailable
+"""
+
+
+def load(name: str) -> CommandModule:
+    """Return the module of the command *name*. Raises UsageError for an unknown one."""
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"{name}: no such command; kheadersfs --help lists them")
+    from importlib import import_module
+
+    module: CommandModule = import_module(f"kheadersfs.cli.{command.module}")
+    return module
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that *arguments* (by default the process's) name. Returns its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        commands = "\n".join(f"  {name:9}{command.summary}" for name, command in COMMANDS.items())
+        print(HELP.format(commands=commands), end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else UsageError.exit_status
+    if arguments[0] in ("-V", "--version"):
+        print(f"kheadersfs {__version__}")
+        return 0
+    try:
+        status = load(arguments[0]).run(arguments[1:])
+        sys.stdout.flush()
+    except KheadersfsError as error:
+        print(f"kheadersfs: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader, head perhaps, has seen enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status

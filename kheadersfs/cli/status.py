@@ -1,0 +1,71 @@
+"""``kheadersfs status``."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.errors import MountpointError
+from kheadersfs.fuse import mounting, serving
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser("status", "Show what is mounted at MOUNTPOINT, or everywhere.")
+    arguments.add_argument("--json", action="store_true", help="print it as JSON")
+    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Print the status of one mount, or of all."""
+    values = parser().parse_args(arguments)
+    if values.mountpoint is not None:
+        mountpoint = mounting.require_mount(os.path.realpath(values.mountpoint))
+        status = serving.read_status(mountpoint)
+        print(json.dumps(status, indent=2) if values.json else describe(status))
+        return 0
+    statuses = [serving.read_status(mountpoint) for mountpoint in mounting.list_mounts()]
+    if values.json:
+        print(json.dumps(statuses, indent=2))
+    elif statuses:
+        print("\n\n".join(map(describe, statuses)))
+    else:
+        raise MountpointError("no headers are mounted; kheadersfs mount ARCHIVE MOUNTPOINT")
+    return 0
+
+
+def size(count: int) -> str:
+    """Return *count* bytes for people."""
+    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / (1 << 10):.1f} KiB"
+
+
+def describe(status: dict[str, Any]) -> str:
+    """Return *status* as lines for people."""
+    lines = [
+        f"{status['mountpoint']}",
+        f"  archive    {status['archive']} ({size(status['archive_size'])}, "
+        f"{status['compression']})",
+    ]
+    if status["release"]:
+        lines.append(f"  kernel     {status['release']} {status['arch']}")
+    if status["loaded"]:
+        kind = "its index" if status["indexed"] else "one pass"
+        lines.append(f"  members    {status['members']}, from {kind}")
+        lines.append(f"  blocks     {status['blocks_decoded']} decoded of {status['blocks']}")
+    else:
+        lines.append("  members    not read yet: nobody has looked")
+    lines.append(
+        f"  memory     {size(status['resident'])} resident, of which decoded content "
+        f"{size(status['held_decoded'])}, compressed {size(status['held_compressed'])}"
+    )
+    requests = ", ".join(f"{count} {name}" for name, count in status["requests"].items())
+    lines.append(f"  requests   {requests}")
+    lines.append(f"  open files {status['open_files']}")
+    lines.append(f"  uptime     {status['uptime']:.1f} s, process {status['pid']}")
+    return "\n".join(lines)

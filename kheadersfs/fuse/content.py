@@ -1,0 +1,75 @@
+"""Finds the bytes that requests ask for: at once when they are decoded, else by way of a thread.
+
+A block is decoded once, however many requests wait for it. A mount where one file after another
+is opened has a build at work, so the archive's hot blocks are then decoded ahead of need.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kheadersfs.fuse.loop import Job, Loop
+    from kheadersfs.store import Store
+
+OPENS_OF_A_BUILD = 3
+"""Files that are opened before the hot blocks are read ahead; a single look is no build."""
+
+
+class ContentServer:
+    """Serves extents of one store's stream to the tasks of one loop."""
+
+    def __init__(self, loop: Loop, store: Store, hot_blocks: int) -> None:
+        self._loop = loop
+        self._store = store
+        self._hot_blocks = hot_blocks
+        self._under_way: dict[int, Job[None]] = {}
+        self._opens = 0
+        self.last_used = monotonic()
+
+    async def opened(self, start: int, size: int) -> bytes | memoryview:
+        """Return the content of a file that was opened just now."""
+        self._opens += 1
+        if self._opens == OPENS_OF_A_BUILD:
+            self.read_ahead()
+        return await self.read(start, size)
+
+    async def read(self, start: int, size: int) -> bytes | memoryview:
+        """Return *size* bytes from *start* of the stream. Raises DamagedArchive."""
+        content = self._store.get(start, size)
+        if content is not None:
+            return content
+        for number in self._store.missing(start, size):
+            await self._decoding(number)
+        self.last_used = monotonic()
+        content = self._store.get(start, size)
+        if content is not None:
+            return content
+        # The budget is smaller than what this one request covers.
+        return await self._loop.run_in_thread(partial(self._store.read, start, size))
+
+    def read_ahead(self) -> None:
+        """Decode the hot blocks that nobody has asked for yet, after those that somebody has."""
+        for number in range(self._hot_blocks):
+            if not self._store.is_held(number) and number not in self._under_way:
+                self._start(number, ahead=True)
+
+    def _decoding(self, number: int) -> Job[None]:
+        """Return the one job that decodes block *number*."""
+        job = self._under_way.get(number)
+        if job is None or job.done:
+            return self._start(number, ahead=False)
+        self._loop.hurry(job)
+        return job
+
+    def _start(self, number: int, ahead: bool) -> Job[None]:
+        job = self._loop.run_in_thread(partial(self._decode, number), ahead)
+        self._under_way[number] = job
+        return job
+
+    def _decode(self, number: int) -> None:
+        """Runs in a worker thread."""
+        if not self._store.is_held(number):
+            self._store.decode(number)

@@ -1,0 +1,81 @@
+"""Where a server's messages go when nobody looks at its standard error any more."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import syslog
+
+from kheadersfs.errors import KheadersfsError, reason
+
+MESSAGES_REMEMBERED = 10_000
+
+_PRIORITIES = {
+    logging.DEBUG: syslog.LOG_DEBUG,
+    logging.INFO: syslog.LOG_INFO,
+    logging.WARNING: syslog.LOG_WARNING,
+    logging.ERROR: syslog.LOG_ERR,
+}
+
+
+class _SystemLog(logging.Handler):
+    """Sends records to syslog(3). The standard library's own handler takes 10 ms to import."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record."""
+        syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), self.format(record))
+
+
+class _AbandonedReplies(logging.Filter):
+    """Drops what pyfuse3 says when the asker was killed before the answer came."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether *record* is of interest."""
+        return "fuse_reply_* failed with No such file" not in record.getMessage()
+
+
+class _Repetitions(logging.Filter):
+    """Lets every message through once: a damaged block is asked for again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether *record* says something new."""
+        message = record.getMessage()
+        if message in self._seen:
+            return False
+        if len(self._seen) < MESSAGES_REMEMBERED:
+            self._seen.add(message)
+        return True
+
+
+def open_log(destination: str | None) -> logging.Logger:
+    """Send all messages of this process to *destination*: a file, "-" for stderr, None for syslog.
+
+    Returns our logger. Raises KheadersfsError when the file cannot be opened.
+    """
+    handler: logging.Handler
+    if destination is None:
+        syslog.openlog("kheadersfs", syslog.LOG_PID, syslog.LOG_DAEMON)
+        handler = _SystemLog()
+        layout = "%(message)s"
+    elif destination == "-":
+        handler = logging.StreamHandler(sys.stderr)
+        layout = "kheadersfs: %(message)s"
+    else:
+        try:
+            handler = logging.FileHandler(destination, delay=False)
+        except OSError as error:
+            raise KheadersfsError(
+                f"{destination}: cannot open the log file: {reason(error)}"
+            ) from error
+        layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
+    # A full disk must not fill standard error with tracebacks from the logging module.
+    logging.raiseExceptions = False
+    handler.setFormatter(logging.Formatter(layout))
+    handler.addFilter(_AbandonedReplies())
+    handler.addFilter(_Repetitions())
+    logging.getLogger().addHandler(handler)
+    return logging.getLogger("kheadersfs")

@@ -1,0 +1,290 @@
+"""How requests are fetched, and where slow work goes.
+
+pyfuse3 asks its event loop for very little: wait until the descriptor is readable, start another
+worker, hold a lock. Its ``trio`` can be replaced for that (pyfuse3.asyncio does so), and ``Loop``
+is such a replacement, because importing trio takes 50 ms and 10 MB, half of all that a
+mount costs, and its scheduler costs more per request than the request.
+
+One task reads and answers requests, one after the other, as long as none has to wait. When one
+waits for a thread, the next task takes over reading, so a slow request holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import threading
+from collections import deque
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    Task = Coroutine[Any, Any, Any]
+
+Result = TypeVar("Result")
+
+SPIN = 0.0003
+"""Seconds to poll for the next request before going to sleep: waking a virtual CPU costs more."""
+
+LARGEST_NUMBER_OF_TASKS = 256
+"""Requests that may wait for a thread at the same time; further ones queue in the kernel."""
+
+
+class Job(Generic[Result]):
+    """The outcome of a function that runs in a worker thread. Any number of tasks may await it."""
+
+    __slots__ = ("_failure", "_function", "_result", "done", "waiters")
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._result: Result
+        self._failure: BaseException | None = None
+        self.done = False
+        self.waiters: list[Task] = []
+
+    def run(self) -> None:
+        """Call the function. What it raises is kept for those who wait, not lost in a thread."""
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised again in every task that awaits
+            self._failure = error
+
+    def __await__(self) -> Generator[Job[Result], None, Result]:
+        if not self.done:
+            yield self
+        if self._failure is not None:
+            # Each raise would add to the one traceback that all who wait share.
+            raise self._failure.with_traceback(None)
+        return self._result
+
+
+class _Readable:
+    """What a task yields to wait for the next request."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[_Readable, None, None]:
+        yield self
+
+
+class _Lock:
+    """Stands for trio.Lock: only one task is woken for a request, so there is nothing to lock."""
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+class _Named:
+    """Stands for trio's current task, whose name pyfuse3 logs."""
+
+    name = "kheadersfs"
+
+
+class _ClosedResourceError(Exception):
+    """Stands for trio.ClosedResourceError, which this loop has no occasion to raise."""
+
+
+class Workers:
+    """Threads that run jobs; those that a request waits for come before those done ahead."""
+
+    def __init__(self, threads: int, finished: Callable[[Job[Any]], None]) -> None:
+        self._threads = threads
+        self._finished = finished
+        self._started = 0
+        self._idle = 0
+        self._urgent: deque[Job[Any]] = deque()
+        self._ahead: deque[Job[Any]] = deque()
+        self._changed = threading.Condition()
+
+    def submit(self, job: Job[Any], ahead: bool = False) -> None:
+        """Queue *job*."""
+        with self._changed:
+            (self._ahead if ahead else self._urgent).append(job)
+            if self._idle == 0 and self._started < self._threads:
+                self._started += 1
+                threading.Thread(target=self._work, name="decode", daemon=True).start()
+            self._changed.notify()
+
+    def hurry(self, job: Job[Any]) -> None:
+        """Put *job* before all that are done ahead, if it is still among them."""
+        with self._changed:
+            if job in self._ahead:
+                self._ahead.remove(job)
+                self._urgent.append(job)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                while not self._urgent and not self._ahead:
+                    self._changed.wait()
+                self._idle -= 1
+                job = (self._urgent or self._ahead).popleft()
+            job.run()
+            self._finished(job)
+
+
+class Loop:
+    """Runs pyfuse3's main loop over one descriptor.
+
+    ``housekeeping`` is called before the loop sleeps and when it has slept long enough; it
+    returns the seconds after which it wants to be called again, or None.
+    """
+
+    def __init__(self, threads: int, housekeeping: Callable[[], float | None]) -> None:
+        self.lowlevel = self  # pyfuse3 says trio.lowlevel.wait_readable
+        self.ClosedResourceError = _ClosedResourceError
+        self.Lock = _Lock
+        self._housekeeping = housekeeping
+        self._workers = Workers(threads, self._hand_back)
+        self._finished: deque[Job[Any]] = deque()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._requests = select.poll()
+        self._jobs = select.poll()
+        self._anything = select.poll()
+        for poller in (self._jobs, self._anything):
+            poller.register(self._wake, select.POLLIN)
+        self._descriptor = -1
+        self._ready: deque[Task] = deque()
+        self._readers: list[Task] = []
+        self._spares: list[Callable[[], Task]] = []
+        self._restart: Callable[[], Task] | None = None
+        self._running = 0
+
+    # What pyfuse3 calls.
+
+    async def wait_readable(self, descriptor: int) -> None:
+        """Return when there is a request to read."""
+        if descriptor != self._descriptor:
+            self._watch(descriptor)
+        if self._finished or self._readers or not self._poll_spinning():
+            await _Readable()
+
+    def current_task(self) -> type[_Named]:
+        """Return something with a name."""
+        return _Named
+
+    def current_trio_token(self) -> None:
+        """Return nothing: no other thread calls into this loop."""
+        return
+
+    def notify_closing(self, _descriptor: int) -> None:
+        """Accept that the session is over; pyfuse3 has set its own flag."""
+
+    def open_nursery(self) -> Loop:
+        """Return what starts tasks: the loop itself."""
+        return self
+
+    async def __aenter__(self) -> Loop:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    def start_soon(self, function: Callable[..., Task], *arguments: Any, name: str) -> None:
+        """Keep a worker in reserve until all others wait for a thread."""
+        del name
+        self._restart = lambda: function(*arguments)
+        self._spares.append(self._restart)
+
+    # What the handlers call.
+
+    def run_in_thread(self, function: Callable[[], Result], ahead: bool = False) -> Job[Result]:
+        """Run *function* in a worker thread; *ahead* of need means after what is needed now."""
+        job = Job(function)
+        self._workers.submit(job, ahead)
+        return job
+
+    def hurry(self, job: Job[Any]) -> None:
+        """Run *job* before others that were started ahead of need."""
+        self._workers.hurry(job)
+
+    # The loop.
+
+    def start(self, task: Task) -> None:
+        """Run *task* as soon as the loop runs."""
+        self._running += 1
+        self._ready.append(task)
+
+    def run(self, main: Task) -> None:
+        """Run *main* and the tasks it starts until none is left. Raises what a task raises."""
+        self.start(main)
+        while self._running or self._spares:
+            if self._ready:
+                self._step(self._ready.popleft())
+            elif self._spares and not self._readers:
+                self.start(self._spares.pop()())
+            else:
+                self._sleep()
+
+    def _step(self, task: Task) -> None:
+        """Run *task* until it waits, and note for what."""
+        try:
+            awaited = task.send(None)
+        except StopIteration:
+            self._running -= 1
+        except OSError as error:
+            # The request was withdrawn between poll and read: its sender was killed. pyfuse3
+            # takes that for the end of the session.
+            self._running -= 1
+            if error.errno != errno.EAGAIN or self._restart is None:
+                raise
+            self._spares.append(self._restart)
+        else:
+            if isinstance(awaited, Job):
+                if awaited.done:
+                    self._ready.append(task)
+                else:
+                    awaited.waiters.append(task)
+            else:
+                self._readers.append(task)
+
+    def _sleep(self) -> None:
+        """Wait for a request or a finished job, and make the tasks that waited for it ready."""
+        if not self._finished:
+            timeout = self._housekeeping()
+            # Without a free task a request that is there must not keep the loop awake.
+            poller = self._anything if self._readers else self._jobs
+            poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
+        if self._finished:
+            self._drain_finished()
+        if self._readers and self._requests.poll(0):
+            self._ready.append(self._readers.pop())
+
+    def _drain_finished(self) -> None:
+        with suppress(BlockingIOError):  # the job may be seen before its wake-up
+            os.eventfd_read(self._wake)
+        while self._finished:
+            job = self._finished.popleft()
+            job.done = True
+            self._ready.extend(job.waiters)
+            job.waiters.clear()
+
+    def _hand_back(self, job: Job[Any]) -> None:
+        """Called in a worker thread when *job* has run."""
+        self._finished.append(job)
+        os.eventfd_write(self._wake, 1)
+
+    def _watch(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._requests.register(descriptor, select.POLLIN)
+        self._anything.register(descriptor, select.POLLIN)
+
+    def _poll_spinning(self) -> bool:
+        """Tell whether a request came before it is time to sleep or to look at a finished job."""
+        poll = self._requests.poll
+        if poll(0):
+            return True
+        deadline = monotonic() + SPIN
+        while not self._finished and monotonic() < deadline:
+            if poll(0):
+                return True
+        return False

@@ -1,0 +1,237 @@
+"""Mounts, as the kernel sees them: find, make and undo them. Imports no pyfuse3.
+
+root calls mount(2) itself, which takes 0.3 ms; everybody else goes through fusermount3, which is
+set-user-ID root and hands back the descriptor (the protocol is in libfuse's lib/mount.c).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_SYSTEM = "fuse.kheadersfs"
+DEVICE = "/dev/fuse"
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
+_MNT_DETACH = 2
+_HELPER = "fusermount3"
+
+
+class MountRequest(NamedTuple):
+    """What to mount where. ``source`` is only shown; ``allow_other`` lets other users in."""
+
+    source: str
+    mountpoint: str
+    allow_other: bool
+
+
+def find_mount(mountpoint: str) -> str | None:
+    """Return the type of the file system mounted at *mountpoint* (a real path), topmost first."""
+    found = None
+    for where, kind in _read_mounts():
+        if where == mountpoint:
+            found = kind
+    return found
+
+
+def list_mounts() -> list[str]:
+    """Return where file systems of ours are mounted."""
+    return [where for where, kind in _read_mounts() if kind == FILE_SYSTEM]
+
+
+def require_mount(mountpoint: str) -> str:
+    """Return *mountpoint*, a real path, if one of ours is mounted there. Raises MountpointError."""
+    kind = find_mount(mountpoint)
+    if kind != FILE_SYSTEM:
+        what = "nothing" if kind is None else f"a {kind} file system"
+        raise MountpointError(
+            f"{mountpoint}: {what} is mounted there, no headers; kheadersfs status lists those"
+        )
+    return mountpoint
+
+
+def _read_mounts() -> Iterator[tuple[str, str]]:
+    """Yield (mountpoint, type) of every mount, later ones on top of earlier ones."""
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        for line in mounts:
+            fields, _, rest = line.partition(b" - ")
+            yield os.fsdecode(_unescape(fields.split(b" ")[4])), rest.split(b" ", 1)[0].decode()
+
+
+def _unescape(field: bytes) -> bytes:
+    """Undo the octal escapes of proc(5): space, tab, newline and backslash."""
+    head, *parts = field.split(b"\\")
+    return head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in parts)
+
+
+def is_dead(mountpoint: str) -> bool:
+    """Tell whether the server of the file system at *mountpoint* is gone."""
+    try:
+        os.stat(mountpoint)
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def prepare_mountpoint(path: str, nonempty: bool) -> str:
+    """Return the real path of the directory *path* when something can be mounted there.
+
+    A mount of ours whose server was killed is removed on the way. Raises MountpointError.
+    """
+    mountpoint = os.path.realpath(path)
+    if is_dead(mountpoint):
+        if find_mount(mountpoint) != FILE_SYSTEM:
+            raise MountpointError(f"{path}: a dead mount of another file system; unmount it first")
+        unmount(mountpoint, detach=True)
+    try:
+        entries = os.scandir(mountpoint)
+    except FileNotFoundError:
+        raise MountpointError(f"{path}: no such directory; make it: mkdir -p {path}") from None
+    except NotADirectoryError:
+        raise MountpointError(f"{path}: is not a directory; name one to mount at") from None
+    except OSError as error:
+        raise MountpointError(f"{path}: cannot be mounted at: {reason(error)}") from error
+    with entries:
+        if find_mount(mountpoint) == FILE_SYSTEM:
+            raise MountpointError(
+                f"{path}: has headers mounted already; unmount them first: kheadersfs umount {path}"
+            )
+        if not nonempty and next(entries, None) is not None:
+            raise MountpointError(
+                f"{path}: is not empty; name an empty directory, or hide what is in it "
+                "with -o nonempty"
+            )
+    return mountpoint
+
+
+def mount(request: MountRequest) -> int:
+    """Mount, and return the open /dev/fuse over which the kernel will send its requests.
+
+    Raises FuseUnavailable, MountpointError.
+    """
+    if os.geteuid() == 0:
+        return mount_directly(request)
+    return _mount_by_helper(request)
+
+
+def open_device() -> int:
+    """Open /dev/fuse. Raises FuseUnavailable."""
+    try:
+        return os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise FuseUnavailable(
+            f"{DEVICE} does not exist: load the module with modprobe fuse; "
+            "a container must be given the device"
+        ) from None
+    except OSError as error:
+        raise FuseUnavailable(
+            f"{DEVICE}: cannot be opened: {reason(error)}; its mode should be 0666"
+        ) from error
+
+
+def mount_directly(request: MountRequest) -> int:
+    """Mount with mount(2); needs CAP_SYS_ADMIN. See mount()."""
+    device = open_device()
+    options = (
+        f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()},"
+        "default_permissions" + (",allow_other" if request.allow_other else "")
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.mount(
+        os.fsencode(request.source),
+        os.fsencode(request.mountpoint),
+        FILE_SYSTEM.encode(),
+        ctypes.c_ulong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV),
+        options.encode(),
+    )
+    if failed:
+        number = ctypes.get_errno()
+        os.close(device)
+        raise _mount_error(request.mountpoint, number)
+    return device
+
+
+def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointError:
+    text = os.strerror(number)
+    if number == errno.EPERM:
+        return FuseUnavailable(f"mounting is not permitted here ({text}); run as root")
+    if number == errno.ENODEV:
+        return FuseUnavailable("the kernel has no FUSE; load it with modprobe fuse")
+    return MountpointError(f"{mountpoint}: cannot be mounted at: {text}")
+
+
+def _mount_by_helper(request: MountRequest) -> int:
+    """Mount through fusermount3, which sends the open /dev/fuse over a socket."""
+    import array
+    import socket
+    import subprocess
+
+    options = f"ro,nosuid,nodev,default_permissions,fsname={_escape(request.source)}"
+    options += ",subtype=kheadersfs" + (",allow_other" if request.allow_other else "")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            done = subprocess.run(
+                [_HELPER, "-o", options, "--", request.mountpoint],
+                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
+                pass_fds=[theirs.fileno()],
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise FuseUnavailable(
+                f"only root can mount without {_HELPER}; install fuse3, or run as root"
+            ) from None
+        if done.returncode != 0:
+            text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+            raise FuseUnavailable(f"{request.mountpoint}: {_HELPER} did not mount: {text}")
+        descriptors = array.array("i")
+        _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors.frombytes(content[: descriptors.itemsize])
+    if not descriptors:
+        raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
+    os.set_inheritable(descriptors[0], False)
+    return descriptors[0]
+
+
+def _escape(source: str) -> str:
+    """Quote what separates options in fusermount3's list."""
+    return source.replace("\\", "\\\\").replace(",", "\\,")
+
+
+def unmount(mountpoint: str, detach: bool) -> None:
+    """Unmount *mountpoint*; with *detach* it goes away at once and open files stay readable.
+
+    Raises MountpointError.
+    """
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.umount2(os.fsencode(mountpoint), _MNT_DETACH if detach else 0) == 0:
+            return
+        number = ctypes.get_errno()
+        if number == errno.EBUSY:
+            raise MountpointError(f"{mountpoint}: is in use; end what uses it, or use --lazy")
+        raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")
+    _unmount_by_helper(mountpoint, detach)
+
+
+def _unmount_by_helper(mountpoint: str, detach: bool) -> None:
+    import subprocess
+
+    command = [_HELPER, "-u", *(["-z"] if detach else []), "--", mountpoint]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise FuseUnavailable(f"only root can unmount without {_HELPER}; install fuse3") from None
+    if done.returncode != 0:
+        text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+        raise MountpointError(f"{mountpoint}: cannot be unmounted: {text}")

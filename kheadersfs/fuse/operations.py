@@ -1,0 +1,267 @@
+"""The protocol adapter: pyfuse3's requests, answered from tree and content. Nothing else.
+
+This is the errno boundary. Whatever is raised below it becomes an errno and a line in the log;
+an exception that reached pyfuse3 would end its main loop with the file system still mounted.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import pyfuse3
+
+from kheadersfs.archive.building import NAME_LIMIT
+from kheadersfs.archive.table import ROOT
+from kheadersfs.errors import KheadersfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from kheadersfs.fuse.content import ContentServer
+    from kheadersfs.tree import Attributes, Tree
+
+log = logging.getLogger("kheadersfs")
+
+STATUS_ATTRIBUTE = b"user.kheadersfs.status"
+FOREVER = 10.0 * 365 * 86400
+"""Seconds that the kernel may believe an answer: the tree never changes."""
+STORED_AT_OPEN = 256 << 10
+"""Bytes up to which a file goes into the page cache when it is opened, to save the read request."""
+
+Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
+
+
+class Served(NamedTuple):
+    """What there is to serve once the archive has been read.
+
+    ``incomplete`` is why the tree may lack members, empty when it does not.
+    """
+
+    tree: Tree
+    content: ContentServer
+
+
+class Requests:
+    """How many requests came, by kind."""
+
+    __slots__ = ("getattr", "lookup", "open", "read", "readdir", "readlink")
+
+    def __init__(self) -> None:
+        self.lookup = self.getattr = self.open = self.read = self.readdir = self.readlink = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _bounded(handler: Handler) -> Handler:
+    """Make *handler* raise nothing but FUSEError."""
+
+    @functools.wraps(handler)
+    async def bounded(*arguments: Any) -> Any:
+        try:
+            return await handler(*arguments)
+        except pyfuse3.FUSEError:
+            raise
+        except KheadersfsError as error:
+            log.error("%s", error)
+            raise pyfuse3.FUSEError(errno.EIO) from None
+        except MemoryError:
+            log.error("%s: out of memory", handler.__name__)
+            raise pyfuse3.FUSEError(errno.ENOMEM) from None
+        except Exception:
+            log.exception("%s%r failed; please report this", handler.__name__, arguments[1:-1])
+            raise pyfuse3.FUSEError(errno.EIO) from None
+
+    return bounded  # type: ignore[return-value]  # wraps() keeps the handler's own signature
+
+
+class Operations(pyfuse3.Operations):
+    """Answers requests for one archive.
+
+    ``load`` is awaited at the first request that needs names; ``owner`` is the (uid, gid)
+    that everything belongs to; ``status`` returns the JSON of the status attribute.
+    """
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[Served]],
+        owner: tuple[int, int],
+        status: Callable[[], bytes],
+    ) -> None:
+        super().__init__()
+        self._load = load
+        self._uid, self._gid = owner
+        self._status = status
+        self._tree: Tree | None = None
+        self._content: ContentServer | None = None
+        # Inodes whose pages the kernel has been given; if it drops them, it asks with read.
+        self._stored = bytearray()
+        self._missing = pyfuse3.EntryAttributes()
+        self._missing.st_ino = 0
+        self._missing.entry_timeout = FOREVER
+        self.requests = Requests()
+        self.open_files = 0
+        self.opened_inodes: dict[int, None] = {}
+
+    async def _serve(self) -> tuple[Tree, ContentServer]:
+        if self._tree is None or self._content is None:
+            served = await self._load()
+            self._tree, self._content = served.tree, served.content
+            self._stored = bytearray(len(served.tree) + 1)
+        return self._tree, self._content
+
+    def _entry(self, attributes: Attributes) -> pyfuse3.EntryAttributes:
+        entry = pyfuse3.EntryAttributes()
+        entry.st_ino = attributes.inode
+        entry.st_mode = attributes.mode
+        entry.st_nlink = attributes.links
+        entry.st_uid = self._uid
+        entry.st_gid = self._gid
+        entry.st_size = attributes.size
+        entry.st_blocks = attributes.blocks
+        entry.st_blksize = 4096
+        entry.st_mtime_ns = entry.st_atime_ns = entry.st_ctime_ns = attributes.mtime
+        entry.entry_timeout = entry.attr_timeout = FOREVER
+        return entry
+
+    @_bounded
+    async def lookup(
+        self, parent_inode: int, name: bytes, _context: object
+    ) -> pyfuse3.EntryAttributes:
+        """Return the attributes of *name*, or the lasting news that there is none."""
+        self.requests.lookup += 1
+        tree = self._tree
+        if tree is None:
+            tree, _ = await self._serve()
+        inode = tree.lookup(parent_inode, name)
+        return self._entry(tree.attributes(inode)) if inode else self._missing
+
+    @_bounded
+    async def getattr(self, inode: int, _context: object) -> pyfuse3.EntryAttributes:
+        """Return the attributes of *inode*."""
+        self.requests.getattr += 1
+        tree, _ = await self._serve()
+        return self._entry(tree.attributes(inode))
+
+    @_bounded
+    async def readlink(self, inode: int, _context: object) -> bytes:
+        """Return a symlink's target."""
+        self.requests.readlink += 1
+        tree, _ = await self._serve()
+        return tree.target(inode)
+
+    @_bounded
+    async def open(self, inode: int, flags: int, _context: object) -> pyfuse3.FileInfo:
+        """Open a file for reading; its handle is its inode number."""
+        self.requests.open += 1
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise pyfuse3.FUSEError(errno.EROFS)
+        tree, content = await self._serve()
+        self.opened_inodes[inode] = None
+        if not self._stored[inode]:
+            await self._store_pages(tree, content, inode)
+        self.open_files += 1
+        return pyfuse3.FileInfo(fh=inode, keep_cache=True)
+
+    async def _store_pages(self, tree: Tree, content: ContentServer, inode: int) -> None:
+        """Give the kernel the pages of a small file before it asks for them."""
+        start, size = tree.extent(inode)
+        if not 0 < size <= STORED_AT_OPEN:
+            return
+        try:
+            pages = await content.opened(start, size)
+            pyfuse3.notify_store(inode, 0, pages)  # type: ignore[arg-type]  # any buffer will do
+        except KheadersfsError:
+            return  # the read that follows fails and says why
+        except OSError as error:
+            # Another thread may have made the kernel forget the inode in between.
+            log.debug("the kernel did not take the pages of inode %d: %s", inode, error)
+            return
+        self._stored[inode] = 1
+
+    @_bounded
+    async def read(  # type: ignore[override]  # any buffer will do, it is only copied
+        self, inode: int, offset: int, size: int
+    ) -> bytes | memoryview:
+        """Return up to *size* bytes of the file from *offset*."""
+        self.requests.read += 1
+        tree, content = await self._serve()
+        start, length = tree.extent(inode)
+        size = min(size, length - offset)
+        return await content.read(start + offset, size) if size > 0 else b""
+
+    async def release(self, _inode: int) -> None:
+        """Take note that a file was closed."""
+        self.open_files -= 1
+
+    @_bounded
+    async def flush(self, _inode: int) -> None:
+        """Tell the kernel not to ask at every close: there is nothing to flush."""
+        raise pyfuse3.FUSEError(errno.ENOSYS)
+
+    @_bounded
+    async def opendir(self, inode: int, _context: object) -> int:
+        """Open a directory; its handle is its inode number."""
+        await self._serve()
+        return inode
+
+    @_bounded
+    async def readdir(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+        """List a directory from position *start* on, with full attributes."""
+        self.requests.readdir += 1
+        tree, _ = await self._serve()
+        for position, name, child in tree.entries(inode, start):
+            entry = self._entry(tree.attributes(child))
+            if not pyfuse3.readdir_reply(token, name, entry, position):
+                return
+
+    async def releasedir(self, _inode: int) -> None:
+        """Nothing is held for an open directory."""
+
+    def forget(self, _inode_list: Sequence[tuple[int, int]]) -> None:  # type: ignore[override]
+        """Nothing is held for what the kernel knows."""
+
+    @_bounded
+    async def statfs(self, _context: object) -> pyfuse3.StatvfsData:
+        """Tell how much content and how many inodes there are; nothing is free."""
+        tree, _ = await self._serve()
+        figures = pyfuse3.StatvfsData()
+        figures.f_bsize = figures.f_frsize = 512
+        figures.f_blocks = -(-tree.content_size() // 512)
+        figures.f_files = len(tree)
+        figures.f_bfree = figures.f_bavail = figures.f_ffree = figures.f_favail = 0
+        figures.f_namemax = NAME_LIMIT
+        return figures
+
+    @_bounded
+    async def getxattr(self, inode: int, name: bytes, _context: object) -> bytes:
+        """Return the status, which the root has as its one attribute."""
+        if inode == ROOT and name == STATUS_ATTRIBUTE:
+            return self._status()
+        raise pyfuse3.FUSEError(pyfuse3.ENOATTR)
+
+    @_bounded
+    async def listxattr(self, inode: int, _context: object) -> list[bytes]:
+        """Name the root's one attribute."""
+        return [STATUS_ATTRIBUTE] if inode == ROOT else []
+
+
+async def _refuse(*_arguments: object) -> None:
+    """Answer a request to change something."""
+    raise pyfuse3.FUSEError(errno.EROFS)
+
+
+# pyfuse3 answers ENOSYS for what it does not find, and mount(2) with MS_RDONLY lets little through.
+for _name in (
+    *("setattr", "mknod", "mkdir", "unlink", "rmdir", "symlink", "rename", "link"),
+    *("create", "write", "setxattr", "removexattr"),
+):
+    setattr(Operations, _name, _refuse)

@@ -1,0 +1,86 @@
+"""What can be learnt about a running server from outside: its status, its process, its end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import threading
+from typing import Any
+
+from kheadersfs.errors import KheadersfsError, MountpointError, reason
+
+STATUS_ATTRIBUTE = "user.kheadersfs.status"
+PATIENCE = 10.0
+"""Seconds to wait for an answer, or for a server to end, before calling it stuck."""
+
+
+def read_status(mountpoint: str) -> dict[str, Any]:
+    """Return what the server of *mountpoint* says of itself, as `status --json` prints it.
+
+    Raises MountpointError when it does not answer.
+    """
+    answer: list[bytes | OSError] = []
+
+    def ask() -> None:
+        try:
+            answer.append(os.getxattr(mountpoint, STATUS_ATTRIBUTE))
+        except OSError as error:
+            answer.append(error)
+
+    # A stuck server would keep this process waiting inside the kernel for good.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if not answer:
+        raise MountpointError(
+            f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
+        )
+    if isinstance(answer[0], OSError):
+        if answer[0].errno == errno.ENOTCONN:
+            raise MountpointError(
+                f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
+            )
+        raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(answer[0])}")
+    status: dict[str, Any] = json.loads(answer[0])
+    return status
+
+
+def started_at(pid: int) -> int:
+    """Return when process *pid* started, in clock ticks since boot: with the pid, its identity.
+
+    Raises OSError when there is no such process.
+    """
+    with open(f"/proc/{pid}/stat", "rb") as status:
+        # The second field is a name in parentheses that may hold anything.
+        return int(status.read().rpartition(b")")[2].split()[19])
+
+
+class Server:
+    """A running server's process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = os.pidfd_open(pid)
+
+    def wait(self) -> None:
+        """Wait until it has ended. Raises KheadersfsError if it does not."""
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLIN)
+        if not poller.poll(PATIENCE * 1000):
+            raise KheadersfsError(
+                f"unmounted, but the server (process {self.pid}) has not ended; look at its log"
+            )
+        os.close(self._descriptor)
+
+
+def find_server(mountpoint: str) -> Server | None:
+    """Return the process that serves *mountpoint*, None if it cannot be seen from here."""
+    try:
+        status = read_status(mountpoint)
+        server = Server(status["pid"])
+        # In another pid namespace the number may be somebody else's.
+        return server if started_at(server.pid) == status["started_at"] else None
+    except (MountpointError, OSError, KeyError, ValueError):
+        return None

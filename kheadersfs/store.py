@@ -1,0 +1,127 @@
+"""File content by extent: decoded blocks, held under a budget, and counted.
+
+Everything here may be called from any thread. ``get`` never decodes and so never blocks;
+``decode`` does the slow part for one block; ``read`` is both, for callers without an event loop.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.errors import DamagedArchive
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.blocks import BlockTable
+
+DEFAULT_BUDGET = 64 << 20
+"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
+
+
+class Counters(NamedTuple):
+    """What a store has done: blocks there are, blocks decoded so far, and bytes held now."""
+
+    blocks: int
+    decoded: int
+    held: int
+    damaged: int
+
+
+class Store:
+    """Decoded blocks of one archive. ``budget`` is in bytes of decoded content.
+
+    The block decoded last is held whatever its size: too small a budget is slow, not fatal.
+    """
+
+    def __init__(self, blocks: BlockTable, budget: int = DEFAULT_BUDGET) -> None:
+        self._blocks = blocks
+        self._budget = budget
+        # Ordered by use: the first is the one that was not needed for longest.
+        self._held: dict[int, bytes] = {}
+        self._held_size = 0
+        self._damaged: dict[int, str] = {}
+        self._decoded = 0
+        self._lock = threading.Lock()
+
+    @property
+    def counters(self) -> Counters:
+        """The figures of this moment."""
+        return Counters(len(self._blocks), self._decoded, self._held_size, len(self._damaged))
+
+    def get(self, start: int, size: int) -> bytes | memoryview | None:
+        """Return *size* bytes from *start* of the stream, or None when a block is not held.
+
+        Raises DamagedArchive when the extent lies outside the stream.
+        """
+        numbers = self._blocks.covering(start, size)
+        starts = self._blocks.starts
+        pieces: list[memoryview] = []
+        for number in numbers:
+            with self._lock:
+                block = self._held.pop(number, None)
+                if block is None:
+                    return None
+                self._held[number] = block
+            first = max(start, starts[number]) - starts[number]
+            last = min(start + size, starts[number + 1]) - starts[number]
+            pieces.append(memoryview(block)[first:last])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def missing(self, start: int, size: int) -> list[int]:
+        """Return the numbers of the blocks that ``get`` would need and that are not held."""
+        return [n for n in self._blocks.covering(start, size) if n not in self._held]
+
+    def is_held(self, number: int) -> bool:
+        """Tell whether block *number* need not be decoded."""
+        return number in self._held
+
+    def decode(self, number: int) -> bytes:
+        """Decode block *number*, hold it, and return it.
+
+        Raises DamagedArchive; a block that failed once is not tried again.
+        """
+        if number in self._damaged:
+            raise DamagedArchive(self._damaged[number])
+        try:
+            content = self._blocks.decode(number)
+        except DamagedArchive as error:
+            self._damaged[number] = str(error)
+            raise
+        with self._lock:
+            self._decoded += 1
+            if number not in self._held:
+                self._held[number] = content
+                self._held_size += len(content)
+                self._shrink(keep=number)
+        return content
+
+    def _shrink(self, keep: int) -> None:
+        while self._held_size > self._budget:
+            oldest = next(iter(self._held))
+            if oldest == keep:
+                return
+            self._held_size -= len(self._held.pop(oldest))
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return *size* bytes from *start* of the stream, decoding what is needed.
+
+        Raises DamagedArchive.
+        """
+        starts = self._blocks.starts
+        pieces: list[bytes] = []
+        for number in self._blocks.covering(start, size):
+            first = max(start, starts[number])
+            last = min(start + size, starts[number + 1])
+            piece = self.get(first, last - first)
+            if piece is None:
+                content = self.decode(number)
+                piece = content[first - starts[number] : last - starts[number]]
+            pieces.append(bytes(piece))
+        return b"".join(pieces)
+
+    def drop(self) -> int:
+        """Let go of all decoded blocks. Returns how many bytes they were."""
+        with self._lock:
+            dropped, self._held_size = self._held_size, 0
+            self._held.clear()
+        return dropped
