@@ -1,5 +1,42 @@
-"""Kernel headers as a read-only file system, straight from their compressed archive."""
+"""Kernel headers as a read-only file system, straight from their compressed archive.
+
+import kheadersfs
+
+with kheadersfs.mounted("/sys/kernel/kheaders.tar.xz") as path:
+    ...  # build against path
+
+with kheadersfs.open_archive("kheaders.tar.xz") as archive:
+    for entry in archive:
+        print(entry.path, entry.size)
+    text = archive.read("include/linux/sched.h")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from kheadersfs._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from kheadersfs.api import Entry, HeaderArchive, mounted, open_archive
+    from kheadersfs.errors import KheadersfsError
+
+__all__ = [
+    "Entry",
+    "HeaderArchive",
+    "KheadersfsError",
+    "__version__",
+    "mounted",
+    "open_archive",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public when it is first used: the commands start faster without it."""
+    from importlib import import_module
+
+    if name == "KheadersfsError":
+        return import_module("kheadersfs.errors").KheadersfsError
+    if name in __all__:
+        return getattr(import_module("kheadersfs.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

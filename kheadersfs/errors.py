@@ -56,6 +56,12 @@ class FuseUnavailable(KheadersfsError):
     exit_status = 15
 
 
+def error_of_status(status: int) -> type[KheadersfsError]:
+    """Return the class whose exit status is *status*; the base class for any other."""
+    kinds = {kind.exit_status: kind for kind in KheadersfsError.__subclasses__()}
+    return kinds.get(status, KheadersfsError)
+
+
 def reason(error: OSError) -> str:
     """The system's own words for *error*, without errno and path, for use in a message."""
     return error.strerror or str(error)

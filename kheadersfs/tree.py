@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import stat
-from array import array
-from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.table import ROOT, Table
+from kheadersfs.archive.paths import Paths
+from kheadersfs.archive.table import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kheadersfs.archive.table import Table
 
 BLOCK_SIZE = 512
 """The unit of st_blocks."""
@@ -30,14 +31,14 @@ class Attributes(NamedTuple):
 class Tree:
     """Answers questions about a table, which never changes. May be used from any thread."""
 
-    __slots__ = ("_listed", "_parents", "table")
+    __slots__ = ("_listed", "_paths", "table")
 
     def __init__(self, table: Table) -> None:
         self.table = table
         # Directories that were looked into, as dictionaries: a build asks the same few again
         # and again, and mostly for names that are elsewhere.
         self._listed: dict[int, dict[bytes, int]] = {}
-        self._parents: _Parents | None = None
+        self._paths: Paths | None = None
 
     def __len__(self) -> int:
         """Count the inodes."""
@@ -63,12 +64,7 @@ class Tree:
         first = table.inode_start[directory - 1]
         for position in range(after, table.inode_size[directory - 1]):
             entry = first + position
-            yield position + 1, self.entry_name(entry), table.entry_inode[entry]
-
-    def entry_name(self, entry: int) -> bytes:
-        """Return the name of entry number *entry* of the whole table."""
-        ends = self.table.entry_name_end
-        return self.table.names[ends[entry - 1] if entry else 0 : ends[entry]]
+            yield position + 1, table.name(entry), table.entry_inode[entry]
 
     def is_directory(self, inode: int) -> bool:
         """Tell whether *inode* is a directory."""
@@ -103,14 +99,10 @@ class Tree:
         return inode
 
     def path(self, inode: int) -> bytes:
-        """Return a path of *inode*, relative to the root; the first one of a hard-linked file."""
-        components: list[bytes] = []
-        if self._parents is None:
-            self._parents = _Parents(self.table)
-        while inode != ROOT:
-            entry, inode = self._parents.of(inode)
-            components.append(self.entry_name(entry))
-        return b"/".join(reversed(components))
+        """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
+        if self._paths is None:
+            self._paths = Paths(self.table)
+        return self._paths.path(inode)
 
     def walk(self, directory: int = ROOT, prefix: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """Yield (path, inode) of all below *directory*, each directory before its content."""
@@ -133,24 +125,3 @@ class Tree:
             for mode, size in zip(table.inode_mode, table.inode_size, strict=True)
             if stat.S_ISREG(mode)
         )
-
-
-class _Parents:
-    """Finds the way up. Only messages and records need it, so it is made when first asked for."""
-
-    __slots__ = ("_directories", "_entry_of", "_starts")
-
-    def __init__(self, table: Table) -> None:
-        self._entry_of = array("I", bytes(4 * len(table.inode_mode)))
-        for entry in range(len(table.entry_inode) - 1, -1, -1):
-            self._entry_of[table.entry_inode[entry] - 1] = entry
-        self._directories = array(
-            "I", [row + 1 for row, mode in enumerate(table.inode_mode) if stat.S_ISDIR(mode)]
-        )
-        self._starts = array("Q", [table.inode_start[inode - 1] for inode in self._directories])
-
-    def of(self, inode: int) -> tuple[int, int]:
-        """Return the first entry that names *inode*, and the directory it is in."""
-        entry = self._entry_of[inode - 1]
-        # Of directories with the same start all but the last are empty.
-        return entry, self._directories[bisect_right(self._starts, entry) - 1]

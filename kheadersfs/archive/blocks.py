@@ -66,7 +66,7 @@ class BlockTable:
         try:
             if number < len(self.digests):
                 self._check_digest(number, stored)
-            return self._unpack(number, stored)
+            return self.unpack(number, stored)
         except ValueError as error:
             raise DamagedArchive(
                 f"{self.name}: block {number} of {len(self)} is damaged: {error}; "
@@ -82,7 +82,7 @@ class BlockTable:
         """Return the stored, compressed bytes of block *number*."""
         raise NotImplementedError
 
-    def _unpack(self, number: int, stored: bytes) -> bytes:
+    def unpack(self, number: int, stored: bytes) -> bytes:
         """Return what *stored* decodes to. Raises ValueError."""
         raise NotImplementedError
 
@@ -108,7 +108,8 @@ class XzBlocks(BlockTable):
         block = self.blocks[number]
         return self.source.read_at(block.offset, block.stored_size)
 
-    def _unpack(self, number: int, stored: bytes) -> bytes:
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
         return xz.decode_block(stored, self.blocks[number])
 
 
@@ -127,7 +128,8 @@ class ZstdBlocks(BlockTable):
         frame = self.frames[number]
         return self.source.read_at(frame.offset, frame.stored_size)
 
-    def _unpack(self, number: int, stored: bytes) -> bytes:
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
         return zstd.decode_frame(stored, self.frames[number].decoded_size)
 
 
@@ -152,5 +154,6 @@ class HeldBlocks(BlockTable):
         """See BlockTable.stored."""
         return self._stored[number]
 
-    def _unpack(self, number: int, stored: bytes) -> bytes:
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
         return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])

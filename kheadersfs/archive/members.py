@@ -143,6 +143,12 @@ class MemberStream:
         size: int = ffi.entry_size(entry)
         return Member(name, mode, mtime, size, target, hard_link)
 
+    @property
+    def format(self) -> str:
+        """Which of the two formats the current member is written in: "tar" or "cpio"."""
+        name: bytes = self._ffi.format_name(self._archive) or b""
+        return "cpio" if b"cpio" in name else "tar"
+
     def read_into(self, buffer: bytearray, offset: int, length: int) -> None:
         """Put the current member's next *length* bytes into *buffer* at *offset*.
 

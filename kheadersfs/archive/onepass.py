@@ -29,11 +29,15 @@ BLOCKS_UNDER_WAY = 8
 
 
 class Pass(NamedTuple):
-    """What one pass yields: the table, the content it refers to, and what was left out."""
+    """What one pass yields: the table, the content it refers to, and what was left out.
+
+    ``format`` is "tar" or "cpio".
+    """
 
     table: Table
     blocks: HeldBlocks
     refusals: list[Refusal]
+    format: str
 
 
 class _Compressor:
@@ -103,6 +107,7 @@ def read_in_one_pass(source: Source, compression: str) -> Pass:
                 writer.copy(stream, member.size)
         writer.flush()
         blocks = compressor.blocks(source.name)
+        format_name = stream.format
     if builder.members == 0:
         raise DamagedArchive(f"{source.name}: has no members; make or fetch it again")
-    return Pass(builder.build(), blocks, builder.refusals)
+    return Pass(builder.build(), blocks, builder.refusals, format_name)

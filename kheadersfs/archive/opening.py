@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
+from kheadersfs.archive.indexed import IndexedBlocks
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
@@ -35,7 +36,8 @@ class Content(NamedTuple):
 
     ``indexed`` tells that it came from the embedded index, so that nothing but that was
     decoded; ``digests`` and what follows are only known then. ``refusals`` are members left out.
-    ``warning`` says why an index that is there was not used.
+    ``warning`` says why an index that is there was not used. ``format`` is "tar" or "cpio",
+    empty while no member was looked at.
     """
 
     table: Table
@@ -46,6 +48,7 @@ class Content(NamedTuple):
     hot_blocks: int
     refusals: list[Refusal]
     warning: str
+    format: str
 
 
 class Archive:
@@ -89,6 +92,14 @@ class Archive:
                 self._content = self._read()
             return self._content
 
+    @property
+    def format(self) -> str:
+        """What the members are written as: "tar" or "cpio". Decodes the first block."""
+        content = self.load()
+        if content.format:
+            return content.format
+        return "cpio" if content.blocks.decode(0).startswith(_CPIO_MAGICS) else "tar"
+
     def close(self) -> None:
         """Close the file. What one pass has read stays usable."""
         self.source.close()
@@ -102,16 +113,16 @@ class Archive:
                 warning = f"{self.source.name}: its index is not used: {error}"
             else:
                 if index is not None:
-                    self.blocks.digests = index.digests
                     return Content(
                         table=index.table,
-                        blocks=self.blocks,
+                        blocks=IndexedBlocks(self.blocks, index),
                         indexed=True,
                         release=index.release,
                         arch=index.arch,
                         hot_blocks=index.hot_blocks,
                         refusals=[],
                         warning="",
+                        format="",
                     )
         return self._read_everything(warning)
 
@@ -128,6 +139,7 @@ class Archive:
             hot_blocks=0,
             refusals=result.refusals,
             warning=warning,
+            format=result.format,
         )
 
 

@@ -44,6 +44,11 @@ class Table(NamedTuple):
     """Type Q: see above."""
     targets: bytes
 
+    def name(self, entry: int) -> bytes:
+        """Return the name of entry number *entry*."""
+        ends = self.entry_name_end
+        return self.names[ends[entry - 1] if entry else 0 : ends[entry]]
+
     def check(self) -> None:
         """Check that every reference stays inside its column. Raises ValueError.
 

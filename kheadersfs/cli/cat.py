@@ -1,0 +1,29 @@
+"""``kheadersfs cat``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import open_archive
+from kheadersfs.cli.arguments import Parser
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser("cat", "Print the files at each PATH in ARCHIVE, one after the other.")
+    arguments.add_argument("archive", metavar="ARCHIVE")
+    arguments.add_argument("paths", metavar="PATH", nargs="+")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Write the files' bytes to standard output."""
+    values = parser().parse_args(arguments)
+    with open_archive(values.archive) as archive:
+        for path in values.paths:
+            sys.stdout.buffer.write(archive.read(path))
+    return 0

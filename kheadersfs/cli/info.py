@@ -1,0 +1,73 @@
+"""``kheadersfs info``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import HeaderArchive, open_archive
+from kheadersfs.cli.arguments import Parser
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kheadersfs.archive.source import Source
+
+_DIGEST_CHUNK = 1 << 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser("info", "Describe ARCHIVE.")
+    arguments.add_argument("--json", action="store_true", help="print it as JSON")
+    arguments.add_argument("archive", metavar="ARCHIVE")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Print what the archive is and holds."""
+    values = parser().parse_args(arguments)
+    with open_archive(values.archive) as archive:
+        facts = describe(archive)
+    if values.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        width = max(map(len, facts))
+        for name, fact in facts.items():
+            print(f"{name.replace('_', ' '):{width}}  {'unknown' if fact is None else fact}")
+    return 0
+
+
+def describe(archive: HeaderArchive) -> dict[str, object]:
+    """Return the facts about *archive*, as ``info --json`` prints them."""
+    container, content = archive.archive, archive.content
+    modes = content.table.inode_mode
+    blocks = container.blocks
+    return {
+        "archive": container.source.name,
+        "size": container.source.size,
+        "digest": f"sha256:{digest(container.source)}",
+        "format": container.format,
+        "compression": container.compression,
+        "checksums": container.checked,
+        "release": archive.release,
+        "arch": archive.arch,
+        "indexed": content.indexed,
+        "blocks": len(blocks) if blocks is not None else 1,
+        "hot_blocks": content.hot_blocks,
+        "files": sum(map(stat.S_ISREG, modes)),
+        "directories": sum(map(stat.S_ISDIR, modes)),
+        "symlinks": sum(map(stat.S_ISLNK, modes)),
+        "content_size": archive.tree.content_size(),
+        "refused": len(content.refusals),
+    }
+
+
+def digest(source: Source) -> str:
+    """Return the SHA-256 of all bytes of *source* in hexadecimal."""
+    state = hashlib.sha256()
+    for offset in range(0, source.size, _DIGEST_CHUNK):
+        state.update(source.read_at(offset, min(_DIGEST_CHUNK, source.size - offset)))
+    return state.hexdigest()

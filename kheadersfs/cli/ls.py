@@ -1,0 +1,41 @@
+"""``kheadersfs ls``."""
+
+from __future__ import annotations
+
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import Entry, open_archive
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.output import printable, write_line
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser("ls", "List what is in ARCHIVE, all of it or what is below each PATH.")
+    arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
+    arguments.add_argument("archive", metavar="ARCHIVE")
+    arguments.add_argument("paths", metavar="PATH", nargs="*", default=["."])
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Print one line per entry."""
+    values = parser().parse_args(arguments)
+    with open_archive(values.archive) as archive:
+        for path in values.paths:
+            for entry in archive.below(path):
+                write_line(_long(entry) if values.long else printable(entry.path))
+    return 0
+
+
+def _long(entry: Entry) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.mtime // 1_000_000_000))
+    line = (
+        f"{stat.filemode(entry.mode)} {entry.links:3} {entry.size:9} {when} {printable(entry.path)}"
+    )
+    return line if entry.target is None else f"{line} -> {printable(entry.target)}"

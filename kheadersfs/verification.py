@@ -1,0 +1,66 @@
+"""Read all of an archive and hold it against itself."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.onepass import read_in_one_pass
+from kheadersfs.errors import DamagedArchive
+from kheadersfs.store import Store
+from kheadersfs.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kheadersfs.api import HeaderArchive
+
+
+class Verified(NamedTuple):
+    """What was found right: inodes, and bytes of content. ``refused`` members were left out."""
+
+    inodes: int
+    content_size: int
+    indexed: bool
+    checked: bool
+    refused: int
+
+
+def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Verified:
+    """Decode every byte of *archive*; its index must agree with what tar or cpio readers see.
+
+    *progress* is called with the number of inodes done and the number there are. Raises
+    DamagedArchive naming what does not fit.
+    """
+    content = archive.content
+    if content.warning:
+        raise DamagedArchive(content.warning)
+    if content.indexed:
+        _compare_with_members(archive, progress)
+    return Verified(
+        len(archive.tree),
+        archive.tree.content_size(),
+        content.indexed,
+        archive.archive.checked,
+        len(content.refusals),
+    )
+
+
+def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
+    """Compare names, attributes and bytes with those of the archive's members."""
+    container = archive.archive
+    read = read_in_one_pass(container.source, container.compression)
+    name = container.source.name
+    indexed, actual = archive.content.table, read.table
+    # Starts differ: they are offsets into streams that are laid out differently.
+    if indexed._replace(inode_start=actual.inode_start) != actual:
+        raise DamagedArchive(f"{name}: its index does not list its members; repack it")
+    actual_tree, actual_store = Tree(actual), Store(read.blocks)
+    for inode in range(1, len(actual_tree) + 1):
+        progress(inode, len(actual_tree))
+        if not stat.S_ISREG(actual.inode_mode[inode - 1]):
+            continue
+        expected = actual_store.read(*actual_tree.extent(inode))
+        if archive.store.read(*archive.tree.extent(inode)) != expected:
+            path = archive.tree.path(inode).decode(errors="backslashreplace")
+            raise DamagedArchive(f"{name}: {path}: its index points to other content; repack it")
