@@ -73,6 +73,6 @@ def run(arguments: list[str]) -> int:
     source = os.path.abspath(values.archive)
     device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
     if values.foreground:
-        session.serve(archive, device, mountpoint, serve_options)
-    session.start_server(archive, device, mountpoint, serve_options)
+        session.serve(archive, lambda: device, mountpoint, serve_options)
+    session.fork_server(lambda: session.serve(archive, lambda: device, mountpoint, serve_options))
     return 0

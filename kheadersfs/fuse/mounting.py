@@ -23,6 +23,10 @@ _MNT_DETACH = 2
 _HELPER = "fusermount3"
 
 
+class MountNotPermitted(FuseUnavailable):
+    """mount(2) said that this process may not mount."""
+
+
 class MountRequest(NamedTuple):
     """What to mount where. ``source`` is only shown; ``allow_other`` lets other users in."""
 
@@ -160,7 +164,7 @@ def mount_directly(request: MountRequest) -> int:
 def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointError:
     text = os.strerror(number)
     if number == errno.EPERM:
-        return FuseUnavailable(f"mounting is not permitted here ({text}); run as root")
+        return MountNotPermitted(f"mounting is not permitted here ({text}); run as root")
     if number == errno.ENODEV:
         return FuseUnavailable("the kernel has no FUSE; load it with modprobe fuse")
     return MountpointError(f"{mountpoint}: cannot be mounted at: {text}")

@@ -26,6 +26,7 @@ from kheadersfs.tree import Tree
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from kheadersfs.fuse.loop import Job
     from kheadersfs.fuse.operations import Served
@@ -69,8 +70,8 @@ def require_safe(content: Content) -> None:
         )
 
 
-def start_server(archive: Archive, device: int, mountpoint: str, options: ServeOptions) -> int:
-    """Fork a server for the mount behind *device* into the background. Returns its pid."""
+def fork_server(function: Callable[[], None]) -> int:
+    """Fork a process in the background that calls *function*. Returns its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -82,13 +83,23 @@ def start_server(archive: Archive, device: int, mountpoint: str, options: ServeO
             os.dup2(null, standard)
         if null > 2:
             os.close(null)
-        serve(archive, device, mountpoint, options)
+        function()
     finally:
         os._exit(1)
 
 
-def serve(archive: Archive, device: int, mountpoint: str, options: ServeOptions) -> NoReturn:
-    """Serve *archive* over *device* until it is unmounted, then end the process."""
+def serve(
+    archive: Archive,
+    device: Callable[[], int | None],
+    mountpoint: str,
+    options: ServeOptions,
+    remove_mountpoint: bool = False,
+) -> NoReturn:
+    """Serve *archive* until it is unmounted, then end the process.
+
+    *device* is called when everything is loaded and returns the descriptor to serve, None if there
+    is none after all. *mountpoint* is empty when this process cannot see it.
+    """
     from kheadersfs.fuse.log import open_log
 
     log = open_log(options.log)
@@ -96,6 +107,8 @@ def serve(archive: Archive, device: int, mountpoint: str, options: ServeOptions)
     try:
         Session(archive, device, mountpoint, options, log).run()
         status = 0
+        if remove_mountpoint:
+            os.rmdir(mountpoint)
     except KheadersfsError as error:
         log.error("%s", error)
         status = error.exit_status
@@ -139,7 +152,7 @@ class Session:
     def __init__(
         self,
         archive: Archive,
-        device: int,
+        device: Callable[[], int | None],
         mountpoint: str,
         options: ServeOptions,
         log: logging.Logger,
@@ -165,13 +178,16 @@ class Session:
         from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
         from kheadersfs.fuse.operations import Operations
 
+        device = self._device()
+        if device is None:
+            return
         loop = Loop(os.cpu_count() or 1, self._housekeeping)
         self._loop = loop
         self._operations = Operations(self._load, self._options.owner, self._status)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         pyfuse3.trio = loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
-        pyfuse3.init(self._operations, f"/dev/fd/{self._device}", set())
+        pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         if self._options.prefetch:
             loop.start(self._prefetch())
         loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))

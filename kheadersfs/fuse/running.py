@@ -1,0 +1,242 @@
+"""One command in a mount of its own, which vanishes with it.
+
+The command gets a mount namespace, and the mount exists only there. So there is nothing to clean
+up: when the last process of the namespace ends, however it ends, the kernel takes the mount away
+and the server, which lives outside, sees that and ends too. An ordinary user makes a user namespace
+around it; where that is forbidden, fusermount3 mounts in a temporary directory.
+
+Three processes: the caller waits, the server serves, the command runs.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import os
+import select
+import signal
+import socket
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from kheadersfs.errors import FuseUnavailable, KheadersfsError, error_of_status, reason
+from kheadersfs.fuse import mounting, session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kheadersfs.archive.opening import Archive
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_REC, _MS_SLAVE = 0x4000, 0x80000
+_PR_SET_PDEATHSIG = 1
+PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
+"""Directories that are always there and that nothing inside a private namespace needs."""
+FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+SERVER_PATIENCE = 2.0
+"""Seconds to wait for the server; it stays longer only if the command left processes behind."""
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""What a shell returns for a command that does not exist, or cannot be executed."""
+
+
+class Run(NamedTuple):
+    """What to run. ``environment`` is called with the mountpoint and returns all variables."""
+
+    command: list[str]
+    environment: Callable[[str], dict[str, str]]
+
+
+class _NoNamespace(Exception):
+    """This user may not make the namespaces."""
+
+
+def run_command(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+    """Run a command that sees *archive* mounted. Returns its exit status, 128 + N for signal N.
+
+    Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
+    command cannot be started.
+    """
+    try:
+        return _run_in_namespace(archive, run, options)
+    except _NoNamespace:
+        return _run_in_temporary_directory(archive, run, options)
+
+
+def _run_in_namespace(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server = session.fork_server(lambda: _serve_received(archive, ours, theirs, options))
+        ours.close()
+        command = _Child(lambda: _enter_namespace(theirs, archive.source.name), run)
+        theirs.close()
+        try:
+            command.await_start()
+        except BaseException:
+            _await_server(server)
+            raise
+        status = command.wait()
+    _await_server(server)
+    return status
+
+
+def _serve_received(
+    archive: Archive, ours: socket.socket, theirs: socket.socket, options: session.ServeOptions
+) -> None:
+    """Serve the mount whose descriptor the command's process sends. Runs in the server."""
+    theirs.close()
+    session.serve(archive, lambda: _receive_descriptor(ours), "", options)
+
+
+def _receive_descriptor(connection: socket.socket) -> int | None:
+    """Return the descriptor that is sent over *connection*, None if its sender gave up."""
+    descriptors = array.array("i")
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
+    connection.close()
+    for _, _, content in ancillary:
+        descriptors.frombytes(content[: descriptors.itemsize])
+    return descriptors[0] if descriptors else None
+
+
+def _enter_namespace(connection: socket.socket, source: str) -> str:
+    """Make the namespace and the mount, send its descriptor. Returns the mountpoint.
+
+    Runs in the process that becomes the command. Raises KheadersfsError, _NoNamespace.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS):
+        _enter_user_namespace(libc)
+    # Mounts of the host appear in here; the one made in here stays in here.
+    if libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None):
+        raise _NoNamespace
+    place = next((place for place in PLACES if os.path.isdir(place)), None)
+    if place is None:
+        raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
+    try:
+        device = mounting.mount_directly(mounting.MountRequest(source, place, allow_other=False))
+    except mounting.MountNotPermitted as error:
+        raise _NoNamespace from error
+    socket.send_fds(connection, [b"+"], [device])
+    os.close(device)
+    return place
+
+
+def _enter_user_namespace(libc: ctypes.CDLL) -> None:
+    """Make a user namespace in which this user stays who he is, and a mount namespace in it."""
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS):
+        raise _NoNamespace
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {uid} 1"),
+        ("gid_map", f"{gid} {gid} 1"),
+    ):
+        try:
+            with open(f"/proc/self/{name}", "w") as control:
+                control.write(text)
+        except OSError as error:
+            raise _NoNamespace from error
+
+
+class _Child:
+    """The command's process: prepared, started, waited for."""
+
+    def __init__(self, prepare: Callable[[], str], run: Run) -> None:
+        self._parent = os.getpid()
+        self._reports, reports = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become_command(prepare, run, reports)
+        os.close(reports)
+
+    def _become_command(self, prepare: Callable[[], str], run: Run, reports: int) -> NoReturn:
+        """Prepare and execute; what goes wrong is reported through the pipe."""
+        try:
+            mountpoint = prepare()
+            self._die_with_parent()
+            try:
+                os.execvpe(run.command[0], run.command, run.environment(mountpoint))
+            except OSError as error:
+                status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+                text = f"{run.command[0]}: cannot be run: {reason(error)}"
+                os.write(reports, f"{status} {text}".encode(errors="surrogateescape"))
+        except _NoNamespace:
+            os.write(reports, b"0 ")
+        except KheadersfsError as error:
+            os.write(reports, f"{error.exit_status} {error}".encode(errors="surrogateescape"))
+        finally:
+            os._exit(1)
+
+    def _die_with_parent(self) -> None:
+        """Have the kernel kill this process, and so the mount, if the caller is killed."""
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != self._parent:
+            os._exit(1)
+
+    def await_start(self) -> None:
+        """Return when the command is running. Raises what its process reported instead."""
+        with os.fdopen(self._reports, "rb") as reports:
+            report = reports.read()
+        if not report:
+            return
+        os.waitpid(self.pid, 0)
+        status, _, text = report.decode(errors="surrogateescape").partition(" ")
+        if status == "0":
+            raise _NoNamespace
+        error = error_of_status(int(status))(text)
+        error.exit_status = int(status)
+        raise error
+
+    def wait(self) -> int:
+        """Wait for the command's end, passing on signals. Returns its exit status."""
+        for number in FORWARDED_SIGNALS:
+            signal.signal(number, lambda number, _frame: os.kill(self.pid, number))
+        # The terminal sends these to the command as well; it decides what they mean.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        _, status = os.waitpid(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+
+def _await_server(pid: int) -> None:
+    """Wait for the server to end, as long as that can be expected soon."""
+    descriptor = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    if poller.poll(SERVER_PATIENCE * 1000):
+        os.waitpid(pid, 0)
+    os.close(descriptor)
+
+
+def _run_in_temporary_directory(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+    """Mount through fusermount3 where others can see it too; the server cleans up."""
+    import tempfile
+
+    mountpoint = tempfile.mkdtemp(prefix="kheadersfs-", dir=os.environ.get("XDG_RUNTIME_DIR"))
+    try:
+        request = mounting.MountRequest(archive.source.name, mountpoint, allow_other=False)
+        device = mounting.mount(request)
+    except BaseException:
+        os.rmdir(mountpoint)
+        raise
+    caller = os.getpid()
+    server = session.fork_server(
+        lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+    )
+    os.close(device)
+    try:
+        command = _Child(lambda: mountpoint, run)
+        command.await_start()
+        return command.wait()
+    finally:
+        mounting.unmount(mountpoint, detach=True)
+        _await_server(server)
+
+
+def _serve_while_alive(
+    archive: Archive, device: int, mountpoint: str, options: session.ServeOptions, caller: int
+) -> None:
+    """Serve until unmounted, or until the caller is killed; then remove the directory."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != caller:
+        mounting.unmount(mountpoint, detach=True)
+    session.serve(archive, lambda: device, mountpoint, options, remove_mountpoint=True)
