@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lets `clang -target bpf` read the headers of a kernel that was built for a real machine.
+ *
+ * `kheadersfs cflags --bpf` includes this after the kernel's configuration and before
+ * everything else. The headers themselves stay as they are.
+ */
+#ifndef KHEADERSFS_BPF_TARGET_H
+#define KHEADERSFS_BPF_TARGET_H
+
+/*
+ * 1. What the compiler for the real machine defines, and the kernel's headers ask for.
+ */
+#if defined(CONFIG_X86_64)
+#define __x86_64__ 1
+#elif defined(CONFIG_X86_32)
+#define __i386__ 1
+#elif defined(CONFIG_ARM64)
+#define __aarch64__ 1
+#elif defined(CONFIG_ARM)
+#define __arm__ 1
+#define __ARM_EABI__ 1
+#elif defined(CONFIG_RISCV)
+#define __riscv 1
+#define __riscv_muldiv 1
+#ifdef CONFIG_64BIT
+#define __riscv_xlen 64
+#else
+#define __riscv_xlen 32
+#endif
+#elif defined(CONFIG_PPC)
+#define __powerpc__ 1
+#ifdef CONFIG_PPC64
+#define __powerpc64__ 1
+#define __PPC64__ 1
+#endif
+#elif defined(CONFIG_S390)
+#define __s390__ 1
+#define __s390x__ 1
+#elif defined(CONFIG_MIPS)
+#define __mips__ 1
+#define _MIPS_SIM_ABI32 1
+#define _MIPS_SIM_NABI32 2
+#define _MIPS_SIM_ABI64 3
+#define _MIPS_SZINT 32
+#ifdef CONFIG_64BIT
+#define __mips64 1
+#define _MIPS_SIM _MIPS_SIM_ABI64
+#define _MIPS_SZLONG 64
+#define _MIPS_SZPTR 64
+#else
+#define _MIPS_SIM _MIPS_SIM_ABI32
+#define _MIPS_SZLONG 32
+#define _MIPS_SZPTR 32
+#endif
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#define __MIPSEB__ 1
+#else
+#define __MIPSEL__ 1
+#endif
+#elif defined(CONFIG_LOONGARCH)
+#define __loongarch__ 1
+#define __loongarch64 1
+#endif
+
+#if defined(CONFIG_CPU_BIG_ENDIAN) && __BYTE_ORDER__ != __ORDER_BIG_ENDIAN__
+#error "these headers are of a big-endian kernel: compile with -target bpfeb"
+#endif
+
+/* BPF knows only 64-bit longs and pointers, so structures with them come out too large. */
+#ifndef CONFIG_64BIT
+#warning "headers of a 32-bit kernel: -target bpf lays out its structures wrongly, use CO-RE"
+#endif
+
+/*
+ * 2. Byte order conversion by the compiler, not by the machine's instructions.
+ */
+#ifndef __HAVE_BUILTIN_BSWAP16__
+#define __HAVE_BUILTIN_BSWAP16__ 1
+#define __HAVE_BUILTIN_BSWAP32__ 1
+#define __HAVE_BUILTIN_BSWAP64__ 1
+#endif
+
+/* Headers with debug messages name the module that they are compiled into. */
+#ifndef KBUILD_MODNAME
+#define KBUILD_MODNAME "bpf"
+#endif
+
+/*
+ * 3. Inline assembly.
+ *
+ * Clang checks the constraints and register names of every asm that it reads, also in
+ * inline functions that nobody calls, and those of a real machine mean nothing to the
+ * bpf target. So each becomes an asm that passes this check, wherever C allows one:
+ *
+ *	asm("..." : "=r"(x) : "r"(y));			all in parentheses is replaced
+ *	register unsigned long sp asm("...");		as above; r10 is a register of BPF
+ *	asm volatile("..."); asm goto("...");		what follows the qualifier is replaced
+ *
+ * An inline function that a program does call must not silently do nothing, so the
+ * compiler stops there and says why: ".error" does that and, as an instruction, "r10",
+ * which is made a macro. Headers of some architectures define macros with an asm outside
+ * of any function. Nothing tells that one from the first kind inside a function, so
+ * there, the first kind has no effect: its results are undefined.
+ *
+ * A program with assembly of its own uses __asm and __volatile, which stay usable.
+ */
+#define KHEADERSFS_REFUSED ".error \"inline assembly of the kernel cannot run in a BPF program\""
+
+#if defined(CONFIG_ARM) || defined(CONFIG_S390) || defined(CONFIG_MIPS) || \
+	defined(CONFIG_LOONGARCH)
+__asm(".macro r10\n.endm");
+#else
+__asm(".macro r10\n" KHEADERSFS_REFUSED "\n.endm");
+#endif
+
+/* These three emit no instruction on any machine, and programs do use them. */
+#define barrier() __asm __volatile("" : : : "memory")
+#define barrier_data(pointer) __asm __volatile("" : : "r"(pointer) : "memory")
+#define OPTIMIZER_HIDE_VAR(variable) __asm("" : "+r"(variable))
+
+#define asm(...) __asm("r10")
+#define __asm__(...) __asm("r10")
+#define volatile(...) (KHEADERSFS_REFUSED)
+#define __volatile__(...) (KHEADERSFS_REFUSED)
+#define goto(...) (KHEADERSFS_REFUSED)
+#define __inline(...) ("r10")
+
+#endif

@@ -1,0 +1,187 @@
+"""What bcc, bpftrace, clang and gcc have to be told to use the kernel headers in a directory.
+
+The compiler flags are those of the kernel's own makefiles (``LINUXINCLUDE`` in
+``Makefile``, ``KBUILD_CPPFLAGS`` in ``arch/*/Makefile``) as far as they decide
+which headers are found and how they are read. What only changes the generated
+code is left to whoever compiles.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, headers_arch
+from kheadersfs.errors import UsageError, reason
+
+# Included before anything else, in the kernel's order. The first came with 5.14, the
+# last with 4.18; a tree has those that its version needs.
+_INCLUDED_FIRST = ("linux/compiler-version.h", "linux/kconfig.h")
+_INCLUDED_LAST = ("linux/compiler_types.h",)
+
+# Since 5.16 the kernel has its own stdarg.h; before, it took the compiler's.
+_OWN_STDARG = "include/linux/stdarg.h"
+
+# Here lies bpf_target.h, which lets clang read a kernel's headers for the bpf target, and
+# for the one architecture whose headers use one of the compiler's, larchintrin.h.
+_OWN_HEADERS = os.path.dirname(os.path.abspath(__file__))
+_USES_COMPILER_HEADER = "loongarch"
+
+# What arch/arm/Makefile and arch/arm64/Makefile derive from the configuration, the first
+# symbol that is set being the one that counts.
+_DEFINES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "arm": (
+        ("CONFIG_CPU_32v7M", "-D__LINUX_ARM_ARCH__=7"),
+        ("CONFIG_CPU_32v7", "-D__LINUX_ARM_ARCH__=7"),
+        ("CONFIG_CPU_32v6", "-D__LINUX_ARM_ARCH__=6"),
+        ("CONFIG_CPU_32v6K", "-D__LINUX_ARM_ARCH__=6"),
+        ("CONFIG_CPU_32v5", "-D__LINUX_ARM_ARCH__=5"),
+        ("CONFIG_CPU_32v4T", "-D__LINUX_ARM_ARCH__=4"),
+        ("CONFIG_CPU_32v4", "-D__LINUX_ARM_ARCH__=4"),
+        ("CONFIG_CPU_32v3", "-D__LINUX_ARM_ARCH__=3"),
+    ),
+    "arm64": (
+        ("CONFIG_KASAN_SW_TAGS", "-DKASAN_SHADOW_SCALE_SHIFT=4"),
+        ("CONFIG_KASAN_GENERIC", "-DKASAN_SHADOW_SCALE_SHIFT=3"),
+    ),
+}
+
+# The boards' directories below arch/mips/include/asm, from arch/mips/*/Platform.
+_MIPS_MACHINES = (
+    ("CONFIG_AR7", "ar7"),
+    ("CONFIG_ATH25", "ath25"),
+    ("CONFIG_ATH79", "ath79"),
+    ("CONFIG_BCM47XX", "bcm47xx"),
+    ("CONFIG_BCM63XX", "bcm63xx"),
+    ("CONFIG_BMIPS_GENERIC", "bmips"),
+    ("CONFIG_CAVIUM_OCTEON_SOC", "cavium-octeon"),
+    ("CONFIG_LANTIQ", "lantiq"),
+    ("CONFIG_MACH_DECSTATION", "dec"),
+    ("CONFIG_MACH_INGENIC_SOC", "ingenic"),
+    ("CONFIG_MACH_JAZZ", "jazz"),
+    ("CONFIG_MACH_LOONGSON2EF", "loongson2ef"),
+    ("CONFIG_MACH_LOONGSON32", "loongson32"),
+    ("CONFIG_MACH_LOONGSON64", "loongson64"),
+    ("CONFIG_MACH_NINTENDO64", "n64"),
+    ("CONFIG_MIPS_ALCHEMY", "au1x00"),
+    ("CONFIG_MIPS_COBALT", "cobalt"),
+    ("CONFIG_MIPS_MALTA", "malta"),
+    ("CONFIG_PIC32MZDA", "pic32"),
+    ("CONFIG_RALINK", "ralink"),
+    ("CONFIG_SGI_IP22", "ip22"),
+    ("CONFIG_SGI_IP27", "ip27"),
+    ("CONFIG_SGI_IP28", "ip28"),
+    ("CONFIG_SGI_IP30", "ip30"),
+    ("CONFIG_SGI_IP32", "ip32"),
+    ("CONFIG_SNI_RM", "rm"),
+)
+
+
+def environment(directory: str) -> dict[str, str]:
+    """Return the variables by which bcc, bpftrace and makefiles find headers in *directory*."""
+    path = os.path.abspath(directory)
+    return {
+        "BCC_KERNEL_SOURCE": path,
+        "BPFTRACE_KERNEL_SOURCE": path,
+        "BPFTRACE_KERNEL_BUILD": path,
+        "KHEADERS": path,
+    }
+
+
+def shell_exports(variables: Mapping[str, str]) -> str:
+    """Return *variables* as lines of ``export`` for ``eval`` in any POSIX shell."""
+    return "".join(
+        "export {}='{}'\n".format(name, value.replace("'", "'\\''"))
+        for name, value in variables.items()
+    )
+
+
+def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[str]:
+    """Return what gcc or clang needs to compile against the kernel headers in *directory*.
+
+    *arch* is a directory below ``arch/``, by default the one that the headers were
+    configured for. With *bpf* the flags are for ``clang -target bpf``: a header of ours
+    stands in for what that target lacks, and the kernel's headers count as system
+    headers, whose warnings are not the program's.
+
+    Raises UsageError if there are no kernel headers, or none of that architecture.
+    """
+    root = os.path.abspath(directory)
+    if not os.path.isfile(os.path.join(root, "include/linux/kconfig.h")):
+        raise UsageError(
+            f"{directory} has no include/linux/kconfig.h: "
+            "name a directory with merged kernel headers, such as a mountpoint"
+        )
+    symbols = _configuration(root)
+    arch = arch or _detected_arch(root, symbols)
+    if not os.path.isdir(os.path.join(root, "arch", arch, "include")):
+        raise UsageError(f"{directory} has no headers for {arch}: see {root}/arch for what it has")
+
+    include = "-isystem" if bpf else "-I"
+    flags = [include + path for path in _include_directories(root, arch, symbols)]
+    if arch == _USES_COMPILER_HEADER and bpf:
+        flags.append(include + _OWN_HEADERS)
+    if os.path.isfile(os.path.join(root, _OWN_STDARG)) and (arch != _USES_COMPILER_HEADER or bpf):
+        flags.append("-nostdinc")
+    flags += _forced(root, _INCLUDED_FIRST)
+    if bpf:
+        flags += ["-include", os.path.join(_OWN_HEADERS, "bpf_target.h")]
+    flags += _forced(root, _INCLUDED_LAST)
+    flags.append("-D__KERNEL__")
+    if bpf:
+        flags += ["-D__BPF_TRACING__", f"-D__TARGET_ARCH_{arch}"]
+    flags += [flag for symbol, flag in _DEFINES.get(arch, ()) if symbol in symbols][:1]
+    # Since 6.19 headers embed structures by their tags; older ones do not mind the flag.
+    return [*flags, "-std=gnu11", "-fms-extensions", "-fshort-wchar"]
+
+
+def _configuration(root: str) -> frozenset[str]:
+    """Return the configuration symbols that are switched on in the headers below *root*."""
+    path = os.path.join(root, CONFIGURATION_HEADER)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            words = [line.split() for line in stream]
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {reason(error)}") from error
+    return frozenset(line[1] for line in words if line[:1] == ["#define"] and line[2:] == ["1"])
+
+
+def _detected_arch(root: str, symbols: frozenset[str]) -> str:
+    """Return what the headers were configured for or, unconfigured, the only one there is."""
+    arch = headers_arch("".join(f"{symbol}=y\n" for symbol in symbols).encode())
+    if arch is not None:
+        return arch
+    with os.scandir(os.path.join(root, "arch")) as entries:
+        present = [entry.name for entry in entries if entry.is_dir()]
+    if len(present) != 1:
+        raise UsageError(f"{root} is configured for no architecture that we know: pass --arch")
+    return present[0]
+
+
+def _include_directories(root: str, arch: str, symbols: frozenset[str]) -> list[str]:
+    """Return the directories to search, in the kernel's order, as far as they exist."""
+    below_arch = os.path.join("arch", arch, "include")
+    directories = [
+        below_arch,
+        os.path.join(below_arch, "generated"),
+        "include",
+        os.path.join(below_arch, "uapi"),
+        os.path.join(below_arch, "generated/uapi"),
+        "include/uapi",
+        "include/generated/uapi",
+    ]
+    if arch == "mips":
+        machines = [machine for symbol, machine in _MIPS_MACHINES if symbol in symbols]
+        directories += [
+            os.path.join(below_arch, f"asm/mach-{name}") for name in [*machines, "generic"]
+        ]
+    paths = [os.path.join(root, directory) for directory in directories]
+    return [path for path in paths if os.path.isdir(path)]
+
+
+def _forced(root: str, headers: tuple[str, ...]) -> list[str]:
+    """Return the flags that include those of *headers* which the tree has."""
+    paths = [os.path.join(root, "include", header) for header in headers]
+    return [word for path in paths if os.path.isfile(path) for word in ("-include", path)]
