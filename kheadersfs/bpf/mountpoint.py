@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 
 from kheadersfs.errors import MountpointError, reason
 
@@ -26,24 +25,16 @@ def default_mountpoint(release: str, root: str = "/") -> str:
 
 
 def has_headers(directory: str) -> bool:
-    """Return whether *directory* already is a complete header tree, by the test that bcc uses.
-
-    Raises MountpointError if a dead mount lies there.
-    """
-    try:
-        return stat.S_ISREG(os.stat(os.path.join(directory, "include/linux/kconfig.h")).st_mode)
-    except OSError as error:
-        if error.errno == errno.ENOTCONN:
-            raise MountpointError(
-                f"{directory} is a mount whose server has died: run kheadersfs umount {directory}"
-            ) from error
-        return False
+    """Return whether *directory* already is a complete header tree, by the test that bcc uses."""
+    return os.path.isfile(os.path.join(directory, "include/linux/kconfig.h"))
 
 
 def prepare(mountpoint: str) -> None:
-    """Make *mountpoint* an empty directory to mount on, creating it and its parents if absent.
+    """Make *mountpoint* a directory to mount on, creating it and its parents if absent.
 
-    Raises MountpointError if it is something else or cannot be made.
+    It is then empty but for the record of what was created, which the mount has to hide.
+    A dead mount is left as it is: to remove it is the business of whoever mounts.
+    Raises MountpointError if *mountpoint* is something else or cannot be made.
     """
     try:
         names = os.listdir(mountpoint)
@@ -53,6 +44,8 @@ def prepare(mountpoint: str) -> None:
     except NotADirectoryError:
         raise MountpointError(f"{mountpoint} is not a directory: name another one") from None
     except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            return
         raise MountpointError(f"cannot look into {mountpoint}: {reason(error)}") from error
     if set(names) - {_RECORD}:
         raise MountpointError(
