@@ -1,0 +1,142 @@
+"""Mounts for tests: made through the command line, looked at from outside, always taken away."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kheadersfs.fuse import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PATIENCE = 20.0
+"""Seconds after which something that should have happened has not."""
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def command_line(*arguments: str | Path) -> list[str]:
+    """Return the words that run a kheadersfs command in this interpreter."""
+    return [sys.executable, "-m", "kheadersfs", *map(os.fspath, arguments)]
+
+
+def run_command(*arguments: str | Path, **environment: str) -> Outcome:
+    """Run a kheadersfs command to its end."""
+    done = subprocess.run(
+        command_line(*arguments),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+    return Outcome(
+        done.returncode,
+        done.stdout.decode(errors="surrogateescape"),
+        done.stderr.decode(errors="surrogateescape"),
+    )
+
+
+def mounts_below(directory: Path) -> list[str]:
+    """Return where something is mounted at or below *directory*."""
+    with open("/proc/self/mountinfo") as mounts:
+        found = [line.split(" ")[4] for line in mounts]
+    prefix = str(directory)
+    return [where for where in found if where == prefix or where.startswith(prefix + "/")]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return when *condition* holds; fail, saying *what* did not happen, when it never does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"in {PATIENCE} seconds this did not happen: {what}")
+        select.select([], [], [], 0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether the process *pid* runs; one that has ended may wait to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat") as status:
+            return status.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def drop_caches() -> None:
+    """Make the kernel forget every page, entry and inode that it can."""
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w") as control:
+        control.write("3")
+
+
+class Mount:
+    """An archive that is mounted at ``path``. Its messages go to ``log``."""
+
+    def __init__(self, archive: Path, directory: Path) -> None:
+        self.archive = archive
+        self.path = directory / "headers"
+        self.path.mkdir()
+        self.log = directory / "log"
+        self.pid = 0
+        self._accepted: list[str] = []
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def mount(self, *options: str | Path) -> None:
+        """Run the mount command."""
+        outcome = run_command("mount", "--log", self.log, *options, self.archive, self.path)
+        assert outcome == Outcome(0, "", ""), outcome
+        self.pid = self.status()["pid"]
+
+    def status(self) -> dict[str, Any]:
+        """Return what the server says of itself, asking the kernel for nothing else."""
+        return serving.read_status(str(self.path))
+
+    def accept(self, pattern: str) -> None:
+        """Expect messages in the log that match the regular expression *pattern*."""
+        self._accepted.append(pattern)
+
+    def messages(self) -> list[str]:
+        """Return the lines of the log."""
+        return self.log.read_text(errors="surrogateescape").splitlines()
+
+    def unmount(self) -> None:
+        """Run the umount command, and check that the server ended with it."""
+        outcome = run_command("umount", self.path)
+        assert outcome == Outcome(0, "", ""), outcome
+        assert not is_running(self.pid), "umount returned before the server ended"
+
+    def clean_up(self) -> None:
+        """Take away what a failed test may have left, without asking whether all is well."""
+        if mounts_below(self.path):
+            run_command("umount", "--lazy", self.path)
+        if self.pid and is_running(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def check_nothing_left(self) -> None:
+        """Check what must hold at the end of every test."""
+        assert not mounts_below(self.path), "still mounted"
+        wait_until(lambda: not is_running(self.pid), "the server ended")
+        assert list(self.path.iterdir()) == []
+        unexpected = [
+            line
+            for line in self.messages()
+            if not any(re.search(pattern, line) for pattern in self._accepted)
+        ]
+        assert unexpected == []
