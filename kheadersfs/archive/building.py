@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NAME_LIMIT = 255
 PATH_LIMIT = 4096
 IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
+SYMLINK_PERMISSIONS = 0o777
+"""What Linux shows for every symlink, whatever the archive says."""
 _PERMISSIONS = 0o7777
 
 
@@ -183,6 +185,8 @@ def _acceptable_mode(mode: int) -> int:
         raise _Refused("neither a file, a directory nor a link")
     if kind == stat.S_IFREG and mode & (stat.S_ISUID | stat.S_ISGID):
         raise _Refused("a set-user-ID or set-group-ID file")
+    if kind == stat.S_IFLNK:
+        return kind | SYMLINK_PERMISSIONS
     return kind | mode & _PERMISSIONS
 
 
