@@ -90,8 +90,10 @@ class MemberStream:
             ffi.get_read_filter_function(compression)(self._archive)
         for format_name in _OUR_FORMATS:
             ffi.get_read_format_function(format_name)(self._archive)
-        with self._errors():
+        try:
             ffi.read_open(self._archive, None, ffi.NO_OPEN_CB, self._read_callback, ffi.NO_CLOSE_CB)
+        except ffi.ArchiveError as error:
+            raise self._translated(error) from error
         if ffi.filter_count(self._archive) > 2:  # one is the reading itself
             raise UnsupportedArchive(f"{self._name}: is compressed more than once; unpack it once")
 
@@ -104,31 +106,29 @@ class MemberStream:
             self._ffi.read_free(self._archive)
             self._archive = None
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn libarchive's errors into ours."""
-        try:
-            yield
-        except self._ffi.ArchiveError as error:
-            if self._callbacks.failure is not None:
-                raise self._callbacks.failure from error
-            text = str(error.msg or "libarchive cannot read it").strip()
-            if "Unrecognized archive format" in text:
-                raise UnsupportedArchive(
-                    f"{self._name}: holds neither tar nor cpio; "
-                    "give an archive of kernel headers in one of these"
-                ) from error
-            raise DamagedArchive(
-                f"{self._name}: is damaged or truncated ({text}); make or fetch it again"
-            ) from error
+    def _translated(self, error: Exception) -> KheadersfsError:
+        """Return libarchive's *error* as one of ours."""
+        if self._callbacks.failure is not None:
+            return self._callbacks.failure
+        text = str(getattr(error, "msg", None) or "libarchive cannot read it").strip()
+        if "Unrecognized archive format" in text:
+            return UnsupportedArchive(
+                f"{self._name}: holds neither tar nor cpio; "
+                "give an archive of kernel headers in one of these"
+            )
+        return DamagedArchive(
+            f"{self._name}: is damaged or truncated ({text}); make or fetch it again"
+        )
 
     def __iter__(self) -> Iterator[Member]:
         """Step through the members. The content of each can be read until the next step."""
         ffi, archive, entry = self._ffi, self._archive, self._entry
         while True:
-            with self._errors():
+            try:
                 if ffi.read_next_header2(archive, entry) == ffi.ARCHIVE_EOF:
                     return
+            except ffi.ArchiveError as error:
+                raise self._translated(error) from error
             yield self._member()
 
     def _member(self) -> Member:
@@ -157,8 +157,10 @@ class MemberStream:
         view = (ctypes.c_char * length).from_buffer(buffer, offset)
         done = 0
         while done < length:
-            with self._errors():
+            try:
                 count = self._ffi.read_data(self._archive, ctypes.byref(view, done), length - done)
+            except self._ffi.ArchiveError as error:
+                raise self._translated(error) from error
             if count == 0:
                 raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
             done += count

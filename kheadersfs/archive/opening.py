@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
-from kheadersfs.archive.indexed import IndexedBlocks
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.building import Refusal
+    from kheadersfs.archive.index import Index
     from kheadersfs.archive.source import Source
     from kheadersfs.archive.table import Table
 
@@ -82,6 +81,13 @@ class Archive:
         self._lock = threading.Lock()
         self._content: Content | None = None
 
+    def import_readers(self) -> None:
+        """Import what ``load`` will need, while nobody waits for it yet: 30 ms for libarchive."""
+        if self.blocks is None or len(self.blocks) == 1:
+            pass
+        else:
+            from kheadersfs.archive import index, indexed  # noqa: F401
+
     def load(self) -> Content:
         """Return the content; the first call reads the index, or everything without one.
 
@@ -113,6 +119,8 @@ class Archive:
                 warning = f"{self.source.name}: its index is not used: {error}"
             else:
                 if index is not None:
+                    from kheadersfs.archive.indexed import IndexedBlocks
+
                     return Content(
                         table=index.table,
                         blocks=IndexedBlocks(self.blocks, index),
@@ -200,11 +208,13 @@ def _check_end(source: Source) -> None:
         )
 
 
-def read_index(blocks: BlockTable) -> embedded.Index | None:
+def read_index(blocks: BlockTable) -> Index | None:
     """Return the index in the last of *blocks*; None when there is none.
 
     Raises ValueError when there is one that cannot be used.
     """
+    from kheadersfs.archive import index as embedded  # not needed before the first lookup
+
     last = len(blocks) - 1
     if blocks.starts[last + 1] - blocks.starts[last] > _LARGEST_INDEX:
         return None
