@@ -79,7 +79,7 @@ class IndexedBlocks(BlockTable):
         ):
             described = (extent.start + base, extent.size)
             if described != (start, self._table.inode_size[inode - 1]) or not (
-                extent.name == paths.path(inode) or extent.name in paths.all_paths(inode)
+                extent.name == paths.path(inode) or paths.inode_at(extent.name) == inode
             ):
                 name = extent.name.decode(errors="backslashreplace")
                 raise ValueError(f"the index does not describe {name} as it is; repack it")

@@ -7,6 +7,7 @@ lz4. Only those are switched on, and only one layer of compression is accepted.
 from __future__ import annotations
 
 import ctypes
+import logging
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -69,6 +70,8 @@ class MemberStream:
     def __init__(self, source: Source, compression: str) -> None:
         from libarchive import ffi
 
+        # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
+        logging.getLogger("libarchive").setLevel(logging.ERROR)
         self._ffi = ffi
         self._name = source.name
         self._callbacks = _Callbacks(source)

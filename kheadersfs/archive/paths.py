@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.table import ROOT
@@ -32,10 +32,19 @@ class Paths:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
         return self._path_of_entry(self._entry_of[inode - 1]) if inode != ROOT else b""
 
-    def all_paths(self, inode: int) -> list[bytes]:
-        """Return every path of *inode*, which is not the root."""
-        named = self._table.entry_inode
-        return [self._path_of_entry(entry) for entry in range(len(named)) if named[entry] == inode]
+    def inode_at(self, path: bytes) -> int:
+        """Return the inode at *path*, 0 when there is none. Remembers nothing, unlike Tree."""
+        table, inode = self._table, ROOT
+        for component in path.split(b"/"):
+            if not stat.S_ISDIR(table.inode_mode[inode - 1]):
+                return 0
+            first = table.inode_start[inode - 1]
+            last = first + table.inode_size[inode - 1]
+            entry = bisect_left(range(last), component, first, key=table.name)
+            if entry == last or table.name(entry) != component:
+                return 0
+            inode = table.entry_inode[entry]
+        return inode
 
     def _path_of_entry(self, entry: int) -> bytes:
         table = self._table

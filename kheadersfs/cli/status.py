@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from kheadersfs.cli.arguments import Parser
@@ -26,7 +25,7 @@ def run(arguments: list[str]) -> int:
     """Print the status of one mount, or of all."""
     values = parser().parse_args(arguments)
     if values.mountpoint is not None:
-        mountpoint = mounting.require_mount(os.path.realpath(values.mountpoint))
+        mountpoint = mounting.require_mount(mounting.real_path(values.mountpoint))
         status = serving.read_status(mountpoint)
         print(json.dumps(status, indent=2) if values.json else describe(status))
         return 0

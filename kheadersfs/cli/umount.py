@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import Parser
@@ -30,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Unmount, then wait for the server to end unless files are still open."""
     values = parser().parse_args(arguments)
-    mountpoint = mounting.require_mount(os.path.realpath(values.mountpoint))
+    mountpoint = mounting.require_mount(mounting.real_path(values.mountpoint))
     if mounting.is_dead(mountpoint):
         mounting.unmount(mountpoint, detach=True)
         return 0
