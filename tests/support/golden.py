@@ -77,21 +77,29 @@ def differences(actual: Description, expected: Description) -> list[str]:
     lines = [f"missing: {name!r}" for name in sorted(expected.keys() - actual.keys())]
     lines += [f"superfluous: {name!r}" for name in sorted(actual.keys() - expected.keys())]
     for name in sorted(expected.keys() & actual.keys()):
-        for field, got, wanted in zip(
-            Described._fields, actual[name], expected[name], strict=True
-        ):
+        for field, got, wanted in zip(Described._fields, actual[name], expected[name], strict=True):
             if got != wanted:
                 lines.append(f"{name!r}: {field} is {got!r}, should be {wanted!r}")
     return lines
 
 
-def without_times_of(names: set[bytes], description: Description) -> Description:
-    """Return *description* with the times of *names* blanked: directories that no member names,
-    whose times no archive determines."""
+def with_times_from(original: Path, description: Description) -> Description:
+    """Return *description* with directories and symlinks as old as they are below *original*.
+
+    GNU cpio sets no symlink's time and forgets a directory's when it fills it; an archive of its
+    kind knows them in whole seconds.
+    """
+    top = os.fsencode(original)
     return {
-        name: described._replace(mtime=0) if name in names else described
+        name: described._replace(mtime=_whole_seconds(os.path.join(top, name)))
+        if described.kind in "dl"
+        else described
         for name, described in description.items()
     }
+
+
+def _whole_seconds(path: bytes) -> int:
+    return os.lstat(path).st_mtime_ns // 1_000_000_000 * 1_000_000_000
 
 
 def check_block_counts(root: Path) -> None:

@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
 def command_line(*arguments: str | Path) -> list[str]:
     """Return the words that run a kheadersfs command in this interpreter."""
-    return [sys.executable, "-m", "kheadersfs", *map(os.fspath, arguments)]
+    return [sys.executable, "-m", "kheadersfs", *map(str, arguments)]
 
 
 def run_command(*arguments: str | Path, **environment: str) -> Outcome:

@@ -194,9 +194,7 @@ def write_archive(form: Form, tree: Path, archive: Path) -> None:
 
 def _filter(*command: str) -> Callable[[bytes], bytes]:
     def compress(content: bytes) -> bytes:
-        return subprocess.run(
-            command, check=True, input=content, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ).stdout
+        return subprocess.run(command, check=True, input=content, capture_output=True).stdout
 
     return compress
 
@@ -223,22 +221,26 @@ def _with_known_size(content: bytes) -> bytes:
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "none": bytes,
     "gzip": _filter("gzip", "-1"),
-    "gzip-members": _in_halves("gzip", "-1"),
     "xz": _filter("xz", "-0"),
+    "zstd": _filter("zstd", "-1"),
+    "lz4": _filter("lz4", "-1"),
+    "bzip2": _filter("bzip2", "-1"),
+}
+"""The ordinary ways to compress, by name: bytes to bytes."""
+
+VARIANTS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip-members": _in_halves("gzip", "-1"),
     "xz-blocks": _filter("xz", "-0", "--block-size=65536"),
     "xz-streams": _in_halves("xz", "-0", "--check=sha256"),
     "xz-threads": _filter("xz", "-0", "-T2", "--block-size=300000"),
     "xz-crc32": _filter("xz", "-0", "--check=crc32"),
-    "zstd": _filter("zstd", "-1"),
     "zstd-frames": _in_halves("zstd", "-1"),
     "zstd-sized-frames": _with_known_size,
     "zstd-unchecked": _filter("zstd", "-1", "--no-check"),
-    "lz4": _filter("lz4", "-1"),
     "lz4-linked": _filter("lz4", "-1", "-BD", "-B4"),
-    "bzip2": _filter("bzip2", "-1"),
     "bzip2-streams": _in_halves("bzip2", "-1"),
 }
-"""Ways to compress, by name: bytes to bytes."""
+"""The same formats as other programs and options write them."""
 
 PROGRAMS = ("tar", "bsdtar", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2")
 
