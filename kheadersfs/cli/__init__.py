@@ -45,6 +45,8 @@ COMMANDS = {
     "cat": Command("cat", "print files of an archive"),
     "info": Command("info", "describe an archive"),
     "verify": Command("verify", "read all of an archive and check it"),
+    "env": Command("env", "print the variables that point tools to headers"),
+    "cflags": Command("cflags", "print the compiler flags for headers"),
 }
 
 HELP = """\

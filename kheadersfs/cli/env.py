@@ -1,0 +1,36 @@
+"""``kheadersfs env``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.bpf.mountpoint import has_headers
+from kheadersfs.bpf.toolchain import environment, shell_exports
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser(
+        "env",
+        "Print what a shell needs so that bcc, bpftrace and makefiles use the headers in "
+        'DIR: eval "$(kheadersfs env DIR)".',
+    )
+    arguments.add_argument("directory", metavar="DIR")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Print the shell commands."""
+    directory = parser().parse_args(arguments).directory
+    if not has_headers(directory):
+        raise UsageError(
+            f"{directory}: has no include/linux/kconfig.h; name a directory with kernel headers, "
+            "such as a mountpoint"
+        )
+    print(shell_exports(environment(directory)), end="")
+    return 0
