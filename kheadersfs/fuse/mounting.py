@@ -151,8 +151,8 @@ def mount_directly(request: MountRequest) -> int:
     """Mount with mount(2); needs CAP_SYS_ADMIN. See mount()."""
     device = open_device()
     options = (
-        f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()},"
-        "default_permissions" + (",allow_other" if request.allow_other else "")
+        f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()}"
+        f"{_access(request)}"
     )
     libc = ctypes.CDLL(None, use_errno=True)
     failed = libc.mount(
@@ -167,6 +167,15 @@ def mount_directly(request: MountRequest) -> int:
         os.close(device)
         raise _mount_error(request.mountpoint, number)
     return device
+
+
+def _access(request: MountRequest) -> str:
+    """Return the options that decide who may read what.
+
+    Only who mounted may look in, and may read all of it, as if he had extracted it. When others
+    are let in, the kernel holds them to the mode bits.
+    """
+    return ",allow_other,default_permissions" if request.allow_other else ""
 
 
 def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointError:
@@ -184,8 +193,8 @@ def _mount_by_helper(request: MountRequest) -> int:
     import socket
     import subprocess
 
-    options = f"ro,nosuid,nodev,default_permissions,fsname={_escape(request.source)}"
-    options += ",subtype=kheadersfs" + (",allow_other" if request.allow_other else "")
+    options = f"ro,nosuid,nodev,fsname={_escape(request.source)},subtype=kheadersfs"
+    options += _access(request)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         try:

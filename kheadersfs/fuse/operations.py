@@ -10,6 +10,7 @@ import errno
 import functools
 import logging
 import os
+import stat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pyfuse3
@@ -17,12 +18,13 @@ import pyfuse3
 from kheadersfs.archive.building import NAME_LIMIT
 from kheadersfs.archive.table import ROOT
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.tree import Attributes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from kheadersfs.fuse.content import ContentServer
-    from kheadersfs.tree import Attributes, Tree
+    from kheadersfs.tree import Tree
 
 log = logging.getLogger("kheadersfs")
 
@@ -32,14 +34,14 @@ FOREVER = 10.0 * 365 * 86400
 STORED_AT_OPEN = 256 << 10
 """Bytes up to which a file goes into the page cache when it is opened, to save the read request."""
 
+UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
+"""The root of an archive that could not be read."""
+
 Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
 
 
 class Served(NamedTuple):
-    """What there is to serve once the archive has been read.
-
-    ``incomplete`` is why the tree may lack members, empty when it does not.
-    """
+    """What there is to serve once the archive has been read."""
 
     tree: Tree
     content: ContentServer
@@ -148,7 +150,14 @@ class Operations(pyfuse3.Operations):
     async def getattr(self, inode: int, _context: object) -> pyfuse3.EntryAttributes:
         """Return the attributes of *inode*."""
         self.requests.getattr += 1
-        tree, _ = await self._serve()
+        try:
+            tree, _ = await self._serve()
+        except KheadersfsError as error:
+            if inode != ROOT:
+                raise
+            # The mountpoint itself must stay usable, or nobody can ask for its status.
+            log.error("%s", error)
+            return self._entry(UNREADABLE_ROOT)
         return self._entry(tree.attributes(inode))
 
     @_bounded
