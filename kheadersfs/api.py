@@ -14,7 +14,7 @@ from kheadersfs.bpf.kernel import (
     headers_arch,
     headers_release,
 )
-from kheadersfs.errors import MountpointError, UsageError, error_of_status
+from kheadersfs.errors import DamagedArchive, MountpointError, UsageError, error_of_status
 from kheadersfs.store import DEFAULT_BUDGET, Store
 from kheadersfs.tree import Tree
 
@@ -99,6 +99,11 @@ class HeaderArchive:
     def __iter__(self) -> Iterator[Entry]:
         return (self._entry(path, inode) for path, inode in self.tree.walk())
 
+    def require_complete(self) -> None:
+        """Raise DamagedArchive if there may be more in the archive than can be seen."""
+        if self.content.damage:
+            raise DamagedArchive(self.content.damage)
+
     def entry(self, path: str) -> Entry:
         """Return the entry at *path*. Raises UsageError when there is none."""
         return self._entry(os.fsencode(path), self._inode(path))
@@ -141,6 +146,7 @@ class HeaderArchive:
     def _inode(self, path: str) -> int:
         inode = self.tree.resolve(os.fsencode(path))
         if not inode:
+            self.require_complete()
             raise UsageError(
                 f"{path}: is not in {self.archive.source.name}; kheadersfs ls shows what is"
             )

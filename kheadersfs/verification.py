@@ -33,8 +33,8 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
     DamagedArchive naming what does not fit.
     """
     content = archive.content
-    if content.warning:
-        raise DamagedArchive(content.warning)
+    if content.damage or content.warning:
+        raise DamagedArchive(content.damage or content.warning)
     if content.indexed:
         _compare_with_members(archive, progress)
     return Verified(
@@ -49,7 +49,7 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
 def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
     """Compare names, attributes and bytes with those of the archive's members."""
     container = archive.archive
-    read = read_in_one_pass(container.source, container.compression)
+    read = read_in_one_pass(container.source, container.compression, container.blocks)
     name = container.source.name
     indexed, actual = archive.content.table, read.table
     # Starts differ: they are offsets into streams that are laid out differently.

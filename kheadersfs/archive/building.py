@@ -64,6 +64,8 @@ class TableBuilder:
         self.members = 0
         self.refusals: list[Refusal] = []
         self._root = _Node(IMPLICIT_DIRECTORY_MODE, 0)
+        # Where the last file was put: its directory's children, and its name there.
+        self._last: tuple[dict[bytes, _Node], bytes] | None = None
         # Archives name the same directory thousands of times.
         self._directories: dict[bytes, _Node] = {b"": self._root, b".": self._root}
 
@@ -82,6 +84,13 @@ class TableBuilder:
             self.refusals.append(Refusal(member.name, str(refused)))
             return False
         return True
+
+    def remove_last(self) -> None:
+        """Forget the last member that was taken, because its content could not be read."""
+        if self._last is not None:
+            parent, name = self._last
+            parent.pop(name, None)
+            self._last = None
 
     def _add_inode(self, member: Member, start: int) -> None:
         node = _Node(_acceptable_mode(member.mode), member.mtime)
@@ -134,6 +143,7 @@ class TableBuilder:
                 if directory is not existing
             }
         _children(parent)[name] = node
+        self._last = _children(parent), name
 
     def _locate(self, path: bytes, create: bool = True) -> tuple[_Node | None, bytes]:
         """Return the directory that *path* lies in and its last component.

@@ -53,7 +53,7 @@ class _Callbacks:
 
     def read(self, _archive: int, _context: int, buffer: ctypes.Array[ctypes.c_void_p]) -> int:
         """Point *buffer* to the next bytes and return how many there are."""
-        length = min(READ_SIZE, self._source.size - self._offset)
+        length = self._source.available(self._offset, READ_SIZE)
         try:
             self._piece = self._source.read_at(self._offset, length)
         except KheadersfsError as error:

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive import zstd
 from kheadersfs.archive.blocks import HeldBlocks
 from kheadersfs.archive.building import Refusal, TableBuilder
+from kheadersfs.archive.decoding import LARGEST_BLOCK, DecodedStream, largest
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
+    from kheadersfs.archive.blocks import BlockTable
     from kheadersfs.archive.source import Source
     from kheadersfs.archive.table import Table
 
@@ -31,13 +33,15 @@ BLOCKS_UNDER_WAY = 8
 class Pass(NamedTuple):
     """What one pass yields: the table, the content it refers to, and what was left out.
 
-    ``format`` is "tar" or "cpio".
+    ``format`` is "tar" or "cpio". ``damage`` says why there may be more in the archive than in
+    the table, and is empty when there is not.
     """
 
     table: Table
     blocks: HeldBlocks
     refusals: list[Refusal]
     format: str
+    damage: str
 
 
 class _Compressor:
@@ -92,22 +96,37 @@ class _ContentWriter:
             self._filled = 0
 
 
-def read_in_one_pass(source: Source, compression: str) -> Pass:
-    """Read all of *source*, compressed as *compression* says.
+def read_in_one_pass(source: Source, compression: str, blocks: BlockTable | None) -> Pass:
+    """Read all of *source*, compressed as *compression* says, in *blocks* if these are known.
 
-    Nothing is returned before the last byte was read and every checksum on the way was right.
-    Raises DamagedArchive, UnsupportedArchive.
+    Blocks are decoded ahead on all cores, and what comes before one that is damaged is kept.
+    Otherwise nothing is returned before the last byte was read and every checksum on the way
+    was right. Raises DamagedArchive, UnsupportedArchive.
     """
+    if blocks is None or len(blocks) < 2 or largest(blocks) > LARGEST_BLOCK:
+        return _read_members(source, compression, keep_on_damage=False)
+    with closing(DecodedStream(blocks)) as decoded:
+        return _read_members(decoded, "none", keep_on_damage=True)
+
+
+def _read_members(source: Source, compression: str, keep_on_damage: bool) -> Pass:
     builder = TableBuilder()
+    damage = ""
     with closing(_Compressor()) as compressor, open_members(source, compression) as stream:
         writer = _ContentWriter(compressor)
-        for member in stream:
-            taken = builder.add(member, writer.position)
-            if taken and stat.S_ISREG(member.mode):
-                writer.copy(stream, member.size)
+        try:
+            for member in stream:
+                taken = builder.add(member, writer.position)
+                if taken and stat.S_ISREG(member.mode):
+                    writer.copy(stream, member.size)
+        except DamagedArchive as error:
+            if not keep_on_damage:
+                raise
+            damage = str(error)
+            builder.remove_last()
         writer.flush()
-        blocks = compressor.blocks(source.name)
+        held = compressor.blocks(source.name)
         format_name = stream.format
     if builder.members == 0:
-        raise DamagedArchive(f"{source.name}: has no members; make or fetch it again")
-    return Pass(builder.build(), blocks, builder.refusals, format_name)
+        raise DamagedArchive(damage or f"{source.name}: has no members; make or fetch it again")
+    return Pass(builder.build(), held, builder.refusals, format_name, damage)

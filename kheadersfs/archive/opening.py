@@ -36,7 +36,7 @@ class Content(NamedTuple):
     ``indexed`` tells that it came from the embedded index, so that nothing but that was
     decoded; ``digests`` and what follows are only known then. ``refusals`` are members left out.
     ``warning`` says why an index that is there was not used. ``format`` is "tar" or "cpio",
-    empty while no member was looked at.
+    empty while no member was looked at. ``damage`` says why members may be missing, empty if none.
     """
 
     table: Table
@@ -48,6 +48,7 @@ class Content(NamedTuple):
     refusals: list[Refusal]
     warning: str
     format: str
+    damage: str
 
 
 class Archive:
@@ -131,13 +132,14 @@ class Archive:
                         refusals=[],
                         warning="",
                         format="",
+                        damage="",
                     )
         return self._read_everything(warning)
 
     def _read_everything(self, warning: str) -> Content:
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
 
-        result = read_in_one_pass(self.source, self.compression)
+        result = read_in_one_pass(self.source, self.compression, self.blocks)
         return Content(
             table=result.table,
             blocks=result.blocks,
@@ -148,6 +150,7 @@ class Archive:
             refusals=result.refusals,
             warning=warning,
             format=result.format,
+            damage=result.damage,
         )
 
 

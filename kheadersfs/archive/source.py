@@ -31,6 +31,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def available(self, offset: int, limit: int) -> int:
+        """Return how many bytes from *offset*, up to *limit*, one piece of damage takes away."""
+        return min(limit, self.size - offset)
+
     def close(self) -> None:
         """Give back what the source holds."""
 

@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     else:
         width = max(map(len, facts))
         for name, fact in facts.items():
-            print(f"{name.replace('_', ' '):{width}}  {'unknown' if fact is None else fact}")
+            print(f"{name.replace('_', ' '):{width}}  {'-' if fact is None else fact}")
     return 0
 
 
@@ -62,6 +62,7 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "symlinks": sum(map(stat.S_ISLNK, modes)),
         "content_size": archive.tree.content_size(),
         "refused": len(content.refusals),
+        "damage": content.damage or None,
     }
 
 

@@ -17,7 +17,7 @@ import pyfuse3
 
 from kheadersfs.archive.building import NAME_LIMIT
 from kheadersfs.archive.table import ROOT
-from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.tree import Attributes
 
 if TYPE_CHECKING:
@@ -41,10 +41,14 @@ Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
 
 
 class Served(NamedTuple):
-    """What there is to serve once the archive has been read."""
+    """What there is to serve once the archive has been read.
+
+    ``damage`` is why the tree may lack members, empty when it does not.
+    """
 
     tree: Tree
     content: ContentServer
+    damage: str
 
 
 class Requests:
@@ -104,6 +108,7 @@ class Operations(pyfuse3.Operations):
         self._status = status
         self._tree: Tree | None = None
         self._content: ContentServer | None = None
+        self._damage = ""
         # Inodes whose pages the kernel has been given; if it drops them, it asks with read.
         self._stored = bytearray()
         self._missing = pyfuse3.EntryAttributes()
@@ -116,7 +121,7 @@ class Operations(pyfuse3.Operations):
     async def _serve(self) -> tuple[Tree, ContentServer]:
         if self._tree is None or self._content is None:
             served = await self._load()
-            self._tree, self._content = served.tree, served.content
+            self._tree, self._content, self._damage = served
             self._stored = bytearray(len(served.tree) + 1)
         return self._tree, self._content
 
@@ -144,7 +149,15 @@ class Operations(pyfuse3.Operations):
         if tree is None:
             tree, _ = await self._serve()
         inode = tree.lookup(parent_inode, name)
-        return self._entry(tree.attributes(inode)) if inode else self._missing
+        if inode:
+            return self._entry(tree.attributes(inode))
+        self._require_completeness()
+        return self._missing
+
+    def _require_completeness(self) -> None:
+        """Raise DamagedArchive if a name that is not there may have been in the archive."""
+        if self._damage:
+            raise DamagedArchive(self._damage)
 
     @_bounded
     async def getattr(self, inode: int, _context: object) -> pyfuse3.EntryAttributes:
@@ -227,10 +240,15 @@ class Operations(pyfuse3.Operations):
         """List a directory from position *start* on, with full attributes."""
         self.requests.readdir += 1
         tree, _ = await self._serve()
+        listed = False
         for position, name, child in tree.entries(inode, start):
             entry = self._entry(tree.attributes(child))
             if not pyfuse3.readdir_reply(token, name, entry, position):
                 return
+            listed = True
+        if not listed:
+            # The end: an error beside entries would take these away from the reader.
+            self._require_completeness()
 
     async def releasedir(self, _inode: int) -> None:
         """Nothing is held for an open directory."""

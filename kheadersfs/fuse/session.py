@@ -218,12 +218,14 @@ class Session:
         self._take(content)
         self._store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self._store, content.hot_blocks)
-        return Served(Tree(content.table), server)
+        return Served(Tree(content.table), server, content.damage)
 
     def _take(self, content: Content) -> None:
         """Report what is odd about *content*."""
         for refusal in content.refusals:
             self._log.warning("%s: %s", self._archive.source.name, refusal)
+        if content.damage:
+            self._log.error("%s; what comes before it can be read", content.damage)
         if content.warning:
             self._log.warning("%s", content.warning)
         self._content = content
