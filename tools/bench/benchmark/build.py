@@ -1,0 +1,163 @@
+"""Make headers visible, compile against them, compile again, take them away."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmark.contenders import BASELINE, Contender
+from benchmark.errors import Failed
+from benchmark.figures import Summary, summarise
+from benchmark.machine import drop_caches
+from benchmark.report import print_table, show, show_spread
+from benchmark.rounds import Outcome, measure_rounds
+from benchmark.ways import PrivateRun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark.contenders import Absentee
+    from benchmark.inputs import Inputs
+    from benchmark.workload import Workload
+
+
+class BuildSample(NamedTuple):
+    """Seconds. ``total`` is the sum without the second build; what was not measured is None."""
+
+    total: float
+    visible: float | None
+    first: float | None
+    second: float | None
+    away: float | None
+
+
+class BuildMeasurement:
+    """Measures contenders; what they compile must be, byte for byte, what the baseline compiles.
+
+    With *cold*, caches are dropped before headers are made visible, and the compiler is then made
+    warm again by a build from the baseline's headers.
+    """
+
+    def __init__(self, inputs: Inputs, workload: Workload, cold: bool) -> None:
+        self._inputs = inputs
+        self._workload = workload
+        self._cold = cold
+        self._object = os.path.join(inputs.memory, "program.o")
+        workload.build(inputs.tree, self._object)
+        self._expected = self._take_object()
+
+    def measure(self, contender: Contender) -> BuildSample:
+        """Measure *contender* once. Raises Failed."""
+        if self._cold:
+            drop_caches()
+            self._workload.build(self._inputs.tree, self._object)
+        way = contender.way
+        if isinstance(way, PrivateRun):
+            total = way.run(self._workload.shell_command(self._object))
+            self._check_object()
+            return BuildSample(total, None, None, None, None)
+        visible = way.show()
+        first = self._workload.build(way.directory, self._object)
+        self._check_object()
+        second = self._workload.build(way.directory, self._object)
+        away = way.hide()
+        way.settle()
+        return BuildSample(visible + first + away, visible, first, second, away)
+
+    def _take_object(self) -> bytes:
+        with open(self._object, "rb") as compiled:
+            content = compiled.read()
+        os.unlink(self._object)
+        return content
+
+    def _check_object(self) -> None:
+        if self._take_object() != self._expected:
+            raise Failed("the object compiled from its headers is not the baseline's")
+
+
+def measure_builds(
+    contenders: Sequence[Contender], rounds: int, measurement: BuildMeasurement
+) -> tuple[list[Outcome[BuildSample]], list[Absentee]]:
+    """Measure all *contenders*."""
+    return measure_rounds(contenders, rounds, measurement.measure, lambda sample: sample.total)
+
+
+class BuildFigures(NamedTuple):
+    """One contender's figures: totals and second builds relative to the baseline, the rest in s."""
+
+    contender: Contender
+    ratio: Summary
+    second_ratio: Summary | None
+    parts: dict[str, Summary | None]
+
+
+def summarise_builds(outcomes: Sequence[Outcome[BuildSample]]) -> list[BuildFigures]:
+    """Return the figures of all *outcomes*, one of which is the baseline's; best total first."""
+    baseline = next(outcome for outcome in outcomes if outcome.contender.key == BASELINE)
+    unit = summarise([sample.total for sample in baseline.samples]).median
+    figures = []
+    for contender, samples in outcomes:
+        parts = {
+            name: _summarise_part([getattr(sample, name) for sample in samples])
+            for name in BuildSample._fields
+        }
+        total, second = parts["total"], parts["second"]
+        assert total is not None
+        figures.append(
+            BuildFigures(
+                contender,
+                total.scaled(1 / unit),
+                None if second is None else second.scaled(1 / unit),
+                parts,
+            )
+        )
+    return sorted(figures, key=lambda row: row.ratio.median)
+
+
+def _summarise_part(samples: list[float | None]) -> Summary | None:
+    measured = [sample for sample in samples if sample is not None]
+    return summarise(measured) if measured else None
+
+
+def print_builds(figures: Sequence[BuildFigures]) -> None:
+    """Print the table, milliseconds and ratios."""
+    rows = [
+        [
+            row.contender.title,
+            show(row.ratio, ".2f"),
+            show_spread(row.ratio, ".2f"),
+            show(row.second_ratio, ".2f"),
+            *(_milliseconds(row.parts[name]) for name in ("visible", "first", "second", "away")),
+            str(row.ratio.rounds),
+        ]
+        for row in figures
+    ]
+    print_table(
+        "build: make headers visible + compile one eBPF program + take them away; "
+        "1.00 = already extracted in a tmpfs",
+        ["", "total", "quartiles", "2nd", "visible ms", "1st build", "2nd build", "away", "rounds"],
+        rows,
+    )
+
+
+def _milliseconds(summary: Summary | None) -> str:
+    return show(None if summary is None else summary.scaled(1000), ".0f")
+
+
+def describe_builds(
+    figures: Sequence[BuildFigures], outcomes: Sequence[Outcome[BuildSample]]
+) -> list[dict[str, Any]]:
+    """Return the figures for JSON: ratios, and seconds with all samples."""
+    samples = {outcome.contender.key: outcome.samples for outcome in outcomes}
+    return [
+        {
+            "key": row.contender.key,
+            "title": row.contender.title,
+            "family": row.contender.family,
+            "ratio": row.ratio._asdict(),
+            "second_ratio": row.second_ratio and row.second_ratio._asdict(),
+            "seconds": {name: part and part._asdict() for name, part in row.parts.items()},
+            "samples": [sample._asdict() for sample in samples[row.contender.key]],
+        }
+        for row in figures
+    ]

@@ -1,0 +1,142 @@
+"""The archives and images that all contenders read, made once and kept in a cache directory.
+
+All have the same content: that of one header archive as the kernel's own script makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from benchmark.errors import BenchError, Failed, Unavailable
+from benchmark.processes import Command, find_program, timed_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmark.implementations import Implementation
+
+
+class Inputs:
+    """One kernel's headers in every form.
+
+    ``memory`` is a directory in a tmpfs, ``tree`` one in it where the archive is extracted,
+    ``mountpoint`` one to mount at. *archive* is as the kernel's own script made it; what cannot be
+    kept in the directory *cache* goes to *scratch*.
+    """
+
+    def __init__(self, archive: str, cache: str, scratch: str) -> None:
+        self.scratch = scratch
+        self.log = os.path.join(scratch, "log")
+        self.memory = os.path.join(scratch, "memory")
+        self.tree = os.path.join(self.memory, "tree")
+        self.mountpoint = os.path.join(scratch, "mounted")
+        with open(archive, "rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
+        self._directory = os.path.join(cache, digest)
+        os.makedirs(self._directory, exist_ok=True)
+        self._archive = archive
+
+    def extract_tree(self) -> None:
+        """Extract the archive at ``tree``."""
+        os.mkdir(self.tree)
+        self.run(find_program("tar"), "-xf", self.kernel_xz(), "-C", self.tree)
+
+    def run(self, *arguments: str) -> float:
+        """Run a program. Returns seconds; raises Failed."""
+        return timed_run(Command(list(arguments), os.environ, self.log))
+
+    def kernel_xz(self) -> str:
+        """Return the kernel's own archive."""
+        return self._once("kernel.tar.xz", lambda path: shutil.copyfile(self._archive, path))
+
+    def kernel_zstd(self) -> str:
+        """Return the kernel's archive compressed with zstd: one frame, no index."""
+        zstd, xz = find_program("zstd"), find_program("xz")
+
+        def make(path: str) -> None:
+            plain = os.path.join(self.memory, "plain.tar")
+            self.run("/bin/sh", "-c", 'exec "$0" -dc "$1" >"$2"', xz, self.kernel_xz(), plain)
+            self.run(zstd, "-q", "-19", plain, "-o", path)
+            os.unlink(plain)
+
+        return self._once("kernel.tar.zst", make)
+
+    def squashfs(self) -> str:
+        """Return a squashfs image, compressed with zstd."""
+        program = find_program("mksquashfs")
+        options = ("-comp", "zstd", "-no-progress", "-quiet", "-all-root")
+        return self._once(
+            "zstd.squashfs", lambda path: self.run(program, self.tree, path, *options)
+        )
+
+    def erofs(self) -> str:
+        """Return an erofs image, compressed with lz4hc."""
+        program = find_program("mkfs.erofs")
+        return self._once(
+            "lz4hc.erofs",
+            lambda path: self.run(program, "-zlz4hc", "--all-root", path, self.tree),
+        )
+
+    def dwarfs(self) -> str:
+        """Return a dwarfs image made with that program's defaults."""
+        program = find_program("mkdwarfs")
+        return self._once(
+            "image.dwarfs", lambda path: self.run(program, "-i", self.tree, "-o", path)
+        )
+
+    def packed(self, implementation: Implementation, compression: str) -> str:
+        """Return the archive as *implementation* packs it; *compression* is xz or zstd."""
+
+        def make(path: str) -> None:
+            try:
+                self.run(
+                    *(implementation.executable, "repack", "--compress", compression),
+                    *(self.kernel_xz(), path),
+                )
+            except Failed as error:
+                raise Unavailable(f"it cannot be packed: {error}") from error
+
+        version = implementation.format_version()
+        suffix = {"xz": "xz", "zstd": "zst"}[compression]
+        if version is None:
+            path = os.path.join(self.scratch, f"packed-{implementation.label}.tar.{suffix}")
+            if not os.path.exists(path):
+                make(path)
+            return path
+        return self._once(f"packed-{version}.tar.{suffix}", make)
+
+    def _once(self, name: str, make: Callable[[str], object]) -> str:
+        """Return the path of the cached file *name*, which *make* makes if it is not there."""
+        path = os.path.join(self._directory, name)
+        if not os.path.exists(path):
+            print(f"making {name}", file=sys.stderr)
+            partial = os.path.join(self._directory, f"partial.{name}")
+            if os.path.exists(partial):
+                os.unlink(partial)
+            make(partial)
+            os.rename(partial, path)
+        return path
+
+
+def list_files(tree: str) -> list[str]:
+    """Return the paths of all regular files below *tree*, relative to it, sorted."""
+    found = []
+    for directory, _, names in os.walk(tree):
+        prefix = os.path.relpath(directory, tree)
+        found += [os.path.normpath(os.path.join(prefix, name)) for name in names]
+    return sorted(found)
+
+
+def find_archive(candidates: Sequence[str]) -> str:
+    """Return the first of *candidates* that exists. Raises BenchError."""
+    for candidate in candidates:
+        if os.path.exists(candidate):
+            return candidate
+    raise BenchError(
+        "no header archive found: name one with --archive, or start with tools/bench/run, "
+        "which makes one"
+    )

@@ -1,0 +1,95 @@
+"""Private mount and process namespaces, so that nothing can be left behind.
+
+The measuring process is process 1 of its own process namespace. When it ends, however it ends, the
+kernel kills every server that it started, and every mount made meanwhile goes with them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import tempfile
+from typing import TYPE_CHECKING
+
+from benchmark.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_PR_SET_PDEATHSIG = 1
+
+
+def run_isolated(function: Callable[[str], int], parent: str) -> int:
+    """Call *function* in new namespaces with a scratch directory below *parent*, which is removed.
+
+    Returns what *function* returned, in its process and in this one, where that is its exit status;
+    128 + N when signal N ended it. The directory has a tmpfs mounted at ``memory`` in it. An
+    ordinary user gets a user namespace around the others; the kernel then refuses to mount images
+    and to drop caches. Raises BenchError when the namespaces cannot be had.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.geteuid(), os.getegid()
+    _unshare(libc, _CLONE_NEWPID | (_CLONE_NEWUSER if uid else 0))
+    if uid:
+        _become_root_of_namespace(uid, gid)
+    scratch = tempfile.mkdtemp(prefix="kheadersfs-bench-", dir=parent)
+    os.mkdir(os.path.join(scratch, "memory"))
+    child = os.fork()
+    if child == 0:
+        _enter_as_first_process(libc, scratch)
+        return function(scratch)
+    try:
+        return _await(child)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _become_root_of_namespace(uid: int, gid: int) -> None:
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {uid} 1"),
+        ("gid_map", f"0 {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as control:
+            control.write(text)
+
+
+def _enter_as_first_process(libc: ctypes.CDLL, scratch: str) -> None:
+    """Finish what makes this process the first of its namespaces."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Process 1 ignores signals that it does not handle.
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    _unshare(libc, _CLONE_NEWNS)
+    _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount(libc, "proc", "/proc", "proc", 0)
+    _mount(libc, "tmpfs", os.path.join(scratch, "memory"), "tmpfs", 0)
+
+
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _unshare(libc: ctypes.CDLL, flags: int) -> None:
+    if libc.unshare(flags):
+        text = os.strerror(ctypes.get_errno())
+        raise BenchError(f"no private namespaces: {text}; run this as root")
+
+
+def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int) -> None:
+    encoded = None if kind is None else kind.encode()
+    if libc.mount(source.encode(), os.fsencode(target), encoded, ctypes.c_ulong(flags), None):
+        raise BenchError(f"{target}: cannot mount {source}: {os.strerror(ctypes.get_errno())}")
+
+
+def _await(child: int) -> int:
+    """Wait for *child*, passing SIGTERM on; ^C reaches it by itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _frame: os.kill(child, number))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,78 @@
+"""Tables for people and one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmark.figures import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark.contenders import Absentee
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what a reader of the figures should know about where they come from."""
+    with open("/proc/cpuinfo") as processors:
+        models = [line for line in processors if line.startswith("model name")]
+    with open("/proc/loadavg") as load:
+        load_average = float(load.read().split()[0])
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "processor": models[0].partition(":")[2].strip() if models else "",
+        "processors": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "load_average_before": load_average,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print *rows*, each as long as *columns*; the first column is text, the others figures."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    print(f"\n{title}")
+    for row in (columns, ["-" * width for width in widths], *rows):
+        name, *figures = row
+        cells = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
+        print("  ".join([name.ljust(widths[0]), *cells]).rstrip())
+
+
+def print_absentees(absentees: Sequence[Absentee]) -> None:
+    """Print who is not in the table, and why."""
+    for absentee in absentees:
+        print(f"not measured: {absentee.key}: {absentee.reason}")
+
+
+def show(summary: Summary | None, form: str) -> str:
+    """Return the median in the format *form*, a dash if there is none."""
+    return "-" if summary is None else format(summary.median, form)
+
+
+def show_spread(summary: Summary | None, form: str) -> str:
+    """Return the quartiles in the format *form*."""
+    if summary is None:
+        return "-"
+    return f"{format(summary.low, form)} to {format(summary.high, form)}"
+
+
+def show_progress(text: str) -> None:
+    """Say on a terminal what is being measured, on one line that is overwritten."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def write_json(path: str, document: dict[str, Any]) -> None:
+    """Write *document*; ``-`` is the standard output."""
+    text = json.dumps(document, indent=2) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    with open(path, "w") as output:
+        output.write(text)
