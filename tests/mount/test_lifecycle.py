@@ -1,0 +1,307 @@
+"""The life of a mount: what starts it, what ends it, and that nothing is left afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import kheadersfs
+from tests.support.mounting import (
+    Mount,
+    Outcome,
+    command_line,
+    find_server,
+    is_running,
+    mounts_below,
+    run_command,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Mounting
+
+    Prepare = Callable[[Path], Mount]
+    Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def background() -> Iterator[Start]:
+    """Start commands that do not end by themselves; what still runs at the end is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command_line(*arguments), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def is_mounted(mount: Mount) -> bool:
+    return bool(mounts_below(mount.path))
+
+
+def await_end(mount: Mount) -> None:
+    wait_until(lambda: not is_running(mount.pid), "the server ended")
+    mount.check_nothing_left()
+
+
+def test_umount_returns_when_the_server_is_gone(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    assert run_command("umount", mount.path) == Outcome(0, "", "")
+    assert not is_running(mount.pid)
+    mount.check_nothing_left()
+
+
+def test_an_archive_can_be_mounted_many_times_at_once(mount: Mounting, small_archive: Path) -> None:
+    mounts = [mount(small_archive) for _ in range(3)]
+    assert len({mounted.pid for mounted in mounts}) == 3
+    assert {(mounted / "modes/644").read_bytes() for mounted in mounts} == {b"mode\n"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_unmounts(
+    prepared_mount: Prepare, small_archive: Path, number: signal.Signals
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    os.kill(mount.pid, number)
+    await_end(mount)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_before_anything_else_unmounts(
+    prepared_mount: Prepare, small_archive: Path, number: signal.Signals
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    os.kill(mount.pid, number)
+    await_end(mount)
+
+
+def test_after_a_signal_open_files_are_served_until_they_are_closed(
+    prepared_mount: Prepare, small_archive: Path, synthetic_tree: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    with open(mount / "sizes/300000", "rb", buffering=0) as stream:
+        os.kill(mount.pid, signal.SIGTERM)
+        wait_until(lambda: not is_mounted(mount), "it is unmounted")
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert stream.read() == (synthetic_tree / "sizes/300000").read_bytes()
+        assert is_running(mount.pid)
+    await_end(mount)
+
+
+def test_umount_of_a_mount_in_use_is_refused_and_lazy_does_it(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    with open(mount / "sizes/513", "rb") as stream:
+        refused = run_command("umount", mount.path)
+        assert refused.status == 10
+        assert "in use" in refused.errors
+        assert is_mounted(mount)
+        assert run_command("umount", "--lazy", mount.path) == Outcome(0, "", "")
+        assert not is_mounted(mount)
+        assert len(stream.read()) == 513
+    await_end(mount)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_it_stays_until_a_signal(
+    prepared_mount: Prepare, background: Start, small_archive: Path, number: signal.Signals
+) -> None:
+    mount = prepared_mount(small_archive)
+    process = background("mount", "--foreground", small_archive, mount.path)
+    wait_until(lambda: is_mounted(mount), "it is mounted")
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    assert mount.status()["pid"] == process.pid
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert not is_mounted(mount)
+
+
+def test_in_the_foreground_it_ends_when_it_is_unmounted(
+    prepared_mount: Prepare, background: Start, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    process = background("mount", "--foreground", small_archive, mount.path)
+    wait_until(lambda: is_mounted(mount), "it is mounted")
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    assert run_command("umount", mount.path) == Outcome(0, "", "")
+    assert process.wait(20) == 0
+
+
+def test_an_idle_mount_goes_away(prepared_mount: Prepare, small_archive: Path) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount("--idle-timeout", "0.3")
+    (mount / "modes/644").read_bytes()
+    await_end(mount)
+
+
+def test_a_mount_that_nobody_ever_looked_at_goes_away_too(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount("--idle-timeout", "0.5")
+    await_end(mount)
+
+
+def test_an_open_file_keeps_an_idle_mount(prepared_mount: Prepare, small_archive: Path) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount("--idle-timeout", "0.5")
+    with open(mount / "sizes/513", "rb") as stream:
+        due = time.monotonic() + 1.2
+        wait_until(lambda: time.monotonic() > due, "time passed")
+        assert is_mounted(mount)
+        assert len(stream.read()) == 513
+    await_end(mount)
+
+
+@pytest.fixture
+def dead_mount(prepared_mount: Prepare, small_archive: Path) -> Mount:
+    """A mount whose server was killed."""
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    (mount / "modes/644").read_bytes()
+    os.kill(mount.pid, signal.SIGKILL)
+    wait_until(lambda: not is_running(mount.pid), "the server ended")
+    with pytest.raises(OSError, match="Transport endpoint is not connected"):
+        (mount / "new name").stat()
+    return mount
+
+
+def test_a_dead_mount_is_replaced_by_the_next_mount(dead_mount: Mount) -> None:
+    dead_mount.mount()
+    assert len(mounts_below(dead_mount.path)) == 1
+    assert (dead_mount / "modes/644").read_bytes() == b"mode\n"
+    dead_mount.unmount()
+    dead_mount.check_nothing_left()
+
+
+def test_a_dead_mount_is_removed_by_umount(dead_mount: Mount) -> None:
+    assert run_command("umount", dead_mount.path) == Outcome(0, "", "")
+    dead_mount.check_nothing_left()
+
+
+def test_status_says_that_a_mount_is_dead_and_how_to_clean_up(dead_mount: Mount) -> None:
+    outcome = run_command("status", dead_mount.path)
+    assert outcome.status == 10
+    assert f"kheadersfs umount {dead_mount.path}" in outcome.errors
+
+
+def test_status_without_a_mountpoint_shows_every_mount(
+    mount: Mounting, small_archive: Path
+) -> None:
+    mounts = [mount(small_archive), mount(small_archive)]
+    listed = run_command("status").output
+    for mounted in mounts:
+        assert str(mounted.path) in listed
+
+
+def test_refused_members_are_named_in_the_log(
+    mount: Mounting, tmp_path: Path, synthetic_tree: Path
+) -> None:
+    archive = tmp_path / "archive.tar"
+    os.mkfifo(tmp_path / "fifo")
+    subprocess.run(
+        ["tar", "-cf", archive, "-C", synthetic_tree, "modes", "-C", tmp_path, "fifo"], check=True
+    )
+    mounted = mount(archive)
+    mounted.accept("WARNING: .*'fifo' refused")
+    assert os.listdir(mounted.path) == ["modes"]
+    assert any("'fifo' refused" in line for line in mounted.messages())
+    assert mounted.status()["refused"] == 1
+
+
+def test_strict_refuses_an_archive_with_members_that_would_be_left_out(
+    prepared_mount: Prepare, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar"
+    os.mkfifo(tmp_path / "fifo")
+    subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "fifo"], check=True)
+    mount = prepared_mount(archive)
+    strict = run_command("mount", "--strict", archive, mount.path)
+    assert strict.status == 14
+    assert "'fifo' refused" in strict.errors
+    assert not is_mounted(mount)
+
+
+def test_a_log_that_cannot_be_written_is_an_error(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    log = tmp_path / "missing" / "log"
+    outcome = run_command("mount", "--log", log, small_archive, mount.path)
+    assert outcome.status == 1
+    assert str(log) in outcome.errors
+    assert not is_mounted(mount)
+
+
+def test_the_server_keeps_nothing_of_its_caller(mount: Mounting, small_archive: Path) -> None:
+    """Who reads the command's output to its end, or unmounts where it was, is not kept waiting."""
+    mounted = mount(small_archive)
+    process = f"/proc/{mounted.pid}"
+    open_files = [os.readlink(f"{process}/fd/{name}") for name in os.listdir(f"{process}/fd")]
+    assert not [name for name in open_files if name.startswith("pipe:")]
+    assert os.readlink(f"{process}/cwd") == "/"
+    assert os.getsid(mounted.pid) == mounted.pid
+
+
+def test_the_python_interface_mounts_for_a_while(fuse: None, small_archive: Path) -> None:
+    with kheadersfs.mounted(small_archive) as path:
+        assert Path(path, "modes/644").read_bytes() == b"mode\n"
+        server = find_server(Path(path))
+    assert not os.path.exists(path)
+    assert not is_running(server)
+
+
+def test_the_python_interface_unmounts_when_its_block_fails(
+    fuse: None, small_archive: Path
+) -> None:
+    with pytest.raises(ZeroDivisionError), kheadersfs.mounted(small_archive) as path:
+        _ = 1 / 0
+    assert not os.path.exists(path)
+
+
+def test_the_python_interface_detaches_a_mount_that_is_still_in_use(
+    fuse: None, small_archive: Path
+) -> None:
+    with kheadersfs.mounted(small_archive) as path:
+        stream = open(os.path.join(path, "sizes/513"), "rb")  # noqa: SIM115 - outlives the mount
+        server = find_server(Path(path))
+    with stream:
+        assert not os.path.exists(path)
+        assert len(stream.read()) == 513
+    wait_until(lambda: not is_running(server), "the server ended")
+
+
+def test_the_python_interface_raises_what_the_command_reports(fuse: None, tmp_path: Path) -> None:
+    with (
+        pytest.raises(kheadersfs.KheadersfsError, match="cannot open the archive") as caught,
+        kheadersfs.mounted(tmp_path / "absent"),
+    ):
+        pass
+    assert caught.value.exit_status == 11
