@@ -1,0 +1,173 @@
+"""What an ordinary user may do, for real: as another user id, without capabilities to mount."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.support import golden
+from tests.support.mounting import (
+    Outcome,
+    command_line,
+    find_server,
+    is_running,
+    mounts_below,
+    run_command,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Mounting
+
+NOBODY = 65534
+
+
+class User(NamedTuple):
+    """Another user: a directory of its own, and a way to run commands."""
+
+    directory: Path
+
+    def run(self, *command: str | Path) -> Outcome:
+        """Run *command* as this user.
+
+        It keeps one capability, to pass through directories: the interpreter and the repository
+        may lie below somebody's closed home directory. That lets it neither mount nor write.
+        """
+        switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        keep = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
+        done = subprocess.run(
+            [*switch, *keep, "--bounding-set=+all", "--", *map(str, command)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "HOME": str(self.directory), "TMPDIR": str(self.directory)},
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def device_for_all(root: None, fuse: None) -> Iterator[None]:
+    """Let everybody open /dev/fuse, as udev does where it runs."""
+    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o666)
+    yield
+    os.chmod("/dev/fuse", before)
+
+
+@pytest.fixture
+def user(root: None) -> Iterator[User]:
+    """An ordinary user; nothing of what it mounts or writes survives the test."""
+    if missing := [tool for tool in ("setpriv", "fusermount3") if shutil.which(tool) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    # pytest's own directories are closed to others.
+    directory = Path(tempfile.mkdtemp(prefix="kheadersfs-user-"))
+    os.chown(directory, NOBODY, NOBODY)
+    try:
+        yield User(directory)
+    finally:
+        for mountpoint in mounts_below(directory):
+            run_command("umount", "--lazy", mountpoint)
+        shutil.rmtree(directory)
+
+
+def make_mountpoint(user: User) -> Path:
+    mountpoint = user.directory / "headers"
+    mountpoint.mkdir()
+    os.chown(mountpoint, NOBODY, NOBODY)
+    return mountpoint
+
+
+def test_an_ordinary_user_mounts_reads_and_unmounts(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    mountpoint = make_mountpoint(user)
+    log = user.directory / "log"
+    mounted = user.run(*command_line("mount", "--log", log, small_archive, mountpoint))
+    assert mounted == Outcome(0, "", "")
+    server = find_server(mountpoint)
+    assert os.stat(f"/proc/{server}").st_uid == NOBODY
+    assert user.run("cat", mountpoint / "modes/644") == Outcome(0, "mode\n", "")
+    # Only whoever mounted it may look, not even root.
+    with pytest.raises(PermissionError):
+        os.listdir(mountpoint)
+    assert user.run(*command_line("umount", mountpoint)) == Outcome(0, "", "")
+    wait_until(lambda: not is_running(server), "the server ended")
+    assert not mounts_below(mountpoint)
+    assert log.read_text() == ""
+
+
+def test_an_ordinary_users_idle_mount_goes_away(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    mountpoint = make_mountpoint(user)
+    mounted = user.run(*command_line("mount", "--idle-timeout=0.3", small_archive, mountpoint))
+    assert mounted == Outcome(0, "", "")
+    server = find_server(mountpoint)
+    wait_until(lambda: not is_running(server), "the server ended")
+    assert not mounts_below(mountpoint)
+
+
+def test_an_ordinary_user_cannot_unmount_what_another_mounted(
+    mount: Mounting, user: User, small_archive: Path
+) -> None:
+    mounted = mount(small_archive)
+    outcome = user.run(*command_line("umount", mounted.path))
+    assert outcome.status in (10, 15)
+    assert outcome.errors.count("\n") == 1
+    assert mounts_below(mounted.path)
+
+
+def test_others_may_look_only_when_they_are_let_in(
+    mount: Mounting, user: User, small_archive: Path, synthetic_tree: Path
+) -> None:
+    closed = mount(small_archive)
+    opened = mount(small_archive, "-o", "allow_other")
+    assert user.run("cat", closed / "modes/644").status == 1
+    assert user.run("cat", opened / "modes/644") == Outcome(0, "mode\n", "")
+    assert golden.digest_of(closed / "sizes/513") == golden.digest_of(synthetic_tree / "sizes/513")
+
+
+def test_those_who_are_let_in_may_do_what_the_modes_permit(
+    mount: Mounting, user: User, small_archive: Path
+) -> None:
+    opened = mount(small_archive, "-o", "allow_other")
+    # On the way there the capability of User.run is needed, to read it must be gone.
+    script = 'cd "$1" && exec setpriv --inh-caps=-all --ambient-caps=-all cat "$2"'
+    for name, readable in (("644", True), ("444", True), ("600", False), ("640", False)):
+        outcome = user.run("sh", "-c", script, "sh", opened / "modes", name)
+        assert (outcome.status == 0) is readable, (name, outcome)
+
+
+def test_without_fusermount3_the_message_says_what_to_install(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    mountpoint = make_mountpoint(user)
+    outcome = user.run("env", "PATH=/nowhere", *command_line("mount", small_archive, mountpoint))
+    assert outcome.status == 15
+    assert "fuse3" in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert not mounts_below(mountpoint)
+
+
+def test_a_closed_device_is_reported(
+    root: None, fuse: None, user: User, small_archive: Path
+) -> None:
+    if stat.S_IMODE(os.stat("/dev/fuse").st_mode) & 0o006:
+        pytest.skip("kernel: /dev/fuse is open to everybody here")
+    mountpoint = make_mountpoint(user)
+    outcome = user.run(*command_line("mount", small_archive, mountpoint))
+    assert outcome.status == 15
+    assert "/dev/fuse" in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert not mounts_below(mountpoint)
