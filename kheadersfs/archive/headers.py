@@ -56,7 +56,10 @@ def _walk_tar(block: bytes) -> Iterator[FileExtent]:
         start = offset + _TAR_BLOCK
         if kind in b"xL":
             content = block[start : start + size]
-            long_name = _pax_path(content) if kind == ord("x") else content.rstrip(b"\0")
+            if kind == ord("L"):
+                long_name = content.rstrip(b"\0")
+            else:
+                long_name = _pax_path(content) or long_name
         elif kind in _REGULAR:
             yield FileExtent(long_name or _tar_name(header), start, size)
             long_name = None

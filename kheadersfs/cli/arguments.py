@@ -25,3 +25,11 @@ def seconds(text: str) -> float:
     if not 0 <= value < 1e9:
         raise ValueError(text)
     return value
+
+
+def positive(text: str) -> int:
+    """Parse a whole number above zero."""
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value

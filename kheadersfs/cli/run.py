@@ -7,7 +7,7 @@ import os
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.bpf.toolchain import environment
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, positive
 from kheadersfs.fuse import running, session
 
 
@@ -18,7 +18,26 @@ def parser() -> argparse.ArgumentParser:
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
         "bpftrace find them there too. Returns COMMAND's exit status; afterwards nothing is left.",
     )
-    arguments.add_argument("--archive", metavar="ARCHIVE", required=True)
+    arguments.add_argument(
+        "--archive",
+        dest="archives",
+        action="append",
+        required=True,
+        metavar="ARCHIVE",
+        help="with --each it may be given several times",
+    )
+    arguments.add_argument(
+        "--each",
+        action="store_true",
+        help="run COMMAND once for every ARCHIVE, and say for which it failed",
+    )
+    arguments.add_argument(
+        "--jobs",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="how many to run at the same time with --each; by default one per processor",
+    )
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
     arguments.add_argument(
         "--record",
@@ -36,15 +55,33 @@ def run(arguments: list[str]) -> int:
     command = values.command[1:] if values.command[:1] == ["--"] else values.command
     if not command:
         command_parser.error("COMMAND is missing")
+    if len(values.archives) > 1 and not values.each:
+        command_parser.error("several archives need --each")
+    if values.each and values.record is not None:
+        command_parser.error("--record works for one archive, not with --each")
     options = session.ServeOptions(
         prefetch=True,
         log=None if values.log is None else os.path.abspath(values.log),
         record=None if values.record is None else os.path.abspath(values.record),
     )
     session.require_pyfuse3()
-    archive = open_archive(values.archive)
-    return running.run_command(
-        archive,
-        running.Run(command, lambda directory: {**os.environ, **environment(directory)}),
-        options,
-    )
+    what = running.Run(command, lambda directory: {**os.environ, **environment(directory)})
+    if values.each:
+        return _run_each(values.archives, what, values.jobs, options)
+    return running.run_command(open_archive(values.archives[0]), what, options)
+
+
+def _run_each(
+    archives: list[str], what: running.Run, jobs: int, options: session.ServeOptions
+) -> int:
+    """Run for every archive, print a table, and return 1 if any run failed."""
+    from kheadersfs.fuse.each import run_each
+
+    outcomes = list(run_each(archives, what, jobs, options))
+    outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
+    print("\nstatus  seconds  archive")
+    for outcome in outcomes:
+        print(f"{outcome.status:6}  {outcome.seconds:7.2f}  {outcome.archive}")
+    failed = sum(outcome.status != 0 for outcome in outcomes)
+    print(f"{len(outcomes) - failed} succeeded, {failed} failed")
+    return 1 if failed else 0

@@ -131,7 +131,7 @@ def _unmount_quietly(mountpoint: str, log: logging.Logger) -> None:
         log.warning("%s", error)
 
 
-def _import_pyfuse3() -> None:
+def import_pyfuse3() -> None:
     """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
 
     It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
@@ -142,6 +142,8 @@ def _import_pyfuse3() -> None:
     metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
     metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
     stand_ins = {"trio": ModuleType("trio"), "importlib.metadata": metadata}
+    if "pyfuse3" in sys.modules:
+        return
     for name in stand_ins.keys() & sys.modules.keys():
         del stand_ins[name]
     sys.modules.update(stand_ins)
@@ -180,7 +182,7 @@ class Session:
 
     def run(self) -> None:
         """Serve until the kernel says that the file system is gone."""
-        _import_pyfuse3()
+        import_pyfuse3()
         import pyfuse3
 
         from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop

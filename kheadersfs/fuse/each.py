@@ -1,0 +1,86 @@
+"""One command against many kernels: a private mount for each, several at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from time import monotonic
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from kheadersfs.archive.opening import open_archive
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.fuse import running, session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Outcome(NamedTuple):
+    """How the command ended for one archive: its exit status, after how many seconds."""
+
+    archive: str
+    status: int
+    seconds: float
+
+
+class _Started(NamedTuple):
+    archive: str
+    output: BinaryIO
+    since: float
+
+
+def run_each(
+    archives: list[str], run: running.Run, jobs: int, options: session.ServeOptions
+) -> Iterator[Outcome]:
+    """Run the command once for each of *archives*, up to *jobs* at the same time.
+
+    Yields an outcome when one has ended, after writing all that it printed to standard output;
+    what it prints is kept apart until then.
+    """
+    # Every server forks from here, so what all of them need is loaded once.
+    session.import_pyfuse3()
+    waiting = list(reversed(archives))
+    started: dict[int, _Started] = {}
+    while waiting or started:
+        while waiting and len(started) < jobs:
+            archive = waiting.pop()
+            output: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            started[_start(archive, run, output, options)] = _Started(archive, output, monotonic())
+        pid, status = os.wait()
+        # Servers that outlived their caller are not ours to wait for.
+        if pid in started:
+            child = started.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            _print_output(child)
+            yield Outcome(
+                child.archive, code if code >= 0 else 128 - code, monotonic() - child.since
+            )
+
+
+def _start(archive: str, run: running.Run, output: BinaryIO, options: session.ServeOptions) -> int:
+    """Fork a process that runs the command for *archive* and prints to *output*."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        status = running.run_command(open_archive(archive), run, options)
+    except KheadersfsError as error:
+        os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
+        status = error.exit_status
+    finally:
+        os._exit(status)
+
+
+def _print_output(child: _Started) -> None:
+    with child.output as output:
+        output.seek(0)
+        sys.stdout.write(f"== {child.archive}\n")
+        sys.stdout.flush()
+        shutil.copyfileobj(output, sys.stdout.buffer)
+        sys.stdout.flush()
