@@ -155,6 +155,8 @@ FORMS = (
     Form("v7", _tar("--format=v7"), _SPLIT),
     Form("ustar", _tar("--format=ustar"), _LONG),
     Form("gnu", _tar("--format=gnu")),
+    # A mebibyte of zeros behind the end marker: what checks the end is not read with the members.
+    Form("gnu-padded", _tar("--format=gnu", "--blocking-factor=2048")),
     Form("oldgnu-sparse", _tar("--format=oldgnu", "--sparse")),
     Form("gnu-sparse", _tar("--format=gnu", "--sparse")),
     Form("pax", _tar("--format=pax")),

@@ -1,0 +1,129 @@
+"""Archives that are cut off or altered: right bytes or an error, never other bytes."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import kheadersfs
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from tests.support import synthetic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLIPS = 250
+TRUNCATIONS = 120
+FORMS = ("pax", "gnu-padded", "newc")
+COMPRESSIONS = {**synthetic.COMPRESSIONS, **synthetic.VARIANTS}
+# Of these nothing but the headers is protected by anything.
+WITHOUT_CHECKSUMS = ("none", "zstd-unchecked")
+
+Content = dict[str, tuple[int, int, int, str | None, bytes]]
+
+
+class Sample(NamedTuple):
+    """A small archive, uncompressed, by its form."""
+
+    form: str
+    plain: bytes
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    if missing := synthetic.missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    directory = tmp_path_factory.mktemp("sample")
+    tree, archive = directory / "tree", directory / "archive"
+    (tree / "linux").mkdir(parents=True)
+    generator = random.Random(1)
+    for number in range(8):
+        text = b"".join(b"#define X%d %d\n" % (n, generator.randrange(99999)) for n in range(200))
+        (tree / "linux" / f"header{number}.h").write_bytes(text)
+    (tree / "link").symlink_to("linux/header1.h")
+    form = next(form for form in synthetic.FORMS if form.name == request.param)
+    synthetic.write_archive(form, tree, archive)
+    return Sample(form.name, archive.read_bytes())
+
+
+class Outcome(NamedTuple):
+    """What was read before an error, if there was one: then that may be a part of the whole."""
+
+    content: Content
+    complete: bool
+
+
+def outcome_of(path: Path, content: bytes) -> Outcome:
+    """Return what *content* yields as an archive."""
+    path.write_bytes(content)
+    found: Content = {}
+    try:
+        with kheadersfs.open_archive(path) as archive:
+            for entry in archive:
+                found[entry.path] = (
+                    entry.mode,
+                    entry.size,
+                    entry.mtime,
+                    entry.target,
+                    archive.read(entry.path) if entry.is_file else b"",
+                )
+            archive.require_complete()
+    except (DamagedArchive, UnsupportedArchive):
+        return Outcome(found, False)
+    return Outcome(found, True)
+
+
+def check(outcome: Outcome, expected: Content, what: str) -> None:
+    """Check that *outcome* is right as far as it goes, and says so when that is not to the end."""
+    wrong = [name for name in outcome.content if outcome.content[name] != expected.get(name)]
+    assert not wrong, f"{what}: other content of {wrong}"
+    missing = sorted(expected.keys() - outcome.content.keys())
+    assert not (outcome.complete and missing), f"{what}: no error, but without {missing}"
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_an_archive_that_is_cut_off_anywhere_is_an_error_or_complete(
+    sample: Sample, compression: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    content = COMPRESSIONS[compression](sample.plain)
+    expected = outcome_of(archive, content)
+    assert expected.complete
+    generator = random.Random(compression)
+    lengths = {1, 2, 5, 11, 12, 511, 512, len(content) - 1, len(content) - 12, len(content) // 2}
+    lengths |= set(generator.sample(range(1, len(content)), TRUNCATIONS))
+    complete = 0
+    for length in sorted(lengths):
+        outcome = outcome_of(archive, content[:length])
+        check(outcome, expected.content, f"cut off at {length}")
+        complete += outcome.complete
+    assert complete < len(lengths)
+
+
+@pytest.mark.parametrize(
+    "compression", [name for name in COMPRESSIONS if name not in WITHOUT_CHECKSUMS]
+)
+def test_a_single_altered_byte_is_an_error_or_without_effect(
+    sample: Sample, compression: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    content = COMPRESSIONS[compression](sample.plain)
+    expected = outcome_of(archive, content)
+    assert expected.complete
+    generator = random.Random(compression)
+    for _ in range(FLIPS):
+        altered = bytearray(content)
+        position = generator.randrange(len(content))
+        altered[position] ^= 1 << generator.randrange(8)
+        outcome = outcome_of(archive, bytes(altered))
+        check(outcome, expected.content, f"altered at {position} of {len(content)}")
+
+
+def test_an_archive_that_carries_no_checksums_says_so(sample: Sample, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for compression, compress in COMPRESSIONS.items():
+        archive.write_bytes(compress(sample.plain))
+        with kheadersfs.open_archive(archive) as opened:
+            assert opened.archive.checked is (compression not in WITHOUT_CHECKSUMS), compression

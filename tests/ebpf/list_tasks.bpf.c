@@ -1,0 +1,27 @@
+/*
+ * Lists the machine's processes with their names. It finds fields where the running kernel
+ * has them, whatever vmlinux.h says of their offsets (CO-RE).
+ */
+#include "vmlinux.h"
+
+#define SECTION(name) __attribute__((section(name), used))
+
+static long (*print)(struct seq_file *to, const char *format, u32 format_size, const void *values,
+		     u32 values_size) = (void *)BPF_FUNC_seq_printf;
+
+SECTION("iter/task")
+int list_tasks(struct bpf_iter__task *context)
+{
+	static const char format[] = "%d %s\n";
+	struct task_struct *task = context->task;
+	u64 values[2];
+
+	if (!task)
+		return 0;
+	values[0] = task->pid;
+	values[1] = (u64)task->comm;
+	print(context->meta->seq, format, sizeof(format), values, sizeof(values));
+	return 0;
+}
+
+char _license[] SECTION("license") = "GPL";
