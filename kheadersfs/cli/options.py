@@ -45,7 +45,7 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
         elif name == "gid":
             options = options._replace(gid=_number(option, value))
         elif name == "cache":
-            options = options._replace(cache=parse_size(option, value))
+            options = options._replace(cache=parse_size(f"-o {option}", value))
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(("x-", "comment")):
