@@ -95,7 +95,7 @@ class Client(NamedTuple):
     def compile(self, source: Path, out: Path, *flags: str, compiler: str = "clang") -> str:
         """Compile a program for the bpf target as a makefile would. Returns the messages."""
         script = 'exec "$0" -target bpf -O2 $("$1" -m kheadersfs cflags --bpf "$KHEADERS") "${@:2}"'
-        words = [compiler, sys.executable, *flags, "-c", source, "-o", out]
+        words = [compiler, sys.executable, *flags, "-c", str(source), "-o", str(out)]
         _, output = self.run("bash", "-c", script, *words)
         return output
 
@@ -177,7 +177,7 @@ def mounted(namespace: Namespace, default_place: str, tmp_path: Path) -> Client:
 @pytest.fixture
 def run(namespace: Namespace, reference_archive: Path, tmp_path: Path) -> Client:
     """Clients that ``kheadersfs run`` starts."""
-    words = [sys.executable, "-m", "kheadersfs", "run", "--archive", reference_archive, "--"]
+    words = [sys.executable, "-m", "kheadersfs", "run", "--archive", str(reference_archive), "--"]
     return Client(namespace.command(*words), _bare_environment(tmp_path))
 
 

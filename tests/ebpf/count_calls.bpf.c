@@ -10,12 +10,13 @@
 
 #define SECTION(name) __attribute__((section(name), used))
 
-static void *(*lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
-static long (*update)(void *map, const void *key, const void *value, u64 flags) =
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) =
+	(void *)BPF_FUNC_map_lookup_elem;
+static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) =
 	(void *)BPF_FUNC_map_update_elem;
-static u64 (*current_ids)(void) = (void *)BPF_FUNC_get_current_pid_tgid;
-static u64 (*current_task)(void) = (void *)BPF_FUNC_get_current_task;
-static long (*read_kernel)(void *to, u32 size, const void *from) =
+static u64 (*bpf_get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_current_pid_tgid;
+static u64 (*bpf_get_current_task)(void) = (void *)BPF_FUNC_get_current_task;
+static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) =
 	(void *)BPF_FUNC_probe_read_kernel;
 
 struct calls {
@@ -33,17 +34,17 @@ struct {
 SECTION("raw_tp/sys_enter")
 int count_calls(void *context)
 {
-	struct task_struct *task = (void *)current_task();
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct calls *calls, none = {};
-	u32 process = current_ids() >> 32;
+	u32 process = bpf_get_current_pid_tgid() >> 32;
 	u32 flags = 0;
 
-	update(&calls_by_process, &process, &none, BPF_NOEXIST);
-	calls = lookup(&calls_by_process, &process);
+	bpf_map_update_elem(&calls_by_process, &process, &none, BPF_NOEXIST);
+	calls = bpf_map_lookup_elem(&calls_by_process, &process);
 	if (!calls)
 		return 0;
 	barrier();
-	read_kernel(&flags, sizeof(flags), &task->flags);
+	bpf_probe_read_kernel(&flags, sizeof(flags), &task->flags);
 	__sync_fetch_and_add(&calls->count, 1);
 	calls->flags = flags;
 	return 0;

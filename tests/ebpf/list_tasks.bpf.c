@@ -6,8 +6,8 @@
 
 #define SECTION(name) __attribute__((section(name), used))
 
-static long (*print)(struct seq_file *to, const char *format, u32 format_size, const void *values,
-		     u32 values_size) = (void *)BPF_FUNC_seq_printf;
+static long (*bpf_seq_printf)(struct seq_file *to, const char *format, u32 format_size,
+			      const void *values, u32 values_size) = (void *)BPF_FUNC_seq_printf;
 
 SECTION("iter/task")
 int list_tasks(struct bpf_iter__task *context)
@@ -20,7 +20,7 @@ int list_tasks(struct bpf_iter__task *context)
 		return 0;
 	values[0] = task->pid;
 	values[1] = (u64)task->comm;
-	print(context->meta->seq, format, sizeof(format), values, sizeof(values));
+	bpf_seq_printf(context->meta->seq, format, sizeof(format), values, sizeof(values));
 	return 0;
 }
 

@@ -1,0 +1,356 @@
+"""Everything that can be wrong with what a user names: one line that says so, and nothing left."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.support import synthetic
+from tests.support.mounting import (
+    Mount,
+    Outcome,
+    command_line,
+    mounts_below,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Mounting
+
+    Prepare = Callable[[Path], Mount]
+
+
+def one_line(outcome: Outcome) -> str:
+    """Check that *outcome* says one thing, on standard error, and return it."""
+    assert outcome.output == ""
+    assert outcome.errors.startswith("kheadersfs: ")
+    assert outcome.errors.endswith("\n")
+    assert outcome.errors.count("\n") == 1
+    return outcome.errors
+
+
+def refusal(mount: Mount, *options: str) -> tuple[int, str]:
+    """Return status and message of a mount command that fails, after checking what it left."""
+    outcome = run_command("mount", *options, mount.archive, mount.path)
+    message = one_line(outcome)
+    assert not mounts_below(mount.path)
+    return outcome.status, message
+
+
+class Bad(NamedTuple):
+    """A file that is no archive to mount: how it is made of a good one, and what is said of it."""
+
+    make: Callable[[bytes], bytes]
+    status: int
+    message: str
+
+
+BAD_FILES = {
+    "empty": Bad(lambda good: b"", 12, "empty"),
+    "one byte": Bad(lambda good: good[:1], 12, "neither tar nor cpio"),
+    "text": Bad(lambda good: b"#define X 1\n" * 100, 12, "neither tar nor cpio"),
+    "zip": Bad(lambda good: b"PK\3\4" + bytes(600), 12, "neither tar nor cpio"),
+    "squashfs": Bad(lambda good: b"hsqs" + bytes(600), 12, "neither tar nor cpio"),
+    "zeros": Bad(lambda good: bytes(10240), 12, "neither tar nor cpio"),
+    "xz magic only": Bad(lambda good: good[:6], 13, "truncated"),
+    "xz without its last byte": Bad(lambda good: good[:-1], 13, "truncated"),
+    "xz without its footer": Bad(lambda good: good[:-12], 13, "truncated"),
+    "half an xz": Bad(lambda good: good[: len(good) // 2], 13, "truncated"),
+    "xz with a stray byte behind": Bad(lambda good: good + b"x", 13, "truncated or damaged"),
+    "xz with a damaged footer": Bad(lambda good: altered(good, -8), 13, "checksum"),
+    "xz with a damaged index": Bad(lambda good: altered(good, -20), 13, "damaged"),
+    "xz with a damaged header": Bad(lambda good: altered(good, 9), 13, "damaged"),
+}
+
+
+def altered(content: bytes, position: int) -> bytes:
+    changed = bytearray(content)
+    changed[position] ^= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("bad", BAD_FILES.values(), ids=BAD_FILES)
+def test_a_file_that_is_no_whole_archive_is_refused_at_once(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path, bad: Bad
+) -> None:
+    archive = tmp_path / "archive.tar.xz"
+    content = bad.make(small_archive.read_bytes())
+    archive.write_bytes(content)
+    before = os.stat(archive)
+    status, message = refusal(prepared_mount(archive))
+    assert (status, bad.message in message) == (bad.status, True), message
+    assert str(archive) in message
+    assert archive.read_bytes() == content
+    assert os.stat(archive).st_mtime_ns == before.st_mtime_ns
+    # The commands that need no FUSE say the same.
+    for command in ("ls", "info", "verify"):
+        outcome = run_command(command, archive)
+        assert (outcome.status, one_line(outcome)) == (status, message)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_a_truncated_archive_is_refused_when_its_end_can_be_checked(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path, compression: str
+) -> None:
+    plain = subprocess.run(["xz", "-dc", small_archive], check=True, capture_output=True).stdout
+    content = synthetic.COMPRESSIONS[compression](plain)
+    archive = tmp_path / "archive"
+    for length in (len(content) - 15_000, len(content) // 2 + 1, 1000):
+        archive.write_bytes(content[:length])
+        assert refusal(prepared_mount(archive))[0] == 13
+
+
+def test_names_that_are_no_file_cannot_be_opened(prepared_mount: Prepare, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name, message in (
+        ("absent", "No such file"),
+        (".", "is a directory"),
+        ("fifo", "not a regular file"),
+    ):
+        status, said = refusal(prepared_mount(tmp_path / name))
+        assert (status, message in said) == (11, True), said
+
+
+def test_a_device_is_not_opened_as_an_archive(prepared_mount: Prepare, tmp_path: Path) -> None:
+    mount = prepared_mount(tmp_path)
+    outcome = run_command("mount", "/dev/null", mount.path)
+    assert outcome.status == 11
+    assert "not a regular file" in one_line(outcome)
+
+
+def test_where_nothing_can_be_mounted_it_says_what_to_do(
+    small_archive: Path, tmp_path: Path, fuse: None
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/something").touch()
+    for name, message in (
+        ("absent", "mkdir -p"),
+        ("file", "is not a directory"),
+        ("full", "-o nonempty"),
+        ("file/below", "is not a directory"),
+    ):
+        outcome = run_command("mount", small_archive, tmp_path / name)
+        assert (outcome.status, message in one_line(outcome)) == (10, True), outcome
+    assert mounts_below(tmp_path) == []
+
+
+def test_a_directory_with_content_is_hidden_when_that_is_asked_for(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    (mount / "something").touch()
+    mount.mount("-o", "nonempty")
+    assert not (mount / "something").exists()
+    assert (mount / "modes/644").is_file()
+    mount.unmount()
+    assert (mount / "something").exists()
+
+
+def test_a_second_mount_at_the_same_place_is_refused(mount: Mounting, small_archive: Path) -> None:
+    mounted = mount(small_archive)
+    for options in ((), ("-o", "nonempty")):
+        outcome = run_command("mount", *options, small_archive, mounted.path)
+        assert (outcome.status, "umount" in one_line(outcome)) == (10, True)
+    assert len(mounts_below(mounted.path)) == 1
+
+
+def test_what_is_not_ours_is_neither_unmounted_nor_described(root: None, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
+    try:
+        for command in ("umount", "status"):
+            outcome = run_command(command, other)
+            assert (outcome.status, "tmpfs" in one_line(outcome)) == (10, True)
+        assert mounts_below(other) == [str(other)]
+    finally:
+        subprocess.run(["umount", other], check=True)
+    for command in ("umount", "status"):
+        assert run_command(command, other).status == 10
+        assert run_command(command, tmp_path / "absent").status == 10
+
+
+USAGE = (
+    (),
+    ("frobnicate",),
+    ("mount", "--frobnicate"),
+    ("mount", "-o", "frobnicate", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "-o", "rw", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "-o", "uid=root", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "-o", "cache=big", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "--idle-timeout", "soon", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "--idle-timeout", "-1", "ARCHIVE", "MOUNTPOINT"),
+    ("mount", "ARCHIVE", "MOUNTPOINT", "more"),
+    ("umount",),
+    ("ls",),
+    ("cat", "ARCHIVE"),
+    ("verify",),
+    ("run", "--archive", "ARCHIVE"),
+)
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_arguments_that_make_no_sense_are_a_matter_of_usage(
+    small_archive: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    places = {"ARCHIVE": str(small_archive), "MOUNTPOINT": str(tmp_path)}
+    outcome = run_command(*(places.get(word, word) for word in arguments))
+    assert outcome.status == 2
+    assert outcome.output == ""
+    if arguments:
+        assert "--help" in one_line(outcome) or "-o" in outcome.errors
+    assert mounts_below(tmp_path) == []
+
+
+def run_without_device(*command: str) -> Outcome:
+    """Run *command* where /dev holds nothing but what every program needs."""
+    script = (
+        "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "
+        'mknod -m 666 /dev/urandom c 1 9 && exec "$@"'
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_without_dev_fuse_it_says_how_to_get_it(
+    root: None, small_archive: Path, tmp_path: Path
+) -> None:
+    for arguments in (
+        ("mount", small_archive, tmp_path),
+        ("run", "--archive", small_archive, "true"),
+    ):
+        outcome = run_without_device(*command_line(*arguments))
+        assert outcome.status == 15
+        assert "modprobe fuse" in one_line(outcome)
+    assert mounts_below(tmp_path) == []
+
+
+def test_root_without_the_right_to_mount_is_told_so(
+    root: None, fuse: None, small_archive: Path, tmp_path: Path
+) -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("not installed: setpriv")
+    drop = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    done = subprocess.run(
+        [*drop, *command_line("mount", small_archive, tmp_path)],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 15
+    assert "not permitted" in one_line(Outcome(15, done.stdout, done.stderr))
+    assert mounts_below(tmp_path) == []
+
+
+def test_damage_that_only_reading_shows_is_an_input_output_error_and_a_line_in_the_log(
+    mount: Mounting, small_archive: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.xz"
+    content = small_archive.read_bytes()
+    archive.write_bytes(altered(content, len(content) // 2))
+    mounted = mount(archive)
+    mounted.accept("ERROR: .*archive.tar.xz.*damaged")
+    for _ in range(3):
+        for name in ("modes/644", "absent"):
+            with pytest.raises(OSError) as caught:
+                os.stat(mounted / name)
+            assert caught.value.errno == errno.EIO
+    with pytest.raises(OSError) as caught:
+        os.listdir(mounted.path)
+    assert caught.value.errno == errno.EIO
+    assert len(mounted.messages()) == 1
+    assert mounted.status()["loaded"] is False
+
+
+def test_what_comes_before_damage_stays_readable(
+    mount: Mounting, synthetic_tree: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.xz"
+    form = next(form for form in synthetic.FORMS if form.name == "pax")
+    synthetic.write_archive(form, synthetic_tree, archive)
+    content = synthetic.VARIANTS["xz-blocks"](archive.read_bytes())
+    archive.write_bytes(altered(content, len(content) * 3 // 4))
+    mounted = mount(archive)
+    mounted.accept("ERROR: .*block [0-9]+ of [0-9]+ is damaged")
+    first = sorted(entry.name for entry in (synthetic_tree / "include/linux").iterdir())
+    for name in first:
+        expected = (synthetic_tree / "include/linux" / name).read_bytes()
+        assert (mounted / "include/linux" / name).read_bytes() == expected
+    # What might have come after it is not said to be absent.
+    with pytest.raises(OSError) as caught:
+        os.stat(mounted / "sparse")
+    assert caught.value.errno == errno.EIO
+
+
+def test_an_archive_that_shrinks_while_mounted_is_an_error_and_no_crash(
+    mount: Mounting, small_archive: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.xz"
+    archive.write_bytes(small_archive.read_bytes())
+    mounted = mount(archive)
+    os.truncate(archive, 1000)
+    mounted.accept("ERROR: .*the file ends before")
+    with pytest.raises(OSError) as caught:
+        os.stat(mounted / "modes/644")
+    assert caught.value.errno == errno.EIO
+    assert mounted.status()["pid"] == mounted.pid
+
+
+def test_a_gzip_of_no_archive_is_found_out_when_somebody_looks(
+    mount: Mounting, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.gz"
+    archive.write_bytes(gzip.compress(b"no archive, but text\n" * 1000))
+    mounted = mount(archive)
+    mounted.accept("ERROR: .*neither tar nor cpio")
+    with pytest.raises(OSError) as caught:
+        os.listdir(mounted.path)
+    assert caught.value.errno == errno.EIO
+    assert run_command("ls", archive).status == 12
+
+
+def test_an_archive_that_is_compressed_twice_is_not_supported(
+    small_archive: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.xz.gz"
+    archive.write_bytes(gzip.compress(small_archive.read_bytes()))
+    outcome = run_command("ls", archive)
+    assert outcome.status == 12
+    one_line(outcome)
+
+
+def test_the_archive_is_only_ever_read(
+    mount: Mounting, small_archive: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.tar.xz"
+    content = small_archive.read_bytes()
+    archive.write_bytes(content)
+    archive.chmod(0o444)
+    before = os.stat(archive)
+    mounted = mount(archive)
+    generator = random.Random(2)
+    for path in generator.sample(sorted((mounted / "sizes").iterdir()), 5):
+        path.read_bytes()
+    after = os.stat(archive)
+    assert hashlib.sha256(archive.read_bytes()).digest() == hashlib.sha256(content).digest()
+    assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
