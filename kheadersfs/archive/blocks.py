@@ -15,9 +15,12 @@ from kheadersfs.archive import xz, zstd
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kheadersfs.archive.source import Source
+
+CHUNK_SIZE = 256 << 10
+"""Bytes of a stored block to read at once when it is decoded in pieces."""
 
 
 class BlockTable:
@@ -68,15 +71,28 @@ class BlockTable:
                 self._check_digest(number, stored)
             return self.unpack(number, stored)
         except ValueError as error:
-            raise DamagedArchive(
-                f"{self.name}: block {number} of {len(self)} is damaged: {error}; "
-                "make or fetch the archive again"
-            ) from error
+            raise self._damaged(number, error) from error
 
     @property
     def held(self) -> int:
         """Bytes of memory that the compressed blocks take: none while they are in a file."""
         return 0
+
+    def decode_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
+        """Yield the content of block *number* in pieces, which are not verified before the end.
+
+        Raises DamagedArchive.
+        """
+        try:
+            yield from self.unpack_pieces(number, piece_size)
+        except ValueError as error:
+            raise self._damaged(number, error) from error
+
+    def _damaged(self, number: int, error: ValueError) -> DamagedArchive:
+        return DamagedArchive(
+            f"{self.name}: block {number} of {len(self)} is damaged: {error}; "
+            "make or fetch the archive again"
+        )
 
     def stored(self, number: int) -> bytes:
         """Return the stored, compressed bytes of block *number*."""
@@ -86,11 +102,21 @@ class BlockTable:
         """Return what *stored* decodes to. Raises ValueError."""
         raise NotImplementedError
 
+    def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
+        """Yield what block *number* decodes to. Raises ValueError."""
+        raise NotImplementedError
+
     def _check_digest(self, number: int, stored: bytes) -> None:
         import hashlib  # 4 ms, which only archives with an index pay
 
         if hashlib.sha256(stored).digest() != self.digests[number]:
             raise ValueError("its SHA-256 is not the one in the index")
+
+
+def _chunks(source: Source, offset: int, size: int) -> Iterator[bytes]:
+    """Yield *size* bytes of *source* from *offset*, some at a time."""
+    for position in range(offset, offset + size, CHUNK_SIZE):
+        yield source.read_at(position, min(CHUNK_SIZE, offset + size - position))
 
 
 class XzBlocks(BlockTable):
@@ -112,6 +138,12 @@ class XzBlocks(BlockTable):
         """See BlockTable.unpack."""
         return xz.decode_block(stored, self.blocks[number])
 
+    def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
+        """See BlockTable.unpack_pieces."""
+        block = self.blocks[number]
+        stored = _chunks(self.source, block.offset, block.stored_size)
+        return xz.decode_pieces(stored, block, piece_size)
+
 
 class ZstdBlocks(BlockTable):
     """The frames of a zstd file, all of known size."""
@@ -131,6 +163,12 @@ class ZstdBlocks(BlockTable):
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
         return zstd.decode_frame(stored, self.frames[number].decoded_size)
+
+    def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
+        """See BlockTable.unpack_pieces."""
+        frame = self.frames[number]
+        stored = _chunks(self.source, frame.offset, frame.stored_size)
+        return zstd.decode_pieces(stored, frame.decoded_size, piece_size)
 
 
 class HeldBlocks(BlockTable):

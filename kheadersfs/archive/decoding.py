@@ -1,83 +1,178 @@
-"""The stream that blocks decode to, read from front to back, decoded ahead on all cores."""
+"""What an archive decompresses to, read once from front to back, decoded ahead of the reader.
+
+Whatever the compression, it is read to its very end: checksums come last, and nothing may be
+served before they were right. (libarchive does not look at gzip's, and stops at the end of the
+last member.)
+"""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import os
-from bisect import bisect_right
+import zlib
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive import zstd
+from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed import WriteableBuffer
+
     from kheadersfs.archive.blocks import BlockTable
 
-LARGEST_BLOCK = 64 << 20
+LARGEST_WHOLE_BLOCK = 64 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
 DECODED_AHEAD = 8 << 20
-"""Bytes that may be decoded before they are read, beyond the block that is next."""
-
-
-def largest(blocks: BlockTable) -> int:
-    """Return the decoded size of the largest of *blocks*, which has at least one."""
-    starts = blocks.starts
-    return max(end - start for start, end in pairwise(starts))
+"""Bytes that may be decoded before they are read."""
+PIECE_SIZE = 512 << 10
 
 
 class DecodedStream(Source):
-    """What *blocks* decode to, as a source that is read once, in order.
+    """A source that decodes. Each read must begin where the last one ended.
 
-    Every byte has passed its block's checks before it is returned.
+    Its size is not known beforehand; ``available`` is 0 at its end. ``verified`` tells that every
+    byte has passed the checks on it before it is returned, and not just when all is read.
     """
 
-    __slots__ = ("_blocks", "_content", "_number", "_pool", "_under_way")
+    __slots__ = ("_piece", "_piece_start", "_pool", "_under_way", "verified")
 
-    def __init__(self, blocks: BlockTable) -> None:
-        super().__init__(blocks.name, blocks.total)
-        self._blocks = blocks
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "decode")
-        self._under_way: list[Future[bytes]] = []
-        self._number = -1
-        self._content = b""
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """See Source.read_at. *offset* must be where the last read ended."""
-        pieces: list[bytes] = []
-        while length > 0:
-            start = self._blocks.starts[self._number] if self._number >= 0 else 0
-            piece = self._content[offset - start : offset - start + length]
-            if not piece:
-                self._advance()
-                continue
-            pieces.append(piece)
-            offset += len(piece)
-            length -= len(piece)
-        return b"".join(pieces)
+    def __init__(self, name: str, threads: int, verified: bool) -> None:
+        super().__init__(name, 0)
+        self.verified = verified
+        self._pool = ThreadPoolExecutor(threads, "decode")
+        self._under_way: deque[Future[bytes]] = deque()
+        self._piece = b""
+        self._piece_start = 0
 
     def available(self, offset: int, limit: int) -> int:
-        """See Source.available: never beyond the block that *offset* is in."""
-        starts = self._blocks.starts
-        return (
-            min(limit, starts[bisect_right(starts, offset)] - offset) if offset < self.size else 0
-        )
+        """See Source.available. Raises DamagedArchive."""
+        if offset == self._piece_start + len(self._piece):
+            self._piece_start = offset
+            self._piece = self._next()
+        return min(limit, self._piece_start + len(self._piece) - offset)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at; *length* is what ``available`` returned, or less."""
+        return self._piece[offset - self._piece_start :][:length]
+
+    def finish(self) -> None:
+        """Decode to the end, where the last checksums are. Raises DamagedArchive."""
+        while self._next():
+            pass
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _advance(self) -> None:
-        """Go on to the next block, and have those after it decoded meanwhile."""
-        self._number += 1
-        starts, count = self._blocks.starts, len(self._blocks)
-        if self._number >= count:
-            raise DamagedArchive(f"{self.name}: a member is cut off; make or fetch it again")
-        following = self._number + len(self._under_way)
-        while following < count and (
-            following == self._number
-            or starts[following + 1] - starts[self._number + 1] <= DECODED_AHEAD
+    def _next(self) -> bytes:
+        """Return the next piece, empty at the end, and have those after it decoded meanwhile."""
+        self._decode_ahead()
+        return self._under_way.popleft().result() if self._under_way else b""
+
+    def _decode_ahead(self) -> None:
+        """Start decoding as much as may be under way."""
+        raise NotImplementedError
+
+
+class WholeBlocks(DecodedStream):
+    """Several blocks, decoded on all cores, each checked before a byte of it is returned."""
+
+    __slots__ = ("_blocks", "_following")
+
+    def __init__(self, blocks: BlockTable) -> None:
+        super().__init__(blocks.name, os.cpu_count() or 1, verified=True)
+        self._blocks = blocks
+        self._following = 0
+
+    def _decode_ahead(self) -> None:
+        starts, following = self._blocks.starts, self._following
+        first = following - len(self._under_way)
+        while following < len(self._blocks) and (
+            following == first or starts[following + 1] - starts[first + 1] <= DECODED_AHEAD
         ):
             self._under_way.append(self._pool.submit(self._blocks.decode, following))
             following += 1
-        self._content = self._under_way.pop(0).result()
+        self._following = following
+
+
+class Pieces(DecodedStream):
+    """Something that can only be decoded in one go, piece by piece in a thread."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, name: str, pieces: Iterator[bytes]) -> None:
+        super().__init__(name, threads=1, verified=False)
+        self._pieces = pieces
+
+    def _decode_ahead(self) -> None:
+        while len(self._under_way) * PIECE_SIZE < DECODED_AHEAD:
+            self._under_way.append(self._pool.submit(next, self._pieces, b""))
+
+
+class _Reader(io.RawIOBase):
+    """A source as a file, for the standard library's decompressors."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._offset = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill *buffer* with what comes next. Returns how much that was."""
+        view = memoryview(buffer).cast("B")
+        count = self._source.available(self._offset, len(view))
+        view[:count] = self._source.read_at(self._offset, count)
+        self._offset += count
+        return count
+
+
+def _decompress(source: Source, compression: str) -> Iterator[bytes]:
+    """Yield what *source* decompresses to, through a file of the standard library."""
+    stored = io.BufferedReader(_Reader(source))
+    failures: tuple[type[Exception], ...] = (OSError, EOFError)
+    decoder: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+    if compression == "gzip":
+        decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
+    elif compression == "bzip2":
+        decoder = bz2.BZ2File(stored)
+    elif compression == "xz":
+        decoder, failures = lzma.LZMAFile(stored), (*failures, lzma.LZMAError)  # noqa: SIM115
+    else:
+        library = zstd.import_library()
+        decoder, failures = library.ZstdFile(stored), (*failures, library.ZstdError)
+    try:
+        while piece := decoder.read(PIECE_SIZE):
+            yield piece
+    except failures as error:
+        raise DamagedArchive(
+            f"{source.name}: is damaged or truncated ({error}); make or fetch it again"
+        ) from error
+
+
+def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> DecodedStream:
+    """Return what *source* decompresses to; *blocks* are its blocks, if these are known."""
+    if blocks is not None and len(blocks) == 1:
+        return Pieces(source.name, blocks.decode_pieces(0, PIECE_SIZE))
+    if blocks is not None and largest(blocks) <= LARGEST_WHOLE_BLOCK:
+        return WholeBlocks(blocks)
+    if compression == "lz4":
+        return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
+    return Pieces(source.name, _decompress(source, compression))
+
+
+def largest(blocks: BlockTable) -> int:
+    """Return the decoded size in bytes of the largest of *blocks*."""
+    return max((end - start for start, end in pairwise(blocks.starts)), default=0)

@@ -1,7 +1,8 @@
 """The members of an archive as one stream, through libarchive; its only importer.
 
-libarchive reads tar (ustar, pax, GNU) and cpio (newc, crc, odc) below gzip, bzip2, xz, zstd and
-lz4. Only those are switched on, and only one layer of compression is accepted.
+libarchive reads tar (ustar, pax, GNU) and cpio (newc, crc, odc), and only those are switched on. It
+is given what is decompressed already (see decoding.py), but also decompresses lz4, for which the
+standard library has nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import ctypes
 import logging
 import stat
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
 READ_SIZE = 256 << 10
-_OUR_FORMATS = ("tar", "cpio")
+FORMATS = ("tar", "cpio")
 
 
 class Member(NamedTuple):
@@ -39,6 +40,14 @@ class Member(NamedTuple):
     hard_link: bool
 
 
+def import_library() -> None:
+    """Load libarchive, so that ``open_members`` needs no file but the archive."""
+    from libarchive import ffi
+
+    # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
+    logging.getLogger(ffi.__name__).setLevel(logging.ERROR)
+
+
 class _Callbacks:
     """What libarchive calls to get the archive's bytes.
 
@@ -49,14 +58,14 @@ class _Callbacks:
         self._source = source
         self._offset = 0
         self._piece = b""
-        self.failure: KheadersfsError | None = None
+        self.failure: Exception | None = None
 
     def read(self, _archive: int, _context: int, buffer: ctypes.Array[ctypes.c_void_p]) -> int:
         """Point *buffer* to the next bytes and return how many there are."""
-        length = self._source.available(self._offset, READ_SIZE)
         try:
+            length = self._source.available(self._offset, READ_SIZE)
             self._piece = self._source.read_at(self._offset, length)
-        except KheadersfsError as error:
+        except Exception as error:  # noqa: BLE001 - raised again by MemberStream
             self.failure = error
             return -1
         self._offset += length
@@ -67,7 +76,7 @@ class _Callbacks:
 class MemberStream:
     """An open archive, positioned before its first member. Not for use by two threads."""
 
-    def __init__(self, source: Source, compression: str) -> None:
+    def __init__(self, source: Source, formats: tuple[str, ...], compression: str) -> None:
         from libarchive import ffi
 
         # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
@@ -82,23 +91,21 @@ class MemberStream:
         try:
             self._entry = ffi.entry_new()
             self._pathname_utf8 = ffi.ffi("entry_pathname_utf8", [ctypes.c_void_p], ctypes.c_char_p)
-            self._open(compression)
+            self._open(formats, compression)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, compression: str) -> None:
+    def _open(self, formats: tuple[str, ...], compression: str) -> None:
         ffi = self._ffi
         if compression != "none":
             ffi.get_read_filter_function(compression)(self._archive)
-        for format_name in _OUR_FORMATS:
+        for format_name in formats:
             ffi.get_read_format_function(format_name)(self._archive)
         try:
             ffi.read_open(self._archive, None, ffi.NO_OPEN_CB, self._read_callback, ffi.NO_CLOSE_CB)
         except ffi.ArchiveError as error:
             raise self._translated(error) from error
-        if ffi.filter_count(self._archive) > 2:  # one is the reading itself
-            raise UnsupportedArchive(f"{self._name}: is compressed more than once; unpack it once")
 
     def close(self) -> None:
         """Free what libarchive holds. The stream cannot be used afterwards."""
@@ -109,8 +116,8 @@ class MemberStream:
             self._ffi.read_free(self._archive)
             self._archive = None
 
-    def _translated(self, error: Exception) -> KheadersfsError:
-        """Return libarchive's *error* as one of ours."""
+    def _translated(self, error: Exception) -> Exception:
+        """Return what is behind libarchive's *error*, as one of ours."""
         if self._callbacks.failure is not None:
             return self._callbacks.failure
         text = str(getattr(error, "msg", None) or "libarchive cannot read it").strip()
@@ -152,6 +159,11 @@ class MemberStream:
         name: bytes = self._ffi.format_name(self._archive) or b""
         return "cpio" if b"cpio" in name else "tar"
 
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes of the current member's content, none at its end."""
+        buffer = ctypes.create_string_buffer(size)
+        return ctypes.string_at(buffer, self._read_data(buffer, 0, size))
+
     def read_into(self, buffer: bytearray, offset: int, length: int) -> None:
         """Put the current member's next *length* bytes into *buffer* at *offset*.
 
@@ -160,23 +172,32 @@ class MemberStream:
         view = (ctypes.c_char * length).from_buffer(buffer, offset)
         done = 0
         while done < length:
-            try:
-                count = self._ffi.read_data(self._archive, ctypes.byref(view, done), length - done)
-            except self._ffi.ArchiveError as error:
-                raise self._translated(error) from error
+            count = self._read_data(view, done, length - done)
             if count == 0:
                 raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
             done += count
 
+    def _read_data(self, buffer: ctypes.Array[ctypes.c_char], offset: int, size: int) -> int:
+        try:
+            count: int = self._ffi.read_data(self._archive, ctypes.byref(buffer, offset), size)
+        except self._ffi.ArchiveError as error:
+            raise self._translated(error) from error
+        return count
+
 
 @contextmanager
-def open_members(source: Source, compression: str) -> Iterator[MemberStream]:
-    """Open *source*, compressed as *compression* says (one of opening.MAGICS), as a stream.
+def open_members(source: Source) -> Iterator[MemberStream]:
+    """Open *source*, which is not compressed, as a stream of members.
 
     Raises UnsupportedArchive when there is neither tar nor cpio inside.
     """
-    stream = MemberStream(source, compression)
-    try:
+    with closing(MemberStream(source, FORMATS, "none")) as stream:
         yield stream
-    finally:
-        stream.close()
+
+
+def decompress_lz4(source: Source, piece_size: int) -> Iterator[bytes]:
+    """Yield what *source* decompresses to, in pieces. Raises DamagedArchive."""
+    with closing(MemberStream(source, ("raw",), "lz4")) as stream:
+        for _ in stream:
+            while piece := stream.read(piece_size):
+                yield piece

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive import zstd
 from kheadersfs.archive.blocks import HeldBlocks
 from kheadersfs.archive.building import Refusal, TableBuilder
-from kheadersfs.archive.decoding import LARGEST_BLOCK, DecodedStream, largest
+from kheadersfs.archive.decoding import open_stream
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.errors import DamagedArchive
 
@@ -99,20 +99,23 @@ class _ContentWriter:
 def read_in_one_pass(source: Source, compression: str, blocks: BlockTable | None) -> Pass:
     """Read all of *source*, compressed as *compression* says, in *blocks* if these are known.
 
-    Blocks are decoded ahead on all cores, and what comes before one that is damaged is kept.
-    Otherwise nothing is returned before the last byte was read and every checksum on the way
-    was right. Raises DamagedArchive, UnsupportedArchive.
+    Of an archive in several blocks, what comes before a damaged one is kept. Otherwise nothing
+    is returned before the last byte was read and every checksum on the way was right. Raises
+    DamagedArchive, UnsupportedArchive.
     """
-    if blocks is None or len(blocks) < 2 or largest(blocks) > LARGEST_BLOCK:
-        return _read_members(source, compression, keep_on_damage=False)
-    with closing(DecodedStream(blocks)) as decoded:
-        return _read_members(decoded, "none", keep_on_damage=True)
+    if compression == "none":
+        return _read_members(source, keep_on_damage=False)
+    with closing(open_stream(source, compression, blocks)) as decoded:
+        result = _read_members(decoded, keep_on_damage=decoded.verified)
+        if not result.damage:
+            decoded.finish()
+    return result
 
 
-def _read_members(source: Source, compression: str, keep_on_damage: bool) -> Pass:
+def _read_members(source: Source, keep_on_damage: bool) -> Pass:
     builder = TableBuilder()
     damage = ""
-    with closing(_Compressor()) as compressor, open_members(source, compression) as stream:
+    with closing(_Compressor()) as compressor, open_members(source) as stream:
         writer = _ContentWriter(compressor)
         try:
             for member in stream:

@@ -24,6 +24,8 @@ MAGICS = {
     "lz4": b"\x04\x22\x4d\x18",
 }
 _CPIO_MAGICS = (b"070701", b"070702", b"070707")
+# Flags of an lz4 frame: a checksum of each block, one of the content.
+_LZ4_CHECKSUMS = 0x14
 _TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
@@ -76,18 +78,45 @@ class Archive:
             self.checked = all(frame.checked for frame in frames)
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
                 self.blocks = ZstdBlocks(source, frames)
+        elif self.compression == "lz4":
+            self.checked = bool(source.read_at(4, 1)[0] & _LZ4_CHECKSUMS)
         elif self.compression == "none":
             self.checked = False
             _check_end(source)
         self._lock = threading.Lock()
         self._content: Content | None = None
+        self._index_content = b""
 
-    def import_readers(self) -> None:
-        """Import what ``load`` will need, while nobody waits for it yet: 30 ms for libarchive."""
-        if self.blocks is None or len(self.blocks) == 1:
-            pass
+    def find_index(self) -> bytes:
+        """Return the content of the block that holds a good index, empty when there is none.
+
+        For a process that is to hand it to another, which then need not import libarchive: whether
+        there is an index shows only when the last block has been decoded.
+        """
+        if self.blocks is None or len(self.blocks) < 2:
+            return b""
+        try:
+            content = _decode_last(self.blocks)
+            return content if _parse_index(self.blocks, content) is not None else b""
+        except ValueError:
+            return b""  # load() will find the same, and give the reason as a warning
+
+    def prepare(self, index_content: bytes) -> None:
+        """Import whatever ``load`` needs, because importing will not be possible any more.
+
+        *index_content* is what ``find_index`` returned.
+        """
+        self._index_content = index_content
+        if self.compression == "zstd" or not index_content:
+            zstd.import_library()
+        if index_content:
+            import hashlib  # noqa: F401 - imported again where it is used, as all of these
+
+            from kheadersfs.archive import indexed  # noqa: F401
         else:
-            from kheadersfs.archive import index, indexed  # noqa: F401
+            from kheadersfs.archive import members, onepass  # noqa: F401
+
+            members.import_library()
 
     def load(self) -> Content:
         """Return the content; the first call reads the index, or everything without one.
@@ -115,7 +144,8 @@ class Archive:
         warning = ""
         if self.blocks is not None and len(self.blocks) > 1:
             try:
-                index = read_index(self.blocks)
+                content = self._index_content or _decode_last(self.blocks)
+                index = _parse_index(self.blocks, content)
             except ValueError as error:
                 warning = f"{self.source.name}: its index is not used: {error}"
             else:
@@ -211,24 +241,31 @@ def _check_end(source: Source) -> None:
         )
 
 
-def read_index(blocks: BlockTable) -> Index | None:
-    """Return the index in the last of *blocks*; None when there is none.
+def _decode_last(blocks: BlockTable) -> bytes:
+    """Return the content of the last of *blocks*, empty when it is too large to be an index.
+
+    Raises ValueError when it is damaged: one pass will find that too, and say what it hits.
+    """
+    last = len(blocks) - 1
+    if blocks.starts[last + 1] - blocks.starts[last] > _LARGEST_INDEX:
+        return b""
+    try:
+        return blocks.decode(last)
+    except DamagedArchive as error:
+        raise ValueError(str(error)) from error
+
+
+def _parse_index(blocks: BlockTable, content: bytes) -> Index | None:
+    """Return the index in *content*, of the last of *blocks*; None when there is none.
 
     Raises ValueError when there is one that cannot be used.
     """
     from kheadersfs.archive import index as embedded  # not needed before the first lookup
 
-    last = len(blocks) - 1
-    if blocks.starts[last + 1] - blocks.starts[last] > _LARGEST_INDEX:
-        return None
-    try:
-        content = blocks.decode(last)
-    except DamagedArchive as error:
-        # Whether it held an index or content, one pass will find the damage and name it.
-        raise ValueError(str(error)) from error
     if not embedded.is_present(content):
         return None
     index = embedded.decode(content)
+    last = len(blocks) - 1
     if len(index.digests) != last or index.stream_size != blocks.starts[last]:
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:

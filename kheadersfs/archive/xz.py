@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from typing import NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
@@ -197,6 +201,29 @@ def decode_block(stored: bytes, block: XzBlock) -> bytes:
     if len(decoded) != block.decoded_size or not decoder.eof:
         raise ValueError(f"it does not decode to {block.decoded_size} bytes")
     return decoded
+
+
+def decode_pieces(stored: Iterable[bytes], block: XzBlock, piece_size: int) -> Iterator[bytes]:
+    """Yield the content of *block* in pieces of at most *piece_size* bytes.
+
+    *stored* yields its stored bytes. Its checks come last: what was yielded before the end was
+    not verified yet. Raises ValueError.
+    """
+    index = _encode_index([(block.unpadded_size, block.decoded_size)])
+    end = index + _stream_footer(len(index), block.check)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    decoded = 0
+    try:
+        for chunk in chain((_stream_header(block.check),), stored, (end,)):
+            piece = decoder.decompress(chunk, piece_size)
+            while piece:
+                decoded += len(piece)
+                yield piece
+                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if decoded != block.decoded_size or not decoder.eof:
+        raise ValueError(f"it does not decode to {block.decoded_size} bytes")
 
 
 class EncodedBlock(NamedTuple):

@@ -14,6 +14,7 @@ from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -40,8 +41,11 @@ class ZstdFrame(NamedTuple):
     checked: bool
 
 
-def _library() -> ModuleType:
-    """Return the zstd module of the standard library, or its backport before Python 3.14."""
+def import_library() -> ModuleType:
+    """Return the zstd module of the standard library, or its backport before Python 3.14.
+
+    Raises KheadersfsError when it is not installed.
+    """
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
@@ -167,7 +171,7 @@ def decode_frame(stored: bytes, decoded_size: int) -> bytes:
 
     Raises ValueError when it does not decode to that, or fails its own checksum.
     """
-    library = _library()
+    library = import_library()
     decoder = library.ZstdDecompressor()
     try:
         decoded: bytes = decoder.decompress(stored, decoded_size + 1)
@@ -178,9 +182,30 @@ def decode_frame(stored: bytes, decoded_size: int) -> bytes:
     return decoded
 
 
+def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -> Iterator[bytes]:
+    """Yield the content of the one frame in *stored* in pieces of at most *piece_size* bytes.
+
+    A checksum comes last: what was yielded before the end was not verified yet. Raises ValueError.
+    """
+    library = import_library()
+    decoder = library.ZstdDecompressor()
+    decoded = 0
+    try:
+        for chunk in stored:
+            piece = decoder.decompress(chunk, piece_size)
+            while piece:
+                decoded += len(piece)
+                yield piece
+                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
+    except (library.ZstdError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if decoded != decoded_size or not decoder.eof or decoder.unused_data:
+        raise ValueError(f"it does not decode to {decoded_size} bytes")
+
+
 def encode_frame(content: bytes, level: int) -> bytes:
     """Compress *content* to one frame that states its size and ends with a checksum."""
-    library = _library()
+    library = import_library()
     parameter = library.CompressionParameter
     options = {parameter.compression_level: level, parameter.checksum_flag: 1}
     compressed: bytes = library.compress(content, options=options)
