@@ -97,7 +97,7 @@ class HeaderArchive:
         return self._store
 
     def __iter__(self) -> Iterator[Entry]:
-        return (self._entry(path, inode) for path, inode in self.tree.walk())
+        return self.below(".")
 
     def require_complete(self) -> None:
         """Raise DamagedArchive if there may be more in the archive than can be seen."""
@@ -109,13 +109,18 @@ class HeaderArchive:
         return self._entry(os.fsencode(path), self._inode(path))
 
     def below(self, path: str) -> Iterator[Entry]:
-        """Yield the entry at *path* and, if it is a directory, all below it."""
+        """Yield the entry at *path* (not the root) and, if it is a directory, all below it.
+
+        Raises UsageError when there is none; after the last entry, DamagedArchive if damage may
+        have hidden more.
+        """
         inode = self._inode(path)
         raw = b"/".join(part for part in os.fsencode(path).split(b"/") if part not in (b"", b"."))
         if raw:
             yield self._entry(raw, inode)
         for name, child in self.tree.walk(inode, raw):
             yield self._entry(name, child)
+        self.require_complete()
 
     def read(self, path: str) -> bytes:
         """Return the content of the file at *path*; symlinks are not followed.
