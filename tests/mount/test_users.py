@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -36,8 +37,8 @@ class User(NamedTuple):
 
     directory: Path
 
-    def run(self, *command: str | Path) -> Outcome:
-        """Run *command* as this user.
+    def run(self, *command: str | Path, within: tuple[str, ...] = ()) -> Outcome:
+        """Run *command* as this user, *within* what root's command of that name makes.
 
         It keeps one capability, to pass through directories: the interpreter and the repository
         may lie below somebody's closed home directory. That lets it neither mount nor write.
@@ -45,7 +46,7 @@ class User(NamedTuple):
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         keep = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
         done = subprocess.run(
-            [*switch, *keep, "--bounding-set=+all", "--", *map(str, command)],
+            [*within, *switch, *keep, "--bounding-set=+all", "--", *map(str, command)],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -147,6 +148,42 @@ def test_those_who_are_let_in_may_do_what_the_modes_permit(
     for name, readable in (("644", True), ("444", True), ("600", False), ("640", False)):
         outcome = user.run("sh", "-c", script, "sh", opened / "modes", name)
         assert (outcome.status == 0) is readable, (name, outcome)
+
+
+# In a changed root directory the kernel makes no user namespace, as if it were configured so.
+WITHOUT_USER_NAMESPACES = (
+    *("unshare", "--mount", "sh", "-c"),
+    *('mount --rbind / /mnt && exec chroot /mnt "$@"', "sh"),
+)
+WAYS = {"in a user namespace": (), "through fusermount3": WITHOUT_USER_NAMESPACES}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_an_ordinary_user_runs_a_command_in_a_mount_of_its_own(
+    device_for_all: None, user: User, way: tuple[str, ...], small_archive: Path
+) -> None:
+    script = 'id -u; cat "$KHEADERS/modes/644"; echo "$KHEADERS"; exit 7'
+    run = command_line("run", "--archive", small_archive, "sh", "-c", script)
+    outcome = user.run(*run, within=way)
+    uid, content, place = outcome.output.splitlines()
+    assert (outcome.status, uid, content, outcome.errors) == (7, str(NOBODY), "mode", "")
+    # Only where others see the mount it needs a directory of its own.
+    assert place.startswith(str(user.directory)) is bool(way)
+    assert list(user.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_nothing_is_left_when_an_ordinary_users_run_is_killed(
+    device_for_all: None, user: User, way: tuple[str, ...], small_archive: Path
+) -> None:
+    ready = user.directory / "ready"
+    # The command kills its own wrapper, which is its parent.
+    script = f'cat "$KHEADERS/modes/644" >"{ready}"; kill -KILL $PPID; exec sleep 600'
+    run = command_line("run", "--archive", small_archive, "sh", "-c", script)
+    assert user.run(*run, within=way).status == -signal.SIGKILL
+    assert ready.read_text() == "mode\n"
+    wait_until(lambda: list(user.directory.iterdir()) == [ready], "the directory is gone")
+    assert mounts_below(user.directory) == []
 
 
 def test_without_fusermount3_the_message_says_what_to_install(

@@ -1,0 +1,125 @@
+"""The guardian unmounts for a server that has no rights left, also for one that was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.mounting import Outcome, is_running, mounts_below, run_command, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.mounting import Mount
+
+    Prepare = Callable[[Path], Mount]
+
+
+@pytest.fixture
+def mounted(prepared_mount: Prepare, small_archive: Path) -> Iterator[Mount]:
+    """A mount that the test makes an end to."""
+    mount = prepared_mount(small_archive)
+    mount.mount()
+    guardian: int = mount.status()["guardian"]
+    yield mount
+    wait_until(lambda: not is_running(mount.pid), "the server ended")
+    wait_until(lambda: not is_running(guardian), "the guardian ended")
+
+
+def await_nothing(mount: Mount) -> None:
+    wait_until(lambda: not mounts_below(mount.path), "the mount went away")
+    assert list(mount.path.iterdir()) == []
+
+
+def test_a_killed_server_leaves_no_dead_mount(mounted: Mount) -> None:
+    os.kill(mounted.pid, signal.SIGKILL)
+    await_nothing(mounted)
+
+
+def test_a_server_killed_while_its_files_are_open_leaves_no_dead_mount(mounted: Mount) -> None:
+    with (mounted / "sizes/513").open("rb"):
+        os.kill(mounted.pid, signal.SIGKILL)
+        await_nothing(mounted)
+
+
+def test_the_guardian_does_not_unmount_what_others_mounted_since(
+    mounted: Mount, root: None
+) -> None:
+    """The server still serves an open file of a mount that was detached, and is killed then."""
+    with (mounted / "sizes/513").open("rb"):
+        assert run_command("umount", "--lazy", mounted.path) == Outcome(0, "", "")
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted.path], check=True)
+        try:
+            os.kill(mounted.pid, signal.SIGTERM)
+            os.kill(mounted.pid, signal.SIGKILL)
+            wait_until(lambda: not is_running(mounted.pid), "the server ended")
+            assert len(mounts_below(mounted.path)) == 1
+        finally:
+            subprocess.run(["umount", mounted.path], check=True)
+
+
+def test_signals_to_the_guardian_do_not_end_it(mounted: Mount) -> None:
+    guardian = mounted.status()["guardian"]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(guardian, number)
+    assert (mounted / "modes/644").read_bytes() == b"mode\n"
+    os.kill(mounted.pid, signal.SIGTERM)
+    await_nothing(mounted)
+
+
+def test_a_killed_guardian_is_survived(mounted: Mount) -> None:
+    os.kill(mounted.status()["guardian"], signal.SIGKILL)
+    assert (mounted / "modes/644").read_bytes() == b"mode\n"
+    mounted.unmount()
+
+
+def test_without_its_guardian_a_server_that_is_to_end_ends(mounted: Mount) -> None:
+    """It cannot unmount; the next command does."""
+    guardian: int = mounted.status()["guardian"]
+    os.kill(guardian, signal.SIGKILL)
+    wait_until(lambda: not is_running(guardian), "the guardian ended")
+    os.kill(mounted.pid, signal.SIGTERM)
+    wait_until(lambda: not is_running(mounted.pid), "the server ended")
+    assert len(mounts_below(mounted.path)) == 1
+    assert run_command("umount", mounted.path) == Outcome(0, "", "")
+    await_nothing(mounted)
+
+
+def test_umount_returns_when_the_guardian_is_gone_too(mounted: Mount) -> None:
+    guardian: int = mounted.status()["guardian"]
+    mounted.unmount()
+    assert not is_running(guardian)
+
+
+def test_the_guardian_takes_little_memory(mounted: Mount, root: None) -> None:
+    """A fork of the interpreter would keep some 8 MB."""
+    guardian: int = mounted.status()["guardian"]
+    with open(f"/proc/{guardian}/smaps_rollup") as rollup:
+        fields = dict(line.split(":") for line in rollup.read().splitlines()[1:])
+    assert int(fields["Private_Dirty"].split()[0]) < 1000  # bash takes 600 kB, dash 100
+    mounted.unmount()
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "back\\slash", "tab\tand\nnewline", "-l", "caf\xe9"]
+)
+def test_any_name_of_a_mountpoint_is_unmounted(
+    prepared_mount: Prepare, small_archive: Path, name: str
+) -> None:
+    mount = prepared_mount(small_archive)
+    mountpoint = mount.path.parent / name
+    mountpoint.mkdir()
+    assert run_command("mount", "--log", mount.log, small_archive, "--", mountpoint).status == 0
+    status = run_command("status", "--json", "--", mountpoint)
+    assert status.status == 0, status
+    import json
+
+    server = json.loads(status.output)["pid"]
+    os.kill(server, signal.SIGTERM)
+    wait_until(lambda: not is_running(server), "the server ended")
+    assert not os.path.ismount(mountpoint)
