@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,6 @@ from tests.support import golden
 from tests.support.mounting import (
     Outcome,
     command_line,
-    find_server,
     is_running,
     mounts_below,
     run_command,
@@ -89,6 +89,11 @@ def make_mountpoint(user: User) -> Path:
     return mountpoint
 
 
+def server_of(user: User, mountpoint: Path) -> int:
+    pid: int = json.loads(user.run(*command_line("status", "--json", mountpoint)).output)["pid"]
+    return pid
+
+
 def test_an_ordinary_user_mounts_reads_and_unmounts(
     device_for_all: None, user: User, small_archive: Path
 ) -> None:
@@ -96,7 +101,7 @@ def test_an_ordinary_user_mounts_reads_and_unmounts(
     log = user.directory / "log"
     mounted = user.run(*command_line("mount", "--log", log, small_archive, mountpoint))
     assert mounted == Outcome(0, "", "")
-    server = find_server(mountpoint)
+    server = server_of(user, mountpoint)
     assert os.stat(f"/proc/{server}").st_uid == NOBODY
     assert user.run("cat", mountpoint / "modes/644") == Outcome(0, "mode\n", "")
     # Only whoever mounted it may look, not even root.
@@ -114,7 +119,7 @@ def test_an_ordinary_users_idle_mount_goes_away(
     mountpoint = make_mountpoint(user)
     mounted = user.run(*command_line("mount", "--idle-timeout=0.3", small_archive, mountpoint))
     assert mounted == Outcome(0, "", "")
-    server = find_server(mountpoint)
+    server = server_of(user, mountpoint)
     wait_until(lambda: not is_running(server), "the server ended")
     assert not mounts_below(mountpoint)
 

@@ -77,20 +77,6 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def find_server(mountpoint: Path) -> int:
-    """Return the process that serves *mountpoint*, found by its arguments: asking it by way of the
-    mount would be the first request."""
-    for process in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{process}/cmdline", "rb") as arguments:
-                words = arguments.read().split(b"\0")
-        except OSError:
-            continue
-        if b"mount" in words and os.fsencode(mountpoint) in words:
-            return int(process)
-    raise AssertionError(f"no process serves {mountpoint}")
-
-
 def drop_caches() -> None:
     """Make the kernel forget every page, entry and inode that it can."""
     with open("/proc/sys/vm/drop_caches", "w") as control:
@@ -115,7 +101,7 @@ class Mount:
         """Run the mount command."""
         outcome = run_command("mount", "--log", self.log, *options, self.archive, self.path)
         assert outcome == Outcome(0, "", ""), outcome
-        self.pid = find_server(self.path)
+        self.pid = self.status()["pid"]
 
     def status(self) -> dict[str, Any]:
         """Return what the server says of itself, asking the kernel for nothing else."""

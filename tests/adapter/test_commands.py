@@ -1,0 +1,224 @@
+"""The commands and the interface that look into an archive without FUSE."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import kheadersfs
+from kheadersfs.cli import COMMANDS
+from tests.support import golden, synthetic
+from tests.support.mounting import Outcome, command_line, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def as_described(archive: kheadersfs.HeaderArchive) -> golden.Description:
+    """Return what *archive* says, in the words that describe a directory tree."""
+    first_of_inode: dict[int, bytes] = {}
+    entries = {os.fsencode(entry.path): entry for entry in archive}
+    described = {}
+    for name, entry in sorted(entries.items()):
+        content = archive.read(entry.path) if entry.is_file else b""
+        described[name] = golden.Described(
+            kind=stat.filemode(entry.mode)[0],
+            permissions=stat.S_IMODE(entry.mode),
+            size=entry.size if entry.is_file or entry.target is not None else 0,
+            mtime=entry.mtime,
+            links=entry.links,
+            target=os.fsencode(entry.target or ""),
+            digest=hashlib.sha256(content).hexdigest() if entry.is_file else "",
+            same_as=first_of_inode.setdefault(entry.inode, name),
+        )
+    return described
+
+
+def test_the_python_interface_shows_what_tar_extracts(
+    reference_archive: Path, reference_description: golden.Description
+) -> None:
+    expected = {name: entry for name, entry in reference_description.items() if name != b"."}
+    with kheadersfs.open_archive(reference_archive) as archive:
+        assert golden.differences(as_described(archive), expected) == []
+
+
+def test_the_python_interface_shows_the_awkward_too(
+    small_archive: Path, synthetic_tree: Path
+) -> None:
+    expected = golden.describe(synthetic_tree)
+    del expected[b"."]
+    with kheadersfs.open_archive(small_archive) as archive:
+        assert golden.differences(as_described(archive), expected) == []
+
+
+def test_directories_come_before_their_content_and_names_in_order(small_archive: Path) -> None:
+    seen: set[str] = set()
+    with kheadersfs.open_archive(small_archive) as archive:
+        for entry in archive:
+            parent = os.path.dirname(entry.path)
+            assert not parent or parent in seen
+            seen.add(entry.path)
+        below = [entry.path for entry in archive.below("modes")]
+    assert below[0] == "modes"
+    assert below[1:] == sorted(below[1:])
+
+
+def test_one_entry_is_found_by_its_path(small_archive: Path) -> None:
+    with kheadersfs.open_archive(small_archive) as archive:
+        assert archive.entry("sizes/513").size == 513
+        assert archive.entry("./sizes//513").size == 513
+        assert archive.entry("links/dangling").target == "nowhere"
+        for path in ("absent", "sizes/513/below", "links/directory/linux", "../sizes"):
+            with pytest.raises(kheadersfs.KheadersfsError, match="is not in"):
+                archive.entry(path)
+        for path in ("sizes", "links/dangling"):
+            with pytest.raises(kheadersfs.KheadersfsError, match="is not a file"):
+                archive.read(path)
+
+
+def test_a_small_budget_changes_nothing_but_the_memory(
+    small_archive: Path, synthetic_tree: Path
+) -> None:
+    with kheadersfs.open_archive(small_archive, budget=1) as archive:
+        for size in (300_000, 0, 262_144, 1):
+            path = f"sizes/{size}"
+            assert archive.read(path) == (synthetic_tree / path).read_bytes()
+        assert archive.store.counters.held <= 256 << 10
+
+
+def test_release_and_arch_come_from_the_headers(reference_archive: Path) -> None:
+    with kheadersfs.open_archive(reference_archive) as archive:
+        utsrelease = archive.read("include/generated/utsrelease.h").decode()
+        assert f'"{archive.release}"' in utsrelease
+        # The sources have one directory for every architecture, a packed archive has one.
+        assert archive.entry(f"arch/{archive.arch}/include/asm").mode
+
+
+def test_ls_lists_every_name_byte_for_byte(small_archive: Path, synthetic_tree: Path) -> None:
+    names = [name[2:] for name in synthetic.names_below(synthetic_tree) if name != b"."]
+    listed = subprocess.run(
+        command_line("ls", small_archive), check=True, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    assert listed.stderr == b""
+    assert sorted(listed.stdout[:-1].split(b"\n")) == sorted(b"\n".join(names).split(b"\n"))
+
+
+def test_ls_of_a_path_lists_what_is_below_it(small_archive: Path) -> None:
+    outcome = run_command("ls", small_archive, "empty", "sizes/513")
+    assert outcome == Outcome(0, "empty\nempty/within\nsizes/513\n", "")
+    absent = run_command("ls", small_archive, "absent")
+    assert (absent.status, "absent" in absent.errors) == (2, True)
+
+
+def test_ls_long_shows_mode_links_size_and_target(small_archive: Path) -> None:
+    lines = run_command("ls", "-l", small_archive, "links", TZ="UTC").output.splitlines()
+    # The target of one symlink ends with a newline.
+    fields = {line.split()[5]: line.split() for line in lines if line}
+    assert fields["links/one"][:3] == ["-rw-r--r--", "3", "22"]
+    assert fields["links/deeper"][0] == "drwxr-xr-x"
+    assert fields["links/dangling"][-2:] == ["->", "nowhere"]
+    assert fields["links/one"][3] == "2020-10-06"
+
+
+def test_cat_prints_files_one_after_the_other(small_archive: Path, synthetic_tree: Path) -> None:
+    names = ["sizes/513", "links/two", "sizes/0", "sizes/4097"]
+    printed = subprocess.run(
+        command_line("cat", small_archive, *names), check=True, capture_output=True
+    ).stdout
+    assert printed == b"".join((synthetic_tree / name).read_bytes() for name in names)
+    directory = run_command("cat", small_archive, "sizes")
+    assert (directory.status, "sizes" in directory.errors) == (2, True)
+
+
+def test_info_describes_the_archive(reference_archive: Path) -> None:
+    facts = json.loads(run_command("info", "--json", reference_archive).output)
+    content = reference_archive.read_bytes()
+    assert facts["archive"] == str(reference_archive)
+    assert facts["size"] == len(content)
+    assert facts["digest"] == "sha256:" + hashlib.sha256(content).hexdigest()
+    assert (facts["format"], facts["compression"], facts["checksums"]) == ("tar", "xz", True)
+    assert (facts["indexed"], facts["refused"], facts["damage"]) == (False, 0, None)
+    text = run_command("info", reference_archive).output
+    assert facts["release"] in text
+    assert facts["digest"] in text
+
+
+def test_info_counts_what_is_there(small_archive: Path, synthetic_tree: Path) -> None:
+    facts = json.loads(run_command("info", "--json", small_archive).output)
+    # The root is a directory too.
+    described = golden.describe(synthetic_tree)
+    inodes = [entry for name, entry in described.items() if entry.same_as == name]
+    kinds = [entry.kind for entry in inodes]
+    assert facts["files"] == kinds.count("-")
+    assert facts["directories"] == kinds.count("d")
+    assert facts["symlinks"] == kinds.count("l")
+    assert facts["content_size"] == sum(entry.size for entry in inodes if entry.kind == "-")
+
+
+def test_verify_reads_everything_and_says_so(small_archive: Path, tmp_path: Path) -> None:
+    good = run_command("verify", small_archive, small_archive)
+    assert (good.status, good.errors) == (0, "")
+    assert good.output.count(": good: ") == 2
+    content = bytearray(small_archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = tmp_path / "damaged.tar.xz"
+    damaged.write_bytes(content)
+    bad = run_command("verify", small_archive, damaged)
+    assert bad.status == 13
+    assert str(damaged) in bad.errors
+    assert str(small_archive) in bad.output
+
+
+def test_verify_says_when_damage_need_not_show(small_archive: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tar"
+    with open(plain, "wb") as stream:
+        subprocess.run(["xz", "-dc", small_archive], check=True, stdout=stream)
+    assert "no checksums" in run_command("verify", plain).output
+    assert "no checksums" not in run_command("verify", small_archive).output
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(reference_archive: Path) -> None:
+    script = '"$@" | head -n 1; exit "${PIPESTATUS[0]}"'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *command_line("ls", reference_archive)],
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("-h",), ("mount", "--help")])
+def test_help_and_version_are_answered_without_what_takes_time_to_load(
+    arguments: tuple[str, ...],
+) -> None:
+    script = (
+        "import sys\n"
+        "from kheadersfs.cli import main\n"
+        "try:\n"
+        "    status = main(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        "    status = end.code or 0\n"
+        "print(sorted({'pyfuse3', 'trio', 'libarchive'} & sys.modules.keys()), file=sys.stderr)\n"
+        "sys.exit(status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert kheadersfs.__version__ in done.stdout or "usage" in done.stdout
+
+
+def test_every_command_has_help() -> None:
+    summary = run_command("--help").output
+    for name in COMMANDS:
+        assert f"  {name} " in summary
+        outcome = run_command(name, "--help")
+        assert (outcome.status, outcome.errors) == (0, "")
+        assert outcome.output.startswith(f"usage: kheadersfs {name}")
