@@ -39,17 +39,14 @@
 #define __s390x__ 1
 #elif defined(CONFIG_MIPS)
 #define __mips__ 1
-#define _MIPS_SIM_ABI32 1
-#define _MIPS_SIM_NABI32 2
-#define _MIPS_SIM_ABI64 3
 #define _MIPS_SZINT 32
 #ifdef CONFIG_64BIT
 #define __mips64 1
-#define _MIPS_SIM _MIPS_SIM_ABI64
+#define _MIPS_SIM 3 /* the n64 ABI */
 #define _MIPS_SZLONG 64
 #define _MIPS_SZPTR 64
 #else
-#define _MIPS_SIM _MIPS_SIM_ABI32
+#define _MIPS_SIM 1 /* the o32 ABI */
 #define _MIPS_SZLONG 32
 #define _MIPS_SZPTR 32
 #endif
