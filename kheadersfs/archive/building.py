@@ -153,7 +153,7 @@ class TableBuilder:
         """
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
-        if directory is None or name in (b"", b".", b".."):
+        if directory is None or name in (b"", b".", b"..") or path.startswith(b"/"):
             components = _components(path)
             if not components:
                 return None, b""
