@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import settings
 
 from tests.support import golden, synthetic
 from tests.support.mounting import Mount
@@ -26,6 +27,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("KHEADERSFS_REQUIRE_ALL") == "1"
 KERNEL = "kernel:"
 """How the reason of a skip begins that is all right everywhere."""
+
+# A busy machine is slow at times, and the same commit is to give the same result.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -1,0 +1,160 @@
+"""The embedded index: what goes in comes out, and nothing else is believed."""
+
+from __future__ import annotations
+
+import random
+import stat
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kheadersfs.archive import index as embedded
+from kheadersfs.archive.index import Index
+from kheadersfs.archive.table import Table
+from kheadersfs.tree import Tree
+from tests.support.members import build, directory, file, hard_link, symlink, tables
+
+FOOTER = embedded.FOOTER_SIZE
+
+
+def index_of(table: Table, blocks: int = 3) -> Index:
+    digests = [bytes([number]) * embedded.DIGEST_SIZE for number in range(blocks)]
+    return Index(table, "6.1.0-test", "x86", digests, 1, 1 << 20)
+
+
+indexes = st.builds(
+    Index,
+    tables,
+    st.text(max_size=20),
+    st.sampled_from(["", "x86", "arm64"]),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=4),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**63),
+)
+
+
+@given(indexes, st.binary(max_size=50))
+def test_an_index_round_trips_whatever_comes_before_it(index: Index, before: bytes) -> None:
+    content = before + embedded.encode(index)
+    assert embedded.is_present(content)
+    decoded = embedded.decode(content)
+    assert decoded == index
+    for got, put in zip(decoded.table, index.table, strict=True):
+        assert getattr(got, "typecode", None) == getattr(put, "typecode", None)
+
+
+def sample() -> Index:
+    table, refusals = build(
+        directory(b"include"),
+        directory(b"include/linux"),
+        file(b"include/linux/sched.h", 5000, mtime=1_700_000_000_123_456_789),
+        file(b"include/linux/fs.h", 300),
+        hard_link(b"include/same.h", b"include/linux/fs.h"),
+        symlink(b"link", b"include/linux"),
+        file(b"old", 1, mtime=-1),
+    )
+    assert refusals == []
+    return index_of(table)
+
+
+def test_every_altered_byte_is_noticed() -> None:
+    content = embedded.encode(sample())
+    for position in range(len(content)):
+        for change in (0x01, 0x80, 0xFF):
+            altered = bytearray(content)
+            altered[position] ^= change
+            if embedded.is_present(altered):
+                with pytest.raises(ValueError):
+                    embedded.decode(bytes(altered))
+                    pytest.fail(f"byte {position} altered by {change}")
+
+
+def test_every_truncation_is_noticed() -> None:
+    content = embedded.encode(sample())
+    for length in range(len(content)):
+        assert not embedded.is_present(content[:length])
+    for length in range(FOOTER, len(content)):
+        with pytest.raises(ValueError):
+            embedded.decode(content[-length:])
+
+
+def test_content_that_is_no_index_is_not_taken_for_one() -> None:
+    for content in (b"", b"x", bytes(FOOTER), bytes(10_000), b"KHDRend", b"KHDRend\n"):
+        assert not embedded.is_present(content)
+
+
+def test_an_unknown_version_is_refused_by_its_number() -> None:
+    payload = bytearray(embedded.encode(sample())[:-FOOTER])
+    struct.pack_into("<I", payload, 8, 99)
+    with pytest.raises(ValueError, match="version is 99"):
+        embedded.decode(with_footer(bytes(payload)))
+
+
+def with_footer(payload: bytes) -> bytes:
+    """Return *payload* as an index whose checksum is right, as somebody who lies would make it."""
+    footer = embedded.encode(sample())[-FOOTER:][:8]
+    return payload + footer + struct.pack("<IQ", zlib.crc32(payload), len(payload))
+
+
+def test_whatever_a_well_formed_index_says_it_stays_within_itself() -> None:
+    """Lies with a right checksum: an error, or a tree that can be walked to its end."""
+    payload = embedded.encode(sample())[:-FOOTER]
+    generator = random.Random(6)
+    accepted = 0
+    for _ in range(4000):
+        lie = bytearray(payload)
+        for _ in range(generator.choice((1, 1, 2, 5))):
+            lie[generator.randrange(len(lie))] = generator.choice((0, 1, 2, 127, 255))
+        try:
+            index = embedded.decode(with_footer(bytes(lie)))
+        except ValueError:
+            continue
+        accepted += 1
+        walk_completely(index.table)
+    assert accepted > 0
+
+
+def walk_completely(table: Table) -> None:
+    tree = Tree(table)
+    seen = 0
+    for path, inode in tree.walk():
+        attributes = tree.attributes(inode)
+        if stat.S_ISLNK(attributes.mode):
+            assert len(tree.target(inode)) == attributes.size
+        assert tree.resolve(path) != 0 or b"//" in path
+        assert tree.path(inode)
+        seen += 1
+    assert seen == len(table.entry_inode)
+
+
+LIES = {
+    "an inode that is not there": lambda table: change(table, "entry_inode", 0, 99),
+    "the root as an entry": lambda table: change(table, "entry_inode", 0, 1),
+    "a directory below itself": lambda table: change(table, "entry_inode", 2, 2),
+    "a directory with two names": lambda table: change(table, "entry_inode", 1, 2),
+    "a root that is a file": lambda table: change(table, "inode_mode", 0, stat.S_IFREG | 0o644),
+    "a device": lambda table: change(table, "inode_mode", -1, stat.S_IFCHR | 0o666),
+    "a directory with too many entries": lambda table: change(table, "inode_size", 0, 99),
+    "a directory with too few entries": lambda table: change(table, "inode_size", 0, 1),
+    "a name with a slash": lambda table: table._replace(names=b"/" + table.names[1:]),
+    "a name with a NUL": lambda table: table._replace(names=b"\0" + table.names[1:]),
+    "names that are cut off": lambda table: table._replace(names=table.names[:-1]),
+    "a target that is cut off": lambda table: table._replace(targets=table.targets[:-1]),
+    "a target with a NUL": lambda table: table._replace(targets=b"\0" + table.targets[1:]),
+}
+
+
+def change(table: Table, column: str, position: int, value: int) -> Table:
+    changed = getattr(table, column)[:]
+    changed[position] = value
+    return table._replace(**{column: changed})
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_table_that_lies_is_refused(lie: str) -> None:
+    table = LIES[lie](sample().table)
+    with pytest.raises(ValueError):
+        embedded.decode(embedded.encode(index_of(table)))
