@@ -87,13 +87,24 @@ class Archive:
         self._content: Content | None = None
         self._index_content = b""
 
+    @property
+    def may_have_index(self) -> bool:
+        """Whether there is a last block that could hold an index."""
+        return self.blocks is not None and len(self.blocks) > 1
+
+    def prepare_to_find(self) -> None:
+        """Import what ``find_index`` needs."""
+        if self.compression == "zstd":
+            zstd.import_library()
+        from kheadersfs.archive import index  # noqa: F401 - imported again where it is used
+
     def find_index(self) -> bytes:
         """Return the content of the block that holds a good index, empty when there is none.
 
         For a process that is to hand it to another, which then need not import libarchive: whether
         there is an index shows only when the last block has been decoded.
         """
-        if self.blocks is None or len(self.blocks) < 2:
+        if self.blocks is None or not self.may_have_index:
             return b""
         try:
             content = _decode_last(self.blocks)
@@ -107,16 +118,16 @@ class Archive:
         *index_content* is what ``find_index`` returned.
         """
         self._index_content = index_content
-        if self.compression == "zstd" or not index_content:
-            zstd.import_library()
+        self.prepare_to_find()
         if index_content:
-            import hashlib  # noqa: F401 - imported again where it is used, as all of these
+            import hashlib  # noqa: F401
 
             from kheadersfs.archive import indexed  # noqa: F401
         else:
             from kheadersfs.archive import members, onepass  # noqa: F401
 
             members.import_library()
+            zstd.import_library()
 
     def load(self) -> Content:
         """Return the content; the first call reads the index, or everything without one.
@@ -142,7 +153,7 @@ class Archive:
 
     def _read(self) -> Content:
         warning = ""
-        if self.blocks is not None and len(self.blocks) > 1:
+        if self.blocks is not None and self.may_have_index:
             try:
                 content = self._index_content or _decode_last(self.blocks)
                 index = _parse_index(self.blocks, content)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.cli.arguments import Parser, seconds
 from kheadersfs.cli.options import parse_mount_options
-from kheadersfs.fuse import mounting, session
+from kheadersfs.fuse import mounting, starting
 
 if TYPE_CHECKING:
     import argparse
@@ -54,25 +54,25 @@ def run(arguments: list[str]) -> int:
     """Mount, and return when files can be read; in the foreground, when it is over."""
     values = parser().parse_args(arguments)
     options = parse_mount_options(values.options)
-    log = values.log
-    if log is None and values.foreground:
-        log = "-"
-    serve_options = session.ServeOptions(
+    log = starting.STANDARD_ERROR if values.foreground else starting.SYSTEM_LOG
+    if values.log is not None:
+        log = starting.open_output(values.log, append=True)
+    serve_options = starting.ServeOptions(
         owner=(options.uid, options.gid),
         budget=options.cache,
         idle_timeout=values.idle_timeout,
         prefetch=values.prefetch,
         strict=values.strict,
-        log=log if log in (None, "-") else os.path.abspath(log),
+        log=log,
     )
-    session.require_pyfuse3()
+    starting.require_pyfuse3()
     archive = open_archive(values.archive)
     if values.strict:
-        session.require_safe(archive.load())
+        starting.check_safety(archive, options.cache)
     mountpoint = mounting.prepare_mountpoint(values.mountpoint, options.nonempty)
     source = os.path.abspath(values.archive)
     device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
     if values.foreground:
-        session.serve(archive, lambda: device, mountpoint, serve_options)
-    session.fork_server(lambda: session.serve(archive, lambda: device, mountpoint, serve_options))
+        starting.serve(archive, lambda: device, mountpoint, serve_options)
+    starting.fork_server(lambda: starting.serve(archive, lambda: device, mountpoint, serve_options))
     return 0

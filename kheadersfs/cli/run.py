@@ -8,7 +8,7 @@ import os
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.arguments import Parser, positive
-from kheadersfs.fuse import running, session
+from kheadersfs.fuse import running, starting
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,12 +59,13 @@ def run(arguments: list[str]) -> int:
         command_parser.error("several archives need --each")
     if values.each and values.record is not None:
         command_parser.error("--record works for one archive, not with --each")
-    options = session.ServeOptions(
-        prefetch=True,
-        log=None if values.log is None else os.path.abspath(values.log),
-        record=None if values.record is None else os.path.abspath(values.record),
-    )
-    session.require_pyfuse3()
+    log, record = starting.SYSTEM_LOG, None
+    if values.log is not None:
+        log = starting.open_output(values.log, append=True)
+    if values.record is not None:
+        record = starting.open_output(values.record)
+    options = starting.ServeOptions(prefetch=True, log=log, record=record)
+    starting.require_pyfuse3()
     what = running.Run(command, lambda directory: {**os.environ, **environment(directory)})
     if values.each:
         return _run_each(values.archives, what, values.jobs, options)
@@ -72,7 +73,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run_each(
-    archives: list[str], what: running.Run, jobs: int, options: session.ServeOptions
+    archives: list[str], what: running.Run, jobs: int, options: starting.ServeOptions
 ) -> int:
     """Run for every archive, print a table, and return 1 if any run failed."""
     from kheadersfs.fuse.each import run_each

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.fuse import running, session
+from kheadersfs.fuse import running, starting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class _Started(NamedTuple):
 
 
 def run_each(
-    archives: list[str], run: running.Run, jobs: int, options: session.ServeOptions
+    archives: list[str], run: running.Run, jobs: int, options: starting.ServeOptions
 ) -> Iterator[Outcome]:
     """Run the command once for each of *archives*, up to *jobs* at the same time.
 
@@ -40,7 +40,7 @@ def run_each(
     what it prints is kept apart until then.
     """
     # Every server forks from here, so what all of them need is loaded once.
-    session.import_pyfuse3()
+    starting.import_pyfuse3()
     waiting = list(reversed(archives))
     started: dict[int, _Started] = {}
     while waiting or started:
@@ -59,7 +59,7 @@ def run_each(
             )
 
 
-def _start(archive: str, run: running.Run, output: BinaryIO, options: session.ServeOptions) -> int:
+def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.ServeOptions) -> int:
     """Fork a process that runs the command for *archive* and prints to *output*."""
     sys.stdout.flush()
     pid = os.fork()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import syslog
-
-from kheadersfs.errors import KheadersfsError, reason
+import time
 
 MESSAGES_REMEMBERED = 10_000
+STANDARD_ERROR = 2
 
 _PRIORITIES = {
     logging.DEBUG: syslog.LOG_DEBUG,
@@ -51,27 +51,25 @@ class _Repetitions(logging.Filter):
         return True
 
 
-def open_log(destination: str | None) -> logging.Logger:
-    """Send all messages of this process to *destination*: a file, "-" for stderr, None for syslog.
+def open_log(descriptor: int | None) -> logging.Logger:
+    """Send all messages of this process to *descriptor*, or to the system log, and open that.
 
-    Returns our logger. Raises KheadersfsError when the file cannot be opened.
+    Returns our logger.
     """
     handler: logging.Handler
-    if destination is None:
-        syslog.openlog("kheadersfs", syslog.LOG_PID, syslog.LOG_DAEMON)
+    if descriptor is None:
+        # LOG_NDELAY connects at once; once restricted, this process cannot any more.
+        syslog.openlog("kheadersfs", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
         handler = _SystemLog()
         layout = "%(message)s"
-    elif destination == "-":
+    elif descriptor == STANDARD_ERROR:
         handler = logging.StreamHandler(sys.stderr)
         layout = "kheadersfs: %(message)s"
     else:
-        try:
-            handler = logging.FileHandler(destination, delay=False)
-        except OSError as error:
-            raise KheadersfsError(
-                f"{destination}: cannot open the log file: {reason(error)}"
-            ) from error
+        stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - as long as we live
+        handler = logging.StreamHandler(stream)
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
+        time.tzset()  # reads the time zone's file now
     # A full disk must not fill standard error with tracebacks from the logging module.
     logging.raiseExceptions = False
     handler.setFormatter(logging.Formatter(layout))

@@ -162,8 +162,7 @@ class Loop:
 
     async def wait_readable(self, descriptor: int) -> None:
         """Return when there is a request to read."""
-        if descriptor != self._descriptor:
-            self._watch(descriptor)
+        assert descriptor == self._descriptor
         if self._finished or self._readers or not self._poll_spinning():
             await _Readable()
 
@@ -207,6 +206,13 @@ class Loop:
         self._workers.hurry(job)
 
     # The loop.
+
+    def watch(self, descriptor: int) -> None:
+        """Take requests from *descriptor*, which is /dev/fuse."""
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._requests.register(descriptor, select.POLLIN)
+        self._anything.register(descriptor, select.POLLIN)
 
     def start(self, task: Task) -> None:
         """Run *task* as soon as the loop runs."""
@@ -271,12 +277,6 @@ class Loop:
         """Called in a worker thread when *job* has run."""
         self._finished.append(job)
         os.eventfd_write(self._wake, 1)
-
-    def _watch(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
-        self._requests.register(descriptor, select.POLLIN)
-        self._anything.register(descriptor, select.POLLIN)
 
     def _poll_spinning(self) -> bool:
         """Tell whether a request came before it is time to sleep or to look at a finished job."""

@@ -74,6 +74,14 @@ def _unescape(field: bytes) -> bytes:
     return head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in parts)
 
 
+def escape(mountpoint: str) -> bytes:
+    """Return *mountpoint* as /proc/self/mountinfo writes it."""
+    escaped = os.fsencode(mountpoint)
+    for character in (b"\\", b" ", b"\t", b"\n"):
+        escaped = escaped.replace(character, b"\\%03o" % ord(character))
+    return escaped
+
+
 def is_dead(mountpoint: str) -> bool:
     """Tell whether the server of the file system at *mountpoint* is gone."""
     try:
@@ -193,7 +201,7 @@ def _mount_by_helper(request: MountRequest) -> int:
     import socket
     import subprocess
 
-    options = f"ro,nosuid,nodev,fsname={_escape(request.source)},subtype=kheadersfs"
+    options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
     options += _access(request)
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -224,7 +232,7 @@ def _mount_by_helper(request: MountRequest) -> int:
     return descriptors[0]
 
 
-def _escape(source: str) -> str:
+def _quote(source: str) -> str:
     """Quote what separates options in fusermount3's list."""
     return source.replace("\\", "\\\\").replace(",", "\\,")
 

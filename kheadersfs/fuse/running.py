@@ -19,7 +19,7 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, error_of_status, reason
-from kheadersfs.fuse import mounting, session
+from kheadersfs.fuse import mounting, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class _NoNamespace(Exception):
     """This user may not make the namespaces."""
 
 
-def run_command(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+def run_command(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
     """Run a command that sees *archive* mounted. Returns its exit status, 128 + N for signal N.
 
     Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
@@ -61,10 +61,10 @@ def run_command(archive: Archive, run: Run, options: session.ServeOptions) -> in
         return _run_in_temporary_directory(archive, run, options)
 
 
-def _run_in_namespace(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        server = session.fork_server(lambda: _serve_received(archive, ours, theirs, options))
+        server = starting.fork_server(lambda: _serve_received(archive, ours, theirs, options))
         ours.close()
         command = _Child(lambda: _enter_namespace(theirs, archive.source.name), run)
         theirs.close()
@@ -79,11 +79,11 @@ def _run_in_namespace(archive: Archive, run: Run, options: session.ServeOptions)
 
 
 def _serve_received(
-    archive: Archive, ours: socket.socket, theirs: socket.socket, options: session.ServeOptions
+    archive: Archive, ours: socket.socket, theirs: socket.socket, options: starting.ServeOptions
 ) -> None:
     """Serve the mount whose descriptor the command's process sends. Runs in the server."""
     theirs.close()
-    session.serve(archive, lambda: _receive_descriptor(ours), "", options)
+    starting.serve(archive, lambda: _receive_descriptor(ours), "", options)
 
 
 def _receive_descriptor(connection: socket.socket) -> int | None:
@@ -207,7 +207,7 @@ def _await_server(pid: int) -> None:
     os.close(descriptor)
 
 
-def _run_in_temporary_directory(archive: Archive, run: Run, options: session.ServeOptions) -> int:
+def _run_in_temporary_directory(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
     """Mount through fusermount3 where others can see it too; the server cleans up."""
     import tempfile
 
@@ -219,7 +219,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: session.Ser
         os.rmdir(mountpoint)
         raise
     caller = os.getpid()
-    server = session.fork_server(
+    server = starting.fork_server(
         lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
     )
     os.close(device)
@@ -233,10 +233,10 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: session.Ser
 
 
 def _serve_while_alive(
-    archive: Archive, device: int, mountpoint: str, options: session.ServeOptions, caller: int
+    archive: Archive, device: int, mountpoint: str, options: starting.ServeOptions, caller: int
 ) -> None:
     """Serve until unmounted, or until the caller is killed; then remove the directory."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != caller:
         mounting.unmount(mountpoint, detach=True)
-    session.serve(archive, lambda: device, mountpoint, options, remove_mountpoint=True)
+    starting.serve(archive, lambda: device, mountpoint, options, remove_mountpoint=True)

@@ -1,36 +1,34 @@
-"""The life of one mount: open, mount, serve, go idle, unmount, leave.
-
-The archive is opened and the mount made before the process forks, so whatever can be wrong is
-said by the command itself, with its exit status. The kernel queues requests from then on, so the
-command returns at once; the server loads pyfuse3 and reads the archive while its user goes on.
-"""
+"""The life of one mount: load, give up all rights, serve, go idle, unmount, leave."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
 import json
 import os
 import signal
-import sys
 from time import monotonic
-from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING
+
+import pyfuse3
 
 from kheadersfs._version import __version__
-from kheadersfs.archive.opening import Archive, Content
-from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive
-from kheadersfs.fuse import mounting
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.fuse.content import ContentServer
+from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
+from kheadersfs.fuse.operations import Operations, Served
 from kheadersfs.fuse.serving import started_at
-from kheadersfs.store import DEFAULT_BUDGET, Counters, Store
+from kheadersfs.fuse.starting import ENDING_SIGNALS, require_safe
+from kheadersfs.sandbox.restrictions import Restrictions, restrict
+from kheadersfs.store import Counters, Store
 from kheadersfs.tree import Tree
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
 
+    from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.fuse.guardian import Guardian
     from kheadersfs.fuse.loop import Job
-    from kheadersfs.fuse.operations import Served
+    from kheadersfs.fuse.starting import ServeOptions
 
 DECODED_BLOCKS_KEPT = 30.0
 """Seconds after the last decoding until decoded blocks are let go; the kernel has the pages."""
@@ -38,169 +36,55 @@ BUSY_RETRY = 5.0
 """Seconds until an idle mount that was still in use is tried again."""
 
 
-class ServeOptions(NamedTuple):
-    """How an archive is served.
-
-    ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
-    ``idle_timeout`` in seconds, None for never; ``log`` a file's path, None for the system log.
-    """
-
-    owner: tuple[int, int] = (0, 0)
-    budget: int = DEFAULT_BUDGET
-    idle_timeout: float | None = None
-    prefetch: bool = False
-    strict: bool = False
-    log: str | None = None
-    record: str | None = None
-
-
-def require_pyfuse3() -> None:
-    """Check that pyfuse3 is installed, without the time it takes to load it.
-
-    Raises FuseUnavailable.
-    """
-    if importlib.machinery.PathFinder.find_spec("pyfuse3") is None:
-        raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
-
-
-def require_safe(content: Content) -> None:
-    """Raise RefusedArchive when members of *content* had to be left out."""
-    if content.refusals:
-        raise RefusedArchive(
-            f"{content.blocks.name}: {content.refusals[0]}; not mounted (--strict)"
-        )
-
-
-def fork_server(function: Callable[[], None]) -> int:
-    """Fork a process in the background that calls *function*. Returns its pid."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        os.setsid()
-        os.chdir("/")
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        if null > 2:
-            os.close(null)
-        function()
-    finally:
-        os._exit(1)
-
-
-def serve(
-    archive: Archive,
-    device: Callable[[], int | None],
-    mountpoint: str,
-    options: ServeOptions,
-    remove_mountpoint: bool = False,
-) -> NoReturn:
-    """Serve *archive* until it is unmounted, then end the process.
-
-    *device* is called when everything is loaded and returns the descriptor to serve, None if there
-    is none after all. *mountpoint* is empty when this process cannot see it.
-    """
-    from kheadersfs.fuse.log import open_log
-
-    log = open_log(options.log)
-    status = 1
-    try:
-        Session(archive, device, mountpoint, options, log).run()
-        status = 0
-        if remove_mountpoint:
-            os.rmdir(mountpoint)
-    except KheadersfsError as error:
-        log.error("%s", error)
-        status = error.exit_status
-    except Exception:
-        log.exception("%s: the server failed; please report this", mountpoint)
-    finally:
-        # Whoever waits for an answer gets an error now, and nobody finds a dead mount later.
-        if status:
-            _unmount_quietly(mountpoint, log)
-        # Tearing down an interpreter takes 20 ms, and umount waits for the process to end.
-        os._exit(status)
-
-
-def _unmount_quietly(mountpoint: str, log: logging.Logger) -> None:
-    try:
-        if mountpoint:
-            mounting.unmount(mountpoint, detach=True)
-    except KheadersfsError as error:
-        log.warning("%s", error)
-
-
-def import_pyfuse3() -> None:
-    """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
-
-    It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
-    version number. Empty modules take their places meanwhile. (LazyLoader does not help: an
-    import statement looks into the module and so loads it.)
-    """
-    metadata = ModuleType("importlib.metadata")
-    metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
-    metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
-    stand_ins = {"trio": ModuleType("trio"), "importlib.metadata": metadata}
-    if "pyfuse3" in sys.modules:
-        return
-    for name in stand_ins.keys() & sys.modules.keys():
-        del stand_ins[name]
-    sys.modules.update(stand_ins)
-    try:
-        import pyfuse3  # noqa: F401 - for its effect; operations imports it again
-    except ImportError as error:
-        raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]
-
-
 class Session:
-    """One mount being served by this process."""
+    """One mount being served by this process.
+
+    *mountpoint* is empty when this process cannot see it; then there is no *guardian* either.
+    """
 
     def __init__(
         self,
         archive: Archive,
-        device: Callable[[], int | None],
         mountpoint: str,
         options: ServeOptions,
+        guardian: Guardian | None,
         log: logging.Logger,
     ) -> None:
         self._archive = archive
-        self._device = device
         self._mountpoint = mountpoint
         self._options = options
+        self._guardian = guardian
         self._log = log
         self._started = self._last_open = monotonic()
         self._content: Content | None = None
         self._loading: Job[Served] | None = None
         self._served: Served | None = None
         self._store: Store | None = None
+        self._restrictions = Restrictions({}, [])
         self._started_at = started_at(os.getpid())
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._loop = Loop(os.cpu_count() or 1, self._housekeeping)
+        self._operations = Operations(self._load, options.owner, self._status)
 
-    def run(self) -> None:
-        """Serve until the kernel says that the file system is gone."""
-        import_pyfuse3()
-        import pyfuse3
+    def run(self, device: int) -> None:
+        """Give up all rights, then serve until the kernel says that the file system is gone.
 
-        from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
-        from kheadersfs.fuse.operations import Operations
-
-        device = self._device()
-        if device is None:
-            return
-        loop = Loop(os.cpu_count() or 1, self._housekeeping)
-        self._loop = loop
-        self._operations = Operations(self._load, self._options.owner, self._status)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        Nothing can be opened or imported from here on.
+        """
+        for number in ENDING_SIGNALS:
             signal.signal(number, self._on_signal)
-        pyfuse3.trio = loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        pyfuse3.trio = self._loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
+        self._loop.watch(device)
+        self._restrictions = restrict(self._options.budget)
+        if self._mountpoint and self._guardian is None:
+            self._restrictions.missing.append("guardian: none, so the server cannot unmount")
+        for missing in self._restrictions.missing:
+            self._log.warning("%s", missing)
         if self._options.prefetch:
-            loop.start(self._prefetch())
-        loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
+            self._loop.start(self._prefetch())
+        self._loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
         self._write_record()
 
     async def _load(self) -> Served:
@@ -213,10 +97,9 @@ class Session:
 
     def _read_archive(self) -> Served:
         """Runs in a worker thread."""
-        from kheadersfs.fuse.content import ContentServer
-        from kheadersfs.fuse.operations import Served
-
         content = self._archive.load()
+        if self._options.strict:
+            require_safe(content)
         self._take(content)
         self._store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self._store, content.hot_blocks)
@@ -242,7 +125,14 @@ class Session:
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """Detach the mount: new users find nothing, open files stay readable until closed."""
-        _unmount_quietly(self._mountpoint, self._log)
+        if self._guardian is None:
+            return
+        try:
+            self._guardian.detach()
+        except KheadersfsError as error:
+            # The mount dies with this process; whoever mounts or unmounts here next removes it.
+            self._log.error("%s", error)
+            os._exit(error.exit_status)
 
     def _housekeeping(self) -> float | None:
         """Let go of what is not needed any more. Returns seconds until there is more to do."""
@@ -262,18 +152,15 @@ class Session:
         return None
 
     def _leave_when_idle(self, now: float) -> float | None:
-        if self._options.idle_timeout is None:
+        if self._options.idle_timeout is None or self._guardian is None:
             return None
         if self._operations.open_files:
             self._last_open = now
         due = self._last_open + self._options.idle_timeout - now
         if due > 0:
             return due
-        try:
-            mounting.unmount(self._mountpoint, detach=False)
-        except KheadersfsError:
-            return BUSY_RETRY  # somebody's working directory, or a file opened just now
-        return None
+        self._guardian.unmount()
+        return BUSY_RETRY  # somebody's working directory may be there, or a file opened just now
 
     def _status(self) -> bytes:
         """Return the JSON of the status attribute."""
@@ -290,6 +177,9 @@ class Session:
             "archive_size": self._archive.source.size,
             "compression": self._archive.compression,
             "mountpoint": self._mountpoint,
+            "guardian": self._guardian.pid if self._guardian is not None else 0,
+            "restrictions": self._restrictions.in_force,
+            "restrictions_missing": self._restrictions.missing,
             "uptime": round(monotonic() - self._started, 3),
             "requests": self._operations.requests.as_dict(),
             "open_files": self._operations.open_files,
@@ -316,6 +206,6 @@ class Session:
         """Write the paths of the files that were opened, in order of first use."""
         if self._options.record is None or self._served is None:
             return
-        with open(self._options.record, "wb") as record:
+        with os.fdopen(self._options.record, "wb") as record:
             for inode in self._operations.opened_inodes:
                 record.write(self._served.tree.path(inode) + b"\n")

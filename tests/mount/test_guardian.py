@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,22 +44,28 @@ def test_a_killed_server_leaves_no_dead_mount(mounted: Mount) -> None:
 
 
 def test_a_server_killed_while_its_files_are_open_leaves_no_dead_mount(mounted: Mount) -> None:
-    with (mounted / "sizes/513").open("rb"):
+    descriptor = os.open(mounted / "sizes/513", os.O_RDONLY)
+    try:
         os.kill(mounted.pid, signal.SIGKILL)
         await_nothing(mounted)
+    finally:
+        with suppress(OSError):  # closing asks the server, which is gone
+            os.close(descriptor)
 
 
 def test_the_guardian_does_not_unmount_what_others_mounted_since(
     mounted: Mount, root: None
 ) -> None:
     """The server still serves an open file of a mount that was detached, and is killed then."""
-    with (mounted / "sizes/513").open("rb"):
+    guardian: int = mounted.status()["guardian"]
+    with (mounted / "sizes/513").open("rb") as stream:
         assert run_command("umount", "--lazy", mounted.path) == Outcome(0, "", "")
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted.path], check=True)
         try:
             os.kill(mounted.pid, signal.SIGTERM)
+            assert len(stream.read()) == 513
             os.kill(mounted.pid, signal.SIGKILL)
-            wait_until(lambda: not is_running(mounted.pid), "the server ended")
+            wait_until(lambda: not is_running(guardian), "the guardian ended")
             assert len(mounts_below(mounted.path)) == 1
         finally:
             subprocess.run(["umount", mounted.path], check=True)
@@ -117,8 +125,6 @@ def test_any_name_of_a_mountpoint_is_unmounted(
     assert run_command("mount", "--log", mount.log, small_archive, "--", mountpoint).status == 0
     status = run_command("status", "--json", "--", mountpoint)
     assert status.status == 0, status
-    import json
-
     server = json.loads(status.output)["pid"]
     os.kill(server, signal.SIGTERM)
     wait_until(lambda: not is_running(server), "the server ended")

@@ -1,0 +1,211 @@
+"""How a server comes to be: a process in the background that has loaded all it needs.
+
+The archive is opened and the mount made before the process forks, so whatever can be wrong is
+said by the command itself, with its exit status. The kernel queues requests from then on, so the
+command returns at once; the server loads pyfuse3 and reads the archive while its user goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.machinery
+import os
+import signal
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
+from kheadersfs.fuse import mounting
+from kheadersfs.fuse.guardian import Guardian
+from kheadersfs.sandbox.confined import Confined
+from kheadersfs.store import DEFAULT_BUDGET
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from kheadersfs.archive.opening import Archive, Content
+
+SYSTEM_LOG, STANDARD_ERROR = -1, 2
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class ServeOptions(NamedTuple):
+    """How an archive is served.
+
+    ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
+    ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
+    messages and the paths of opened files to; or SYSTEM_LOG, and None.
+    """
+
+    owner: tuple[int, int] = (0, 0)
+    budget: int = DEFAULT_BUDGET
+    idle_timeout: float | None = None
+    prefetch: bool = False
+    strict: bool = False
+    log: int = SYSTEM_LOG
+    record: int | None = None
+
+
+def open_output(path: str, append: bool = False) -> int:
+    """Open *path* for a server to write to. Raises KheadersfsError."""
+    mode = os.O_APPEND if append else os.O_TRUNC
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o644)
+    except OSError as error:
+        raise KheadersfsError(f"{path}: cannot be written to: {reason(error)}") from error
+
+
+def require_pyfuse3() -> None:
+    """Check that pyfuse3 is installed, without the time it takes to load it.
+
+    Raises FuseUnavailable.
+    """
+    if importlib.machinery.PathFinder.find_spec("pyfuse3") is None:
+        raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
+
+
+def require_safe(content: Content) -> None:
+    """Raise RefusedArchive when members of *content* had to be left out."""
+    if content.refusals:
+        raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
+
+
+def check_safety(archive: Archive, budget: int) -> None:
+    """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
+
+    def check() -> bytes:
+        require_safe(archive.load())
+        return b""
+
+    Confined(archive.source.name, lambda: archive.prepare(b""), check, budget).result()
+
+
+def import_pyfuse3() -> None:
+    """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
+
+    It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
+    version number. Empty modules take their places meanwhile. (LazyLoader does not help: an
+    import statement looks into the module and so loads it.) Raises FuseUnavailable.
+    """
+    metadata = ModuleType("importlib.metadata")
+    metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
+    metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
+    stand_ins = {"trio": ModuleType("trio"), "importlib.metadata": metadata}
+    if "pyfuse3" in sys.modules:
+        return
+    for name in stand_ins.keys() & sys.modules.keys():
+        del stand_ins[name]
+    sys.modules.update(stand_ins)
+    try:
+        import pyfuse3  # noqa: F401 - for its effect; operations imports it again
+    except ImportError as error:
+        raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+def fork_server(function: Callable[[], None]) -> int:
+    """Fork a process in the background that calls *function*. Returns its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        os.chdir("/")
+        _close_inherited()
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        if null > 2:
+            os.close(null)
+        function()
+    finally:
+        os._exit(1)
+
+
+def _close_inherited() -> None:
+    """Close what whoever started us had open: only that is not marked to be closed by exec."""
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        try:
+            inherited = not fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        except OSError:
+            continue  # the directory itself, which is closed by now
+        if inherited and descriptor > STANDARD_ERROR:
+            os.close(descriptor)
+
+
+def serve(
+    archive: Archive,
+    device: Callable[[], int | None],
+    mountpoint: str,
+    options: ServeOptions,
+    remove_mountpoint: bool = False,
+) -> NoReturn:
+    """Serve *archive* until it is unmounted, then end the process.
+
+    *device* is called when everything is loaded and returns the descriptor to serve, None if there
+    is none after all. *mountpoint* is empty when this process cannot see it.
+    """
+    from kheadersfs.fuse.log import open_log
+
+    # A signal that comes too early waits until there is a handler for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    log = open_log(None if options.log == SYSTEM_LOG else options.log)
+    guardian = None
+    status = 1
+    try:
+        if mountpoint:
+            guardian = _start_guardian(mountpoint, remove_mountpoint, log)
+        _serve(archive, device, mountpoint, options, guardian, log)
+        status = 0
+    except KheadersfsError as error:
+        log.error("%s", error)
+        status = error.exit_status
+    except Exception:
+        log.exception("%s: the server failed; please report this", mountpoint)
+    finally:
+        # A guardian that is not dismissed takes the mount away. Whoever waits for an answer gets
+        # an error now, and nobody finds a dead mount later.
+        if guardian is not None and status == 0:
+            guardian.dismiss()
+        # Tearing down an interpreter takes 20 ms, and umount waits for the process to end.
+        os._exit(status)
+
+
+def _start_guardian(
+    mountpoint: str, remove_mountpoint: bool, log: logging.Logger
+) -> Guardian | None:
+    try:
+        return Guardian(mountpoint, mounting.escape(mountpoint), remove_mountpoint)
+    except KheadersfsError as error:
+        log.warning("%s", error)  # serving without is better than not at all
+        return None
+
+
+def _serve(
+    archive: Archive,
+    device: Callable[[], int | None],
+    mountpoint: str,
+    options: ServeOptions,
+    guardian: Guardian | None,
+    log: logging.Logger,
+) -> None:
+    # Whether there is an index decides what to import, and to find it takes a decoder: that works
+    # in a process of its own, without any rights, while this one imports.
+    finding = None
+    if archive.may_have_index:
+        finding = Confined(
+            archive.source.name, archive.prepare_to_find, archive.find_index, options.budget
+        )
+    import_pyfuse3()
+    from kheadersfs.fuse.session import Session
+
+    archive.prepare(finding.result() if finding is not None else b"")
+    session = Session(archive, mountpoint, options, guardian, log)
+    descriptor = device()
+    if descriptor is not None:
+        session.run(descriptor)

@@ -1,0 +1,95 @@
+"""Run one function in a child process that can do nothing but compute and write to open files.
+
+What it raises is raised again in the parent, and if it crashes, that is an error like others.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, error_of_status
+from kheadersfs.sandbox.restrictions import restrict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PIECE = 1 << 20
+
+
+class Confined:
+    """A child that runs *function*; ``result`` waits for it.
+
+    What the function needs must be open, and *prepare* imports it: it runs in the child too, but
+    before that gives up its rights. *address_space* is how many bytes the function means to
+    allocate. It may print. *name* is what it reads, for messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prepare: Callable[[], None],
+        function: Callable[[], bytes],
+        address_space: int,
+    ) -> None:
+        self._name = name
+        sys.stdout.flush()
+        parent = os.getpid()
+        self._report, report = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._report)
+            _run(prepare, function, address_space, parent, report)
+        os.close(report)
+
+    def result(self) -> bytes:
+        """Return what the function returned. Raises the KheadersfsError that it raised."""
+        pieces: list[bytes] = []
+        with os.fdopen(self._report, "rb", 0) as report:
+            while piece := report.read(_PIECE):
+                pieces.append(piece)
+        _, wait_status = os.waitpid(self._pid, 0)
+        status, separator, outcome = b"".join(pieces).partition(b"\n")
+        if wait_status or not separator:
+            raise DamagedArchive(
+                f"{self._name}: the process that read it ended with status "
+                f"{os.waitstatus_to_exitcode(wait_status)}; make or fetch the archive again"
+            )
+        if status != b"0":
+            raise error_of_status(int(status))(outcome.decode(errors="surrogateescape"))
+        return outcome
+
+
+def _run(
+    prepare: Callable[[], None],
+    function: Callable[[], bytes],
+    address_space: int,
+    parent: int,
+    report: int,
+) -> NoReturn:
+    """Run *function* restricted and report its outcome: a status, a newline, and bytes."""
+    exit_status = 1
+    try:
+        prepare()
+        restrict(address_space, end_with_parent=True)
+        if os.getppid() != parent:
+            os._exit(exit_status)  # it ended before this process could be bound to it
+        try:
+            status, outcome = 0, function()
+            sys.stdout.flush()
+        except KheadersfsError as error:
+            status = error.exit_status
+            outcome = str(error).encode(errors="surrogateescape")
+        except MemoryError:
+            status, outcome = RefusedArchive.exit_status, b"it takes more memory than is allowed"
+        except BrokenPipeError:
+            status, outcome = 0, b""  # the reader of our output, head perhaps, has seen enough
+        with os.fdopen(report, "wb") as stream:
+            stream.write(b"%d\n" % status + outcome)
+        exit_status = 0
+    except Exception:  # noqa: BLE001 - reported where it can be seen; the parent goes on
+        traceback.print_exc()
+    finally:
+        os._exit(exit_status)
