@@ -29,6 +29,8 @@ CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
 _VLI_BYTES = 9
+SMALLEST_DICTIONARY = 64 << 10
+LARGEST_DICTIONARY = 8 << 20
 
 
 class XzBlock(NamedTuple):
@@ -234,14 +236,28 @@ class EncodedBlock(NamedTuple):
     decoded_size: int
 
 
-def encode_block(content: bytes, preset: int, dictionary_size: int) -> EncodedBlock:
+def encode_block(content: bytes, preset: int) -> EncodedBlock:
     """Compress *content*, which must not be empty, to one block whose header
     states both sizes, with a CRC64 check.
 
+    The dictionary is no larger than the content has use for: a reader allocates it. Text
+    gains from four literal context bits and no position bits, which is no default of xz.
     liblzma leaves the sizes out of the block header when it does not know them beforehand; a
     decoder that starts in the middle of a file wants them, so the header is written anew.
     """
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary_size}]
+    dictionary_size = min(
+        LARGEST_DICTIONARY, max(SMALLEST_DICTIONARY, 1 << (len(content) - 1).bit_length())
+    )
+    filters = [
+        {
+            "id": lzma.FILTER_LZMA2,
+            "preset": preset,
+            "dict_size": dictionary_size,
+            "lc": 4,
+            "lp": 0,
+            "pb": 0,
+        }
+    ]
     stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters)
     index_size = (int.from_bytes(stream[-8:-4], "little") + 1) * 4
     [(unpadded_size, decoded_size)] = _decode_index(
@@ -281,7 +297,9 @@ def stream_start() -> bytes:
     return _stream_header(lzma.CHECK_CRC64)
 
 
-def stream_end(blocks: list[EncodedBlock]) -> bytes:
-    """Return what follows the last of *blocks*: index and stream footer."""
-    index = _encode_index([(block.unpadded_size, block.decoded_size) for block in blocks])
+def stream_end(records: list[tuple[int, int]]) -> bytes:
+    """Return what follows the last block: index and footer. *records* are (unpadded size,
+    decoded size) of every block.
+    """
+    index = _encode_index(records)
     return index + _stream_footer(len(index), lzma.CHECK_CRC64)

@@ -1,0 +1,49 @@
+"""``kheadersfs merge``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import open_archive
+from kheadersfs.cli.arguments import Parser, add_form
+from kheadersfs.cli.progress import progress_bar
+from kheadersfs.errors import UsageError
+from kheadersfs.pack.repacking import Input, merge
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser(
+        "merge",
+        "Write what is in several archives to OUT, each below a directory of its NAME. Headers "
+        "that several kernels share are there once.",
+    )
+    add_form(arguments)
+    arguments.add_argument("-o", "--output", metavar="OUT", required=True)
+    arguments.add_argument("inputs", metavar="NAME=IN", nargs="+")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Write OUT, or leave it as it was."""
+    values = parser().parse_args(arguments)
+    named = dict(_named(text) for text in values.inputs)
+    if len(named) != len(values.inputs):
+        raise UsageError("every NAME may be given once")
+    with ExitStack() as stack, progress_bar("merge", "B") as progress:
+        inputs = [
+            Input(name, stack.enter_context(open_archive(path))) for name, path in named.items()
+        ]
+        merge(inputs, values.output, values.format, values.compress, progress)
+    return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, separator, path = text.partition("=")
+    if not separator or not name or not path or "/" in name or name in (".", ".."):
+        raise UsageError(f"{text}: give an archive as NAME=IN, where NAME is a directory's name")
+    return name, path

@@ -1,0 +1,37 @@
+"""``kheadersfs repack``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import open_archive
+from kheadersfs.cli.arguments import Parser, add_form
+from kheadersfs.cli.progress import progress_bar
+from kheadersfs.pack.repacking import repack
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser(
+        "repack",
+        "Write what is in the archive IN to OUT, in blocks and with an index, so that it is read "
+        "without being decompressed as a whole. Nothing but the owners is lost.",
+    )
+    add_form(arguments)
+    arguments.add_argument("input", metavar="IN")
+    arguments.add_argument("output", metavar="OUT")
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Write OUT, or leave it as it was."""
+    values = parser().parse_args(arguments)
+    with (
+        open_archive(values.input) as archive,
+        progress_bar("repack", "B") as progress,
+    ):
+        repack(archive, values.output, values.format, values.compress, progress)
+    return 0

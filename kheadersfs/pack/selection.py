@@ -1,0 +1,160 @@
+"""Which headers of a kernel tree go into its archive: exactly those that the kernel's script takes.
+
+The script exists in two generations. Up to 6.16 it runs find over include/ and
+arch/SRCARCH/include/ of the source tree and then of the object tree, whose files win. Since 6.17
+(and in the stable releases that took the change) the kernel's makefile lists the headers that are
+not generated from the source tree and the generated ones from the object tree. Both copy symlinks
+as symlinks, and both end with the same members for a tree that was built cleanly.
+
+include/generated/utsversion.h is left out in both: it is made after the archive, so that older
+scripts took it or not depending on what had been built before; newer ones exclude it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.errors import KheadersfsError, UsageError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kheadersfs.pack.trees import KernelTree
+
+_LEFT_OUT = b"include/generated/utsversion.h"
+_GENERATED = b"generated"
+
+
+class Header(NamedTuple):
+    """One header: its path in the archive, the file it is, and what that looked like.
+
+    ``target`` is a symlink's, else None. ``stamp`` changes when the file does: size in bytes,
+    modification and status change time in nanoseconds, inode and device number.
+    """
+
+    path: bytes
+    source: bytes
+    target: bytes | None
+    stamp: tuple[int, int, int, int, int]
+
+
+def select(tree: KernelTree) -> dict[bytes, Header]:
+    """Return the headers of *tree* by path, sorted. Raises KheadersfsError for unreadable ones."""
+    srctree, objtree = os.fsencode(tree.srctree), os.fsencode(tree.objtree)
+    tops = (b"include", b"arch/" + tree.srcarch.encode() + b"/include")
+    found: dict[bytes, Header] = {}
+    if tree.lists:
+        for top in tops:
+            _collect(found, srctree, top, pruned=top + b"/" + _GENERATED)
+        for top in tops:
+            _collect(found, objtree, top + b"/" + _GENERATED)
+    else:
+        for root in dict.fromkeys((srctree, objtree)):
+            for top in tops:
+                _collect(found, root, top)
+    return _finish(found)
+
+
+def select_listed(
+    srctree: bytes, source_list: bytes, objtree: bytes, object_list: bytes
+) -> dict[bytes, Header]:
+    """Return the headers that the kernel's makefile listed, by path, sorted.
+
+    The lists are as since 6.17: a name a line, with *srctree* before those of the source tree.
+    Raises KheadersfsError when one is not there.
+    """
+    found: dict[bytes, Header] = {}
+    prefix = srctree + b"/"
+    for name in source_list.splitlines():
+        path = name.removeprefix(prefix)
+        found[path] = _header(os.path.join(srctree, path), path)
+    for path in object_list.splitlines():
+        found[path] = _header(os.path.join(objtree, path), path)
+    return _finish(found)
+
+
+def read_header(header: Header) -> bytes:
+    """Return the content of *header*, which must be a file.
+
+    Raises KheadersfsError when it cannot be read, or is no longer what it was when selected.
+    """
+    try:
+        descriptor = os.open(header.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            content = os.read(descriptor, header.stamp[0] + 1)
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unreadable(header.source, error) from error
+    if _stamp(status) != header.stamp or len(content) != header.stamp[0]:
+        raise changed(header.source)
+    return content
+
+
+def changed(what: bytes) -> KheadersfsError:
+    """Return the error for a tree that somebody writes to while it is packed."""
+    return KheadersfsError(
+        f"{os.fsdecode(what)}: changed while the tree was being packed; "
+        "pack again when nothing writes to it"
+    )
+
+
+def _finish(found: dict[bytes, Header]) -> dict[bytes, Header]:
+    found.pop(_LEFT_OUT, None)
+    if not found:
+        raise UsageError("there is no header in the kernel tree; name another with --srctree")
+    return dict(sorted(found.items()))
+
+
+def _collect(found: dict[bytes, Header], root: bytes, top: bytes, pruned: bytes = b"") -> None:
+    """Add the headers below *root*/*top*, which need not exist, but not those below *pruned*."""
+    if os.path.isdir(os.path.join(root, top)):
+        found.update((header.path, header) for header in _scan(root, top, pruned))
+
+
+def _scan(root: bytes, directory: bytes, pruned: bytes) -> Iterator[Header]:
+    """Yield what ``find -name '*.h'`` lists. Symlinked directories are not entered."""
+    try:
+        with os.scandir(os.path.join(root, directory)) as entries:
+            for entry in entries:
+                path = directory + b"/" + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if path != pruned:
+                        yield from _scan(root, path, pruned)
+                elif entry.name.endswith(b".h"):
+                    yield _header(entry.path, path)
+    except OSError as error:
+        raise _unreadable(os.path.join(root, directory), error) from error
+
+
+def _header(source: bytes, path: bytes) -> Header:
+    try:
+        status = os.lstat(source)
+        target = os.readlink(source) if stat.S_ISLNK(status.st_mode) else None
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    if target is None and not stat.S_ISREG(status.st_mode):
+        raise KheadersfsError(
+            f"{os.fsdecode(source)}: is neither a file nor a symlink; remove it from the tree"
+        )
+    return Header(path, source, target, _stamp(status))
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    return (
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_dev,
+    )
+
+
+def _unreadable(path: bytes, error: OSError) -> KheadersfsError:
+    return KheadersfsError(
+        f"{os.fsdecode(path)}: cannot read the header: {reason(error)}; "
+        "run as a user who can read the whole tree"
+    )
