@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.contenders import BASELINE, Contender
+from benchmark.contenders import BASELINE, Contender, Runner
 from benchmark.errors import Failed
 from benchmark.figures import Summary, summarise
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
-from benchmark.ways import PrivateRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +30,9 @@ class BuildSample(NamedTuple):
     away: float | None
 
 
+BuildOutcome = Outcome[Contender | Runner, BuildSample]
+
+
 class BuildMeasurement:
     """Measures contenders; what they compile must be, byte for byte, what the baseline compiles.
 
@@ -46,16 +48,16 @@ class BuildMeasurement:
         workload.build(inputs.tree, self._object)
         self._expected = self._take_object()
 
-    def measure(self, contender: Contender) -> BuildSample:
+    def measure(self, contender: Contender | Runner) -> BuildSample:
         """Measure *contender* once. Raises Failed."""
         if self._cold:
             drop_caches()
             self._workload.build(self._inputs.tree, self._object)
-        way = contender.way
-        if isinstance(way, PrivateRun):
-            total = way.run(self._workload.shell_command(self._object))
+        if isinstance(contender, Runner):
+            total = contender.private.run(self._workload.shell_command(self._object))
             self._check_object()
             return BuildSample(total, None, None, None, None)
+        way = contender.way
         visible = way.show()
         first = self._workload.build(way.directory, self._object)
         self._check_object()
@@ -76,24 +78,24 @@ class BuildMeasurement:
 
 
 def measure_builds(
-    contenders: Sequence[Contender], rounds: int, measurement: BuildMeasurement
-) -> tuple[list[Outcome[BuildSample]], list[Absentee]]:
+    contenders: Sequence[Contender | Runner], rounds: int, measurement: BuildMeasurement
+) -> tuple[list[BuildOutcome], list[Absentee]]:
     """Measure all *contenders*."""
-    return measure_rounds(contenders, rounds, measurement.measure, lambda sample: sample.total)
+    return measure_rounds(contenders, rounds, measurement.measure)
 
 
 class BuildFigures(NamedTuple):
     """One contender's figures: totals and second builds relative to the baseline, the rest in s."""
 
-    contender: Contender
+    contender: Contender | Runner
     ratio: Summary
     second_ratio: Summary | None
     parts: dict[str, Summary | None]
 
 
-def summarise_builds(outcomes: Sequence[Outcome[BuildSample]]) -> list[BuildFigures]:
+def summarise_builds(outcomes: Sequence[BuildOutcome]) -> list[BuildFigures]:
     """Return the figures of all *outcomes*, one of which is the baseline's; best total first."""
-    baseline = next(outcome for outcome in outcomes if outcome.contender.key == BASELINE)
+    baseline = next(outcome for outcome in outcomes if outcome.participant.key == BASELINE)
     unit = summarise([sample.total for sample in baseline.samples]).median
     figures = []
     for contender, samples in outcomes:
@@ -145,10 +147,10 @@ def _milliseconds(summary: Summary | None) -> str:
 
 
 def describe_builds(
-    figures: Sequence[BuildFigures], outcomes: Sequence[Outcome[BuildSample]]
+    figures: Sequence[BuildFigures], outcomes: Sequence[BuildOutcome]
 ) -> list[dict[str, Any]]:
     """Return the figures for JSON: ratios, and seconds with all samples."""
-    samples = {outcome.contender.key: outcome.samples for outcome in outcomes}
+    samples = {outcome.participant.key: outcome.samples for outcome in outcomes}
     return [
         {
             "key": row.contender.key,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from benchmark.errors import Failed, Unavailable
-from benchmark.processes import find_program
+from benchmark.processes import find_program, kill_all
 from benchmark.ways import Extracted, Extraction, Mount, PrivateRun, Way
 
 if TYPE_CHECKING:
@@ -34,7 +34,24 @@ class Contender(NamedTuple):
     key: str
     title: str
     family: Family
-    way: Way | PrivateRun
+    way: Way
+
+    def abandon(self) -> None:
+        """See rounds.Participant."""
+        self.way.abandon()
+
+
+class Runner(NamedTuple):
+    """One way to have headers for a single command; see Contender."""
+
+    key: str
+    title: str
+    family: Family
+    private: PrivateRun
+
+    def abandon(self) -> None:
+        """See rounds.Participant."""
+        kill_all()
 
 
 class Absentee(NamedTuple):
@@ -58,21 +75,26 @@ class Candidate(NamedTuple):
 
 def prepare(
     candidates: Sequence[Candidate], only: Sequence[str], skip: Sequence[str]
-) -> tuple[list[Contender], list[Absentee]]:
+) -> tuple[list[Contender | Runner], list[Absentee]]:
     """Return those of *candidates* that can take part, and those that cannot.
 
     *only* and *skip* are patterns as the shell's, for keys; the baseline always takes part.
     """
-    present: list[Contender] = []
+    present: list[Contender | Runner] = []
     absent: list[Absentee] = []
     for key, title, family, prepare_way in candidates:
         wanted = not only or any(fnmatch(key, pattern) for pattern in only)
         if key != BASELINE and (not wanted or any(fnmatch(key, pattern) for pattern in skip)):
             continue
         try:
-            present.append(Contender(key, title, family, prepare_way()))
+            way = prepare_way()
         except (Unavailable, Failed) as error:
             absent.append(Absentee(key, str(error)))
+            continue
+        if isinstance(way, PrivateRun):
+            present.append(Runner(key, title, family, way))
+        else:
+            present.append(Contender(key, title, family, way))
     return present, absent
 
 

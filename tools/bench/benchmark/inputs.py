@@ -51,7 +51,7 @@ class Inputs:
 
     def kernel_xz(self) -> str:
         """Return the kernel's own archive."""
-        return self._once("kernel.tar.xz", lambda path: shutil.copyfile(self._archive, path))
+        return self.cached("kernel.tar.xz", lambda path: shutil.copyfile(self._archive, path))
 
     def kernel_zstd(self) -> str:
         """Return the kernel's archive compressed with zstd: one frame, no index."""
@@ -63,20 +63,20 @@ class Inputs:
             self.run(zstd, "-q", "-19", plain, "-o", path)
             os.unlink(plain)
 
-        return self._once("kernel.tar.zst", make)
+        return self.cached("kernel.tar.zst", make)
 
     def squashfs(self) -> str:
         """Return a squashfs image, compressed with zstd."""
         program = find_program("mksquashfs")
         options = ("-comp", "zstd", "-no-progress", "-quiet", "-all-root")
-        return self._once(
+        return self.cached(
             "zstd.squashfs", lambda path: self.run(program, self.tree, path, *options)
         )
 
     def erofs(self) -> str:
         """Return an erofs image, compressed with lz4hc."""
         program = find_program("mkfs.erofs")
-        return self._once(
+        return self.cached(
             "lz4hc.erofs",
             lambda path: self.run(program, "-zlz4hc", "--all-root", path, self.tree),
         )
@@ -84,42 +84,55 @@ class Inputs:
     def dwarfs(self) -> str:
         """Return a dwarfs image made with that program's defaults."""
         program = find_program("mkdwarfs")
-        return self._once(
+        return self.cached(
             "image.dwarfs", lambda path: self.run(program, "-i", self.tree, "-o", path)
         )
 
     def packed(self, implementation: Implementation, compression: str) -> str:
         """Return the archive as *implementation* packs it; *compression* is xz or zstd."""
+        return self.repacked(implementation, self.kernel_xz(), "packed", compression)
+
+    def repacked(
+        self, implementation: Implementation, archive: str, name: str, compression: str
+    ) -> str:
+        """Return *archive* as *implementation* packs it; *name* tells it from other archives.
+
+        Raises Unavailable when it cannot be packed.
+        """
 
         def make(path: str) -> None:
             try:
-                self.run(
-                    *(implementation.executable, "repack", "--compress", compression),
-                    *(self.kernel_xz(), path),
-                )
+                self.run(implementation.executable, "repack", archive, path)
             except Failed as error:
                 raise Unavailable(f"it cannot be packed: {error}") from error
 
         version = implementation.format_version()
-        suffix = {"xz": "xz", "zstd": "zst"}[compression]
+        suffix = {"xz": "tar.xz", "zstd": "tar.zst"}[compression]
         if version is None:
-            path = os.path.join(self.scratch, f"packed-{implementation.label}.tar.{suffix}")
+            path = os.path.join(self.scratch, f"{name}-{implementation.label}.{suffix}")
             if not os.path.exists(path):
                 make(path)
             return path
-        return self._once(f"packed-{version}.tar.{suffix}", make)
+        return self.cached(f"{name}-{version}.{suffix}", make)
 
-    def _once(self, name: str, make: Callable[[str], object]) -> str:
-        """Return the path of the cached file *name*, which *make* makes if it is not there."""
+    def cached(self, name: str, make: Callable[[str], object]) -> str:
+        """Return the path of *name* in the cache directory; *make* makes it there if need be."""
         path = os.path.join(self._directory, name)
         if not os.path.exists(path):
             print(f"making {name}", file=sys.stderr)
             partial = os.path.join(self._directory, f"partial.{name}")
-            if os.path.exists(partial):
-                os.unlink(partial)
+            _remove(partial)
             make(partial)
             os.rename(partial, path)
         return path
+
+
+def _remove(path: str) -> None:
+    """Remove what an interrupted run has left."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.exists(path):
+        os.unlink(path)
 
 
 def list_files(tree: str) -> list[str]:

@@ -77,6 +77,18 @@ def server_memory(pids: Iterable[int]) -> ServerMemory:
     return ServerMemory(resident, peak, memfd, deleted)
 
 
+def proportional_memory(pids: Iterable[int]) -> int:
+    """Return the bytes that the processes *pids* hold together, counting shared pages once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as rollup:
+                total += parse_fields(rollup.read())["Pss"]
+        except (FileNotFoundError, ProcessLookupError, KeyError):
+            continue  # it has ended, and a zombie's file is empty
+    return total
+
+
 def is_memfd(name: str) -> bool:
     """Tell whether *name*, the target of a link in /proc/PID/fd, is that of a memfd."""
     return name.startswith("/memfd:")
@@ -100,3 +112,22 @@ def _nameless_files(pid: int, seen: set[tuple[int, int]]) -> list[tuple[str, int
             seen.add(identity)
             files.append((name, status.st_blocks * 512))
     return files
+
+
+def cpu_ticks(pids: Iterable[int]) -> int:
+    """Return the processor time, in clock ticks, that the processes *pids* have used so far."""
+    ticks = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                ticks += parse_ticks(stat.read())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return ticks
+
+
+def parse_ticks(text: str) -> int:
+    """Return utime and stime in *text*, of /proc/PID/stat, added up."""
+    # The second field is a name in parentheses that may hold anything.
+    fields = text.rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

@@ -101,8 +101,13 @@ def _describe_failure(command: Command, code: int) -> str:
 
 
 def running() -> list[int]:
-    """Return the pids of all processes of the namespace but this one: the servers."""
+    """Return the pids of all servers that run, and collect those that have ended."""
     reap()
+    return list_others()
+
+
+def list_others() -> list[int]:
+    """Return the pids of all processes of the namespace but this one."""
     own = os.getpid()
     return [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != own]
 

@@ -16,7 +16,6 @@ from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
 from benchmark.stat import WARM_UP
-from benchmark.ways import PrivateRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,19 +43,17 @@ class ReadSample(NamedTuple):
 
 def measure_reads(
     contenders: Sequence[Contender], rounds: int, files: Sequence[str], readers: int
-) -> tuple[list[Outcome[ReadSample]], list[Absentee]]:
+) -> tuple[list[Outcome[Contender, ReadSample]], list[Absentee]]:
     """Have *readers* processes share the reading of *files*, which are relative paths."""
     return measure_rounds(
-        [contender for contender in contenders if not isinstance(contender.way, PrivateRun)],
+        contenders,
         rounds,
         lambda contender: _measure(contender, files, readers),
-        lambda sample: sample.wall,
     )
 
 
 def _measure(contender: Contender, files: Sequence[str], readers: int) -> ReadSample:
     way = contender.way
-    assert not isinstance(way, PrivateRun)
     way.show()
     os.stat(os.path.join(way.directory, WARM_UP))
     drop_caches()
@@ -143,7 +140,9 @@ class ReadFigures(NamedTuple):
     parts: dict[str, Summary]
 
 
-def summarise_reads(outcomes: Sequence[Outcome[ReadSample]], readers: int) -> list[ReadFigures]:
+def summarise_reads(
+    outcomes: Sequence[Outcome[Contender, ReadSample]], readers: int
+) -> list[ReadFigures]:
     """Return the figures of all *outcomes*, fastest first."""
     figures = [
         ReadFigures(

@@ -7,75 +7,83 @@ neighbour. A contender that fails is left out of the rounds that follow.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from benchmark.contenders import BASELINE, Absentee, Contender
+from benchmark.contenders import BASELINE, Absentee
 from benchmark.errors import Failed
 from benchmark.report import show_progress
-from benchmark.ways import PrivateRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+BUDGET = 120.0
+"""Seconds for all measurements of one participant; the slowest get fewer rounds than asked."""
+
+
+class Participant(Protocol):
+    """Something to measure: ``key`` names it in arguments and JSON, ``title`` to people."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    def abandon(self) -> None:
+        """After a failure: leave nothing running, nothing mounted, no files."""
+
+
+AParticipant = TypeVar("AParticipant", bound=Participant)
 Sample = TypeVar("Sample")
 
-SLOW = 10.0
-"""Seconds that one measurement may take; who takes longer is measured in fewer rounds."""
-SLOW_ROUNDS = 3
 
+class Outcome(NamedTuple, Generic[AParticipant, Sample]):
+    """The samples of one participant, in the order of the rounds."""
 
-class Outcome(NamedTuple, Generic[Sample]):
-    """The samples of one contender, in the order of the rounds."""
-
-    contender: Contender
+    participant: AParticipant
     samples: list[Sample]
 
 
 def measure_rounds(
-    contenders: Sequence[Contender],
-    count: int,
-    measure: Callable[[Contender], Sample],
-    seconds: Callable[[Sample], float],
-) -> tuple[list[Outcome[Sample]], list[Absentee]]:
-    """Call *measure* for each of *contenders* *count* times, and once before that to warm up.
+    participants: Sequence[AParticipant],
+    rounds: int,
+    measure: Callable[[AParticipant], Sample],
+    budget: float = BUDGET,
+) -> tuple[list[Outcome[AParticipant, Sample]], list[Absentee]]:
+    """Call *measure* for each of *participants* in *rounds* rounds, and once before to warm up.
 
-    *seconds* tells how long a sample took. Returns the outcomes, in the order of *contenders*, and
-    who failed.
+    Returns the outcomes, in the order of *participants*, and who failed. Who has used up *budget*,
+    in seconds, is left out from then on; the warm-up counts when there is nothing else. Raises
+    Failed when the baseline fails.
     """
-    samples: dict[str, list[Sample]] = {contender.key: [] for contender in contenders}
+    samples: dict[str, list[Sample]] = {each.key: [] for each in participants}
+    spent = dict.fromkeys(samples, 0.0)
     failures: list[Absentee] = []
-    slow: set[str] = set()
-    order = list(contenders)
-    for number in range(count + 1):
+    order = list(participants)
+    for number in range(rounds + 1):
         random.Random(number).shuffle(order)
-        for contender in list(order):
-            if contender.key in slow and number > SLOW_ROUNDS:
-                continue
-            show_progress(f"round {number} of {count}: {contender.title}")
+        for participant in list(order):
+            key = participant.key
+            show_progress(f"round {number} of {rounds}: {participant.title}")
+            began = perf_counter()
             try:
-                sample = measure(contender)
+                sample = measure(participant)
             except Failed as error:
-                abandon(contender)
-                if contender.key == BASELINE:
+                participant.abandon()
+                if key == BASELINE:
                     raise
-                failures.append(Absentee(contender.key, str(error)))
-                order.remove(contender)
-                del samples[contender.key]
+                failures.append(Absentee(key, str(error)))
+                order.remove(participant)
+                del samples[key]
                 continue
-            if seconds(sample) > SLOW:
-                slow.add(contender.key)
-            if number:
-                samples[contender.key].append(sample)
+            spent[key] += perf_counter() - began
+            exhausted = spent[key] > budget
+            if number or exhausted:
+                samples[key].append(sample)
+            if exhausted:
+                order.remove(participant)
     show_progress("")
-    outcomes = [
-        Outcome(contender, samples[contender.key])
-        for contender in contenders
-        if contender.key in samples
-    ]
-    return outcomes, failures
-
-
-def abandon(contender: Contender) -> None:
-    """Leave nothing behind of a contender that failed."""
-    if not isinstance(contender.way, PrivateRun):
-        contender.way.abandon()
+    return [
+        Outcome(each, samples[each.key]) for each in participants if each.key in samples
+    ], failures

@@ -12,7 +12,6 @@ from benchmark.figures import Summary, percentile, summarise
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
-from benchmark.ways import PrivateRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,19 +33,17 @@ class StatSample(NamedTuple):
 
 def measure_stats(
     contenders: Sequence[Contender], rounds: int, files: Sequence[str]
-) -> tuple[list[Outcome[StatSample]], list[Absentee]]:
-    """Measure those *contenders* that other processes can see; *files* are relative paths."""
+) -> tuple[list[Outcome[Contender, StatSample]], list[Absentee]]:
+    """Measure all *contenders*; *files* are relative paths."""
     return measure_rounds(
-        [contender for contender in contenders if not isinstance(contender.way, PrivateRun)],
+        contenders,
         rounds,
         lambda contender: _measure(contender, files),
-        lambda sample: sample.mean * len(files),
     )
 
 
 def _measure(contender: Contender, files: Sequence[str]) -> StatSample:
     way = contender.way
-    assert not isinstance(way, PrivateRun)
     elapsed = way.show()
     began = perf_counter()
     os.stat(os.path.join(way.directory, WARM_UP))
@@ -85,7 +82,7 @@ class StatFigures(NamedTuple):
     parts: dict[str, Summary]
 
 
-def summarise_stats(outcomes: Sequence[Outcome[StatSample]]) -> list[StatFigures]:
+def summarise_stats(outcomes: Sequence[Outcome[Contender, StatSample]]) -> list[StatFigures]:
     """Return the figures of all *outcomes*, best mean first."""
     figures = [
         StatFigures(

@@ -1,0 +1,77 @@
+"""The figures of `build` as a picture; needs matplotlib, which the extra ``bench`` brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.contenders import BASELINE
+from benchmark.errors import BenchError
+
+WIDTH = 8.4
+"""Inches; at 100 pixels each this is what a README is wide."""
+ROW = 0.34
+"""Inches that one contender takes."""
+LIMIT = 3.0
+"""Where the axis ends; longer bars are cut off there, and say how long they are."""
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+COLOURS = {"ours": "#0072B2", "others": "#999999", "baseline": "#333333"}
+INK = "#222222"
+
+
+def draw_builds(builds: list[dict[str, Any]], path: str) -> None:
+    """Draw *builds*, as build.describe_builds returns them, into the SVG or PNG file *path*.
+
+    Raises BenchError when matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise BenchError("a chart needs matplotlib: pip install 'kheadersfs[bench]'") from None
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    # The same figures give the same file, so that it can be kept under version control.
+    mpl.rcParams.update({"svg.hashsalt": "kheadersfs", "font.size": 10, "text.color": INK})
+    rows = sorted(builds, key=lambda row: float(row["ratio"]["median"]), reverse=True)
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2 + ROW * len(rows)), layout="constrained")
+    for position, row in enumerate(rows):
+        median = row["ratio"]["median"]
+        shown = min(median, LIMIT)
+        axes.barh(position, shown, color=COLOURS[_colour(row)], height=0.72)
+        if median <= LIMIT:
+            axes.plot(
+                [row["ratio"]["low"], min(row["ratio"]["high"], LIMIT)],
+                [position, position],
+                color=INK,
+                linewidth=1.2,
+            )
+        label = f"{median:.2f}" if median < 10 else f"{median:.0f}"
+        axes.annotate(
+            label if median <= LIMIT else f"{label} \N{RIGHTWARDS ARROW}",
+            (max(shown, min(row["ratio"]["high"], LIMIT)), position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontweight="bold" if row["family"] == "ours" else "normal",
+        )
+    axes.axvline(1.0, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
+    axes.set_xlim(0, LIMIT * 1.12)
+    axes.set_xlabel("time, relative to headers already extracted in a tmpfs; shorter is better")
+    axes.set_title(
+        "Make headers visible, compile one eBPF program, take them away",
+        loc="left",
+        fontsize=11,
+        fontweight="bold",
+    )
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.savefig(path, dpi=200, metadata={"Date": None} if path.endswith(".svg") else None)
+    pyplot.close(figure)
+
+
+def _colour(row: dict[str, Any]) -> str:
+    if row["key"] == BASELINE:
+        return "baseline"
+    return "ours" if row["family"] == "ours" else "others"

@@ -1,0 +1,142 @@
+"""What can be measured. Each subject measures, prints its table, and returns figures for JSON."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmark import build, memory, packing, reading, scale, stat
+from benchmark.chart import draw_builds
+from benchmark.contenders import Absentee, Contender, Runner
+from benchmark.errors import Unavailable
+from benchmark.report import print_absentees
+from benchmark.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmark.implementations import Implementation
+    from benchmark.inputs import Inputs
+
+READERS = (1, 4, 16, 64)
+SCALE_ROUNDS = 3
+"""At most; the largest archives take half a minute each time."""
+
+
+class Settings(NamedTuple):
+    """How to measure. See command.parse_arguments for what each is; ``idle`` is in seconds."""
+
+    rounds: int
+    cold: bool
+    chart: str | None
+    idle: float
+    kernel_tree: str | None
+    factors: list[int]
+
+
+class Bench(NamedTuple):
+    """What all subjects share; ``files`` are the paths of all headers, relative to the tree."""
+
+    settings: Settings
+    inputs: Inputs
+    implementations: Sequence[Implementation]
+    contenders: Sequence[Contender | Runner]
+    files: Sequence[str]
+
+    def visible(self) -> list[Contender]:
+        """Return the contenders whose headers other processes can see."""
+        return [each for each in self.contenders if isinstance(each, Contender)]
+
+
+def measure_build(bench: Bench) -> list[dict[str, Any]]:
+    """Make headers visible, compile, take them away."""
+    settings = bench.settings
+    workload = Workload(bench.inputs.tree, bench.inputs.log)
+    measurement = build.BuildMeasurement(bench.inputs, workload, settings.cold)
+    outcomes, failures = build.measure_builds(bench.contenders, settings.rounds, measurement)
+    figures = build.summarise_builds(outcomes)
+    build.print_builds(figures)
+    print_absentees(failures)
+    described = build.describe_builds(figures, outcomes)
+    if settings.chart is not None:
+        draw_builds(described, settings.chart)
+    return described
+
+
+def measure_stat(bench: Bench) -> list[dict[str, Any]]:
+    """Look at every file once, cold."""
+    outcomes, failures = stat.measure_stats(bench.visible(), bench.settings.rounds, bench.files)
+    figures = stat.summarise_stats(outcomes)
+    stat.print_stats(figures)
+    print_absentees(failures)
+    return stat.describe_stats(figures)
+
+
+def measure_read(bench: Bench) -> list[dict[str, Any]]:
+    """Read every file once, cold."""
+    return _read(bench, 1)
+
+
+def measure_load(bench: Bench) -> list[dict[str, Any]]:
+    """Read every file once, cold, with ever more readers."""
+    return [figures for readers in READERS for figures in _read(bench, readers)]
+
+
+def _read(bench: Bench, readers: int) -> list[dict[str, Any]]:
+    tree = bench.inputs.tree
+    size = sum(os.stat(os.path.join(tree, name)).st_size for name in bench.files)
+    outcomes, failures = reading.measure_reads(
+        bench.visible(), bench.settings.rounds, bench.files, readers
+    )
+    figures = reading.summarise_reads(outcomes, readers)
+    reading.print_reads(figures, readers, size)
+    print_absentees(failures)
+    return reading.describe_reads(figures)
+
+
+def measure_memory(bench: Bench) -> list[dict[str, Any]]:
+    """Mount, compile, leave alone, unmount, and look at memory each time."""
+    workload = Workload(bench.inputs.tree, bench.inputs.log)
+    measurement = memory.MemoryMeasurement(bench.inputs, workload, bench.settings.idle)
+    outcomes, failures = memory.measure_memory(bench.visible(), bench.settings.rounds, measurement)
+    figures = memory.summarise_memory(outcomes)
+    memory.print_memory(figures, bench.settings.idle)
+    print_absentees(failures)
+    return memory.describe_memory(figures)
+
+
+def measure_pack(bench: Bench) -> list[dict[str, Any]]:
+    """Make archives from a kernel tree."""
+    try:
+        tree = packing.find_kernel_tree(bench.settings.kernel_tree, bench.inputs)
+    except Unavailable as error:
+        print_absentees([Absentee("pack", str(error))])
+        return []
+    figures, failures = packing.measure_packers(
+        packing.list_packers(tree, bench.inputs, bench.implementations), bench.settings.rounds
+    )
+    packing.print_packers(figures)
+    print_absentees(failures)
+    return packing.describe_packers(figures)
+
+
+def measure_scale(bench: Bench) -> list[dict[str, Any]]:
+    """Mount ever larger archives."""
+    cases, absentees = scale.list_cases(bench.inputs, bench.implementations, bench.settings.factors)
+    rounds = min(bench.settings.rounds, SCALE_ROUNDS)
+    outcomes, failures = scale.measure_cases(cases, rounds)
+    figures = scale.summarise_cases(outcomes)
+    scale.print_cases(figures)
+    print_absentees([*absentees, *failures])
+    return scale.describe_cases(figures)
+
+
+SUBJECTS: dict[str, Callable[[Bench], list[dict[str, Any]]]] = {
+    "build": measure_build,
+    "stat": measure_stat,
+    "read": measure_read,
+    "load": measure_load,
+    "memory": measure_memory,
+    "pack": measure_pack,
+    "scale": measure_scale,
+}
