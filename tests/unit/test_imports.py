@@ -1,0 +1,183 @@
+"""Who may import whom: each room only those above it in its flow, outside packages in one place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGE = REPOSITORY / "kheadersfs"
+
+BASE = {"errors", "_version"}
+READING = {*BASE, "archive", "tree", "store"}
+MAY_IMPORT: dict[str, set[str]] = {
+    # The flow of reading, from bytes to the command line.
+    "errors": set(),
+    "_version": set(),
+    "archive": BASE,
+    "tree": {*BASE, "archive"},
+    "store": {*BASE, "archive"},
+    "bpf": BASE,
+    "api": {*READING, "bpf"},
+    "verification": {*READING, "api"},
+    "sandbox": BASE,
+    "fuse": {*READING, "bpf", "sandbox"},
+    # The flow of packing, from a kernel tree, or for repack another archive, to an archive.
+    "pack": {*READING, "bpf", "api"},
+    # Both end here.
+    "cli": {*READING, "bpf", "api", "verification", "sandbox", "fuse", "pack"},
+    "__init__": {*BASE, "api"},
+    "__main__": {"cli"},
+}
+OUTSIDE = {
+    "pyfuse3": "fuse",
+    "trio": "fuse",
+    "libarchive": "archive/members.py",
+    "backports": "archive/zstd.py",
+    "compression": "archive/zstd.py",
+    "tqdm": "cli/progress.py",
+}
+"""The one place below the package that may import what is not in the standard library."""
+
+SLOW_TO_IMPORT = ("dataclasses", "pathlib", "logging", "subprocess", "inspect", "libarchive")
+
+
+def modules() -> Iterator[Path]:
+    yield from sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """Yield the dotted names that *module* imports, anywhere in it."""
+    for node in ast.walk(ast.parse(module.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("room", sorted({room_of(module) for module in modules()}))
+def test_a_room_imports_only_rooms_above_it(room: str) -> None:
+    found = {
+        (str(module.relative_to(PACKAGE)), name)
+        for module in modules()
+        if room_of(module) == room
+        for name in imports_of(module)
+        if name.startswith("kheadersfs.")
+    }
+    allowed = {room, *MAY_IMPORT[room]}
+    assert {(module, name) for module, name in found if name.split(".")[1] not in allowed} == set()
+
+
+def test_every_room_is_known() -> None:
+    assert {room_of(module) for module in modules()} - MAY_IMPORT.keys() == set()
+
+
+def test_what_is_not_in_the_standard_library_has_one_importer() -> None:
+    strangers = {
+        (str(module.relative_to(PACKAGE)), name)
+        for module in modules()
+        for name in (imported.split(".")[0] for imported in imports_of(module))
+        if name not in sys.stdlib_module_names and name not in ("kheadersfs", "_typeshed")
+    }
+    assert {
+        (module, name)
+        for module, name in strangers
+        if not module.startswith(OUTSIDE.get(name, "?"))
+    } == set()
+
+
+def test_no_module_needs_itself_to_be_imported() -> None:
+    graph = {name_of(module): set(imported_at_once(module)) for module in modules()}
+    done: set[str] = set()
+    while ready := {name for name, needs in graph.items() if needs & graph.keys() <= done} - done:
+        done |= ready
+    assert graph.keys() - done == set()
+
+
+def name_of(module: Path) -> str:
+    return ".".join(module.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_at_once(module: Path) -> Iterator[str]:
+    """Yield the modules of ours that importing *module* imports, without types and functions."""
+    for node in ast.parse(module.read_bytes()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kheadersfs"):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                path = REPOSITORY / inner.replace(".", "/")
+                is_module = path.with_suffix(".py").exists() or path.is_dir()
+                yield inner if is_module else str(node.module)
+
+
+@pytest.mark.parametrize("command", ["mount", "run", "status", "umount"])
+def test_what_costs_time_is_not_imported_to_start_with(command: str) -> None:
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        f"import kheadersfs.cli.{command}\n"
+        "print(*(sys.modules.keys() - before))"
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert {*SLOW_TO_IMPORT, "pyfuse3", "trio"} & set(imported) == set()
+
+
+BLOCK = "import sys\nfor name in sys.argv[1].split(','):\n    sys.modules[name] = None\n"
+
+
+def run_blocked(names: str, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run *script* where importing any of *names* fails."""
+    return subprocess.run(
+        [sys.executable, "-c", BLOCK + script, names, *arguments],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+    )
+
+
+@pytest.mark.parametrize("command", ["ls", "cat", "info", "verify"])
+def test_commands_that_only_read_work_without_pyfuse3(command: str, small_archive: Path) -> None:
+    script = "from kheadersfs.cli import main\nsys.exit(main(sys.argv[2:]))"
+    arguments = [command, str(small_archive), *(["modes/644"] if command == "cat" else [])]
+    done = run_blocked("pyfuse3,trio", script, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_pyfuse3_mounting_says_what_to_install(small_archive: Path, tmp_path: Path) -> None:
+    script = (
+        "import importlib.machinery\n"
+        "find = importlib.machinery.PathFinder.find_spec\n"
+        "importlib.machinery.PathFinder.find_spec = classmethod(\n"
+        "    lambda cls, name, *rest: None if name == 'pyfuse3' else find(name, *rest)\n"
+        ")\n"
+        "from kheadersfs.cli import main\nsys.exit(main(sys.argv[2:]))"
+    )
+    for command in (("mount",), ("run", "--archive")):
+        done = run_blocked("none", script, *command, str(small_archive), str(tmp_path))
+        assert done.returncode == 15
+        assert "pip install pyfuse3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "module",
+    [name_of(module) for module in modules() if room_of(module) in ("archive", "pack", "tree")],
+)
+def test_reading_and_packing_import_nothing_of_fuse(module: str) -> None:
+    done = run_blocked("pyfuse3,trio,libarchive", f"import {module}")
+    assert (done.returncode, done.stderr) == (0, "")
