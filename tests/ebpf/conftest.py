@@ -20,8 +20,9 @@ PROGRAMS = Path(__file__).parent
 PATIENCE = 60.0
 """Seconds after which a client hangs."""
 
-# Hides what headers the machine may have, and shows what tracing clients need. It ends, and
-# the namespace with all its mounts with it, when the test's end of the pipe is closed.
+# Hides what headers the machine may have, and shows what tracing clients need; in here,
+# /dev/fuse is for everybody, as udev makes it. It ends, and the namespace with all its
+# mounts with it, when the test's end of the pipe is closed.
 HOLDER = """
 for headers in /lib/modules /usr/src; do
     [ ! -d $headers ] || mount -t tmpfs none $headers
@@ -30,6 +31,10 @@ done
 mount -t debugfs none /sys/kernel/debug
 mount -t tracefs none /sys/kernel/tracing
 mount -t bpf none /sys/fs/bpf
+mount -t tmpfs none /mnt
+mknod -m 666 /mnt/fuse c 10 229
+mount --bind /mnt/fuse /dev/fuse
+umount --lazy /mnt
 echo ready
 read end
 """
@@ -151,11 +156,14 @@ def no_headers(namespace: Namespace, tmp_path: Path) -> Client:
 
 
 @pytest.fixture(scope="module")
-def default_place(namespace: Namespace, reference_archive: Path) -> Iterator[str]:
+def default_place(
+    namespace: Namespace, reference_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The reference archive, mounted where clients look if nobody tells them anything."""
     place = default_mountpoint(os.uname().release)
     module = "kheadersfs.bpf.mountpoint"
-    options = ["--log", "-", "-o", "nonempty,allow_other"]
+    log = tmp_path_factory.mktemp("default-place") / "log"
+    options = ["--log", str(log), "-o", "nonempty,allow_other"]
     kheadersfs = [sys.executable, "-m", "kheadersfs"]
     namespace.run(sys.executable, "-c", f"from {module} import prepare; prepare({place!r})")
     try:
@@ -165,6 +173,7 @@ def default_place(namespace: Namespace, reference_archive: Path) -> Iterator[str
     finally:
         namespace.run(sys.executable, "-c", f"from {module} import restore; restore({place!r})")
     assert not namespace.path(place).exists()
+    assert log.read_text() == ""
 
 
 @pytest.fixture
