@@ -6,6 +6,7 @@ import random
 import stat
 import struct
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -66,7 +67,7 @@ def test_every_altered_byte_is_noticed() -> None:
         for change in (0x01, 0x80, 0xFF):
             altered = bytearray(content)
             altered[position] ^= change
-            if embedded.is_present(altered):
+            if embedded.is_present(bytes(altered)):
                 with pytest.raises(ValueError):
                     embedded.decode(bytes(altered))
                     pytest.fail(f"byte {position} altered by {change}")
@@ -130,7 +131,7 @@ def walk_completely(table: Table) -> None:
     assert seen == len(table.entry_inode)
 
 
-LIES = {
+LIES: dict[str, Callable[[Table], Table]] = {
     "an inode that is not there": lambda table: change(table, "entry_inode", 0, 99),
     "the root as an entry": lambda table: change(table, "entry_inode", 0, 1),
     "a directory below itself": lambda table: change(table, "entry_inode", 2, 2),

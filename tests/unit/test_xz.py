@@ -13,16 +13,16 @@ from kheadersfs.archive import xz
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
-PRESET, DICTIONARY = 1, 1 << 16
+PRESET = 1
 
 contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5)
 
 
 def write_stream(blocks: list[bytes]) -> bytes:
-    encoded = [xz.encode_block(block, PRESET, DICTIONARY) for block in blocks]
-    return b"".join(
-        [xz.stream_start(), *(block.stored for block in encoded), xz.stream_end(encoded)]
-    )
+    encoded = [xz.encode_block(block, PRESET) for block in blocks]
+    records = [(block.unpadded_size, block.decoded_size) for block in encoded]
+    stored = (block.stored for block in encoded)
+    return b"".join([xz.stream_start(), *stored, xz.stream_end(records)])
 
 
 def read_stream(stream: bytes) -> list[bytes]:
@@ -67,7 +67,7 @@ def test_we_read_what_liblzma_writes_with_any_check(content: bytes, check: int) 
 
 
 def test_block_headers_state_both_sizes() -> None:
-    block = xz.encode_block(b"x" * 1000, PRESET, DICTIONARY)
+    block = xz.encode_block(b"x" * 1000, PRESET)
     assert block.stored[1] & 0xC0 == 0xC0
     assert block.decoded_size == 1000
     assert len(block.stored) % 4 == 0

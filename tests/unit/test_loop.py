@@ -1,0 +1,310 @@
+"""The loop that fetches requests, without FUSE: a socket in place of /dev/fuse."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kheadersfs.fuse.loop import Job, Loop, Workers
+from tests.support.mounting import PATIENCE
+
+if TYPE_CHECKING:
+    from kheadersfs.fuse.loop import Task
+
+THREADS = 2
+
+
+class Server:
+    """Does with a loop what pyfuse3 does: each worker waits, reads one request, answers it.
+
+    A request is a word. ``slow NAME`` is answered when the event NAME is set, by way of a thread;
+    ``fail``, ``withdrawn`` and ``broken`` raise what threads and the device raise; all else comes
+    back as it is.
+    """
+
+    def __init__(self, housekeeping: Callable[[], float | None], workers: int) -> None:
+        self.loop = Loop(THREADS, housekeeping)
+        self.client, self._connection = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        self.client.settimeout(PATIENCE)
+        self._connection.setblocking(False)
+        self.loop.watch(self._connection.fileno())
+        self._workers = workers
+        self._over = threading.Event()
+        self.events: dict[str, threading.Event] = {}
+        self.jobs: dict[str, Job[None]] = {}
+        self.failure: BaseException | None = None
+
+    async def main(self) -> None:
+        async with self.loop.open_nursery() as nursery:
+            for _ in range(self._workers):
+                nursery.start_soon(self._worker, name="worker")
+
+    async def _worker(self) -> None:
+        while not self._over.is_set():
+            await self.loop.lowlevel.wait_readable(self._connection.fileno())
+            if self._over.is_set():
+                return
+            request = self._connection.recv(100)
+            self._connection.send(await self._answer(request.decode()))
+
+    async def _answer(self, request: str) -> bytes:
+        word, _, name = request.partition(" ")
+        if word in ("slow", "same"):
+            if word == "slow" or name not in self.jobs:
+                self.jobs[name] = self.loop.run_in_thread(lambda: self._wait(name))
+            await self.jobs[name]
+        elif word == "fail":
+            try:
+                await self.loop.run_in_thread(self._fail)
+            except ZeroDivisionError as error:
+                return str(error).encode()
+        elif word == "withdrawn":
+            raise OSError(errno.EAGAIN, "withdrawn")
+        elif word == "broken":
+            raise OSError(errno.ENODEV, "broken")
+        elif word == "end":
+            self._over.set()
+        return request.encode()
+
+    def _wait(self, name: str) -> None:
+        assert self.events[name].wait(PATIENCE)
+
+    def _fail(self) -> None:
+        _ = 1 / 0
+
+    def run(self) -> None:
+        try:
+            self.loop.run(self.main())
+        except OSError as error:
+            self.failure = error
+
+    def ask(self, request: str) -> None:
+        self.client.send(request.encode())
+
+    def answer(self) -> str:
+        return self.client.recv(100).decode()
+
+    def close(self) -> None:
+        self.client.close()
+        self._connection.close()
+
+
+@contextmanager
+def serving(
+    housekeeping: Callable[[], float | None] = lambda: None, workers: int = 8
+) -> Iterator[Server]:
+    server = Server(housekeeping, workers)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server
+    finally:
+        for event in server.events.values():
+            event.set()
+        if thread.is_alive():
+            # Every worker that waits for a request must see that it is over.
+            for _ in range(workers):
+                server.ask("end")
+            server.client.shutdown(socket.SHUT_WR)
+        thread.join(PATIENCE)
+        server.close()
+        assert not thread.is_alive()
+
+
+def test_requests_are_answered_in_order() -> None:
+    with serving() as server:
+        for number in range(200):
+            server.ask(f"request {number}")
+            assert server.answer() == f"request {number}"
+
+
+def test_requests_that_are_there_at_once_are_all_answered() -> None:
+    with serving() as server:
+        for number in range(100):
+            server.ask(f"request {number}")
+        assert [server.answer() for _ in range(100)] == [f"request {n}" for n in range(100)]
+
+
+def test_a_slow_request_holds_up_no_other() -> None:
+    with serving() as server:
+        server.events["a"] = threading.Event()
+        server.ask("slow a")
+        for number in range(50):
+            server.ask(f"fast {number}")
+            assert server.answer() == f"fast {number}"
+        server.events["a"].set()
+        assert server.answer() == "slow a"
+
+
+def test_slow_requests_are_answered_as_they_finish() -> None:
+    with serving() as server:
+        server.events = {"a": threading.Event(), "b": threading.Event()}
+        server.ask("slow a")
+        server.ask("slow b")
+        server.events["b"].set()
+        assert server.answer() == "slow b"
+        server.events["a"].set()
+        assert server.answer() == "slow a"
+
+
+def test_requests_beyond_the_number_of_tasks_wait_their_turn() -> None:
+    with serving(workers=2) as server:
+        server.events = {"a": threading.Event(), "b": threading.Event()}
+        for request in ("slow a", "slow b", "fast 1", "fast 2"):
+            server.ask(request)
+        server.events["a"].set()
+        assert server.answer() == "slow a"
+        assert server.answer() == "fast 1"
+        server.events["b"].set()
+        assert {server.answer(), server.answer()} == {"fast 2", "slow b"}
+
+
+def test_many_may_wait_for_one_job() -> None:
+    with serving(workers=20) as server:
+        server.events["a"] = threading.Event()
+        for _ in range(15):
+            server.ask("same a")
+        server.events["a"].set()
+        assert [server.answer() for _ in range(15)] == ["same a"] * 15
+        assert len(server.jobs) == 1
+        # One who comes when it is done does not wait at all.
+        server.ask("same a")
+        assert server.answer() == "same a"
+
+
+def test_what_a_job_raises_is_raised_where_it_is_awaited() -> None:
+    with serving() as server:
+        for _ in range(3):
+            server.ask("fail")
+            assert server.answer() == "division by zero"
+        server.ask("fast")
+        assert server.answer() == "fast"
+
+
+def test_a_request_that_is_withdrawn_ends_nothing() -> None:
+    with serving(workers=2) as server:
+        # More often than there are workers: each is replaced.
+        for _ in range(5):
+            server.ask("withdrawn")
+            server.ask("fast")
+            assert server.answer() == "fast"
+
+
+def test_any_other_error_of_the_device_ends_the_loop() -> None:
+    with serving() as server:
+        server.ask("broken")
+        deadline = time.monotonic() + PATIENCE
+        while server.failure is None and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        assert isinstance(server.failure, OSError)
+        assert server.failure.errno == errno.ENODEV
+
+
+def test_housekeeping_is_called_when_it_wants_to_be() -> None:
+    calls: list[float] = []
+    enough = threading.Event()
+
+    def housekeeping() -> float | None:
+        calls.append(time.monotonic())
+        if len(calls) == 5:
+            enough.set()
+            return None
+        return 0.02
+
+    with serving(housekeeping) as server:
+        assert enough.wait(PATIENCE)
+        assert calls[4] - calls[0] >= 0.08
+        server.ask("fast")
+        assert server.answer() == "fast"
+
+
+def test_the_loop_sleeps_while_every_task_waits_for_a_thread() -> None:
+    """A request that nobody can take yet must not keep it awake."""
+    calls: list[None] = []
+    with serving(lambda: calls.append(None), workers=1) as server:
+        server.events["a"] = threading.Event()
+        server.ask("slow a")
+        server.ask("fast")
+        used = time.process_time()
+        threading.Event().wait(0.3)
+        assert time.process_time() - used < 0.15
+        assert len(calls) < 20
+        server.events["a"].set()
+        assert [server.answer(), server.answer()] == ["slow a", "fast"]
+
+
+class Recorder:
+    """Runs jobs in one thread and notes the order in which they are done."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.finished = threading.Semaphore(0)
+        self._gate = threading.Event()
+        self.workers = Workers(1, lambda _: self.finished.release())
+
+    def hold(self) -> None:
+        """Keep the one thread busy until ``go``."""
+        self.workers.submit(Job(lambda: self._gate.wait(PATIENCE)))
+
+    def submit(self, name: str, ahead: bool = False) -> Job[None]:
+        job = Job(lambda: self.order.append(name))
+        self.workers.submit(job, ahead)
+        return job
+
+    def go(self, count: int) -> list[str]:
+        """Let the thread work until *count* jobs besides the one that held it are done."""
+        self._gate.set()
+        for _ in range(count + 1):
+            assert self.finished.acquire(timeout=PATIENCE)
+        return self.order
+
+
+def test_what_is_needed_comes_before_what_is_done_ahead() -> None:
+    recorder = Recorder()
+    recorder.hold()
+    recorder.submit("ahead 1", ahead=True)
+    recorder.submit("ahead 2", ahead=True)
+    recorder.submit("needed 1")
+    recorder.submit("needed 2")
+    assert recorder.go(4) == ["needed 1", "needed 2", "ahead 1", "ahead 2"]
+
+
+def test_what_turns_out_to_be_needed_is_hurried() -> None:
+    recorder = Recorder()
+    recorder.hold()
+    recorder.submit("ahead 1", ahead=True)
+    hurried = recorder.submit("ahead 2", ahead=True)
+    recorder.workers.hurry(hurried)
+    assert recorder.go(2) == ["ahead 2", "ahead 1"]
+    recorder.workers.hurry(hurried)  # done already: nothing happens
+    recorder.submit("needed")
+    assert recorder.finished.acquire(timeout=PATIENCE)
+    assert recorder.order.count("ahead 2") == 1
+
+
+def test_no_more_threads_are_started_than_there_is_work_for() -> None:
+    recorder = Recorder()
+    before = threading.active_count()
+    workers = Workers(4, lambda _: recorder.finished.release())
+    for _ in range(20):
+        workers.submit(Job(lambda: None))
+        assert recorder.finished.acquire(timeout=PATIENCE)
+    assert threading.active_count() - before <= 2
+
+
+def test_an_error_that_no_handler_knows_ends_the_loop() -> None:
+    loop = Loop(1, lambda: None)
+
+    async def broken() -> None:
+        raise LookupError
+
+    task: Task = broken()
+    with pytest.raises(LookupError):
+        loop.run(task)
