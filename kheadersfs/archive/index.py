@@ -4,9 +4,11 @@ It is the content of the archive's last block, after any zero padding: a header,
 ``encode`` joins them, a footer. All numbers are little-endian. A column is stored in the narrowest
 of 1, 2, 4 and 8 bytes that holds its largest value; its width precedes it.
 
-Two columns are not stored as they are in memory. Names have lengths, not ends. The start of a
-directory and of a symlink follow from the sizes before them, so only those of files are kept,
-in units of ``1 << start_shift`` bytes (tar aligns content to 512).
+Three columns are stored as what differs from what one would expect, which compresses to nothing.
+Names have lengths, not ends. An entry's inode is the one after that of the entry before it, but
+for hard links. A file's content starts one header behind that of the file before it in its block;
+so there are two columns, its block and the difference, in units of ``1 << start_shift`` bytes.
+The starts of directories and symlinks follow from the sizes before them.
 """
 
 from __future__ import annotations
@@ -16,10 +18,14 @@ import struct
 import sys
 import zlib
 from array import array
+from bisect import bisect_right
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 VERSION = 1
 DIGEST_SIZE = 32
@@ -52,17 +58,24 @@ class Index(NamedTuple):
     stream_size: int
 
 
-def encode(index: Index) -> bytes:
-    """Return *index* as bytes, footer included; what is put before them does not matter."""
+def encode(index: Index, block_starts: Sequence[int]) -> bytes:
+    """Return *index* as bytes, footer included; what is put before them does not matter.
+
+    *block_starts* are the offsets in the stream where its blocks begin, in order.
+    """
     table = index.table
-    starts = [
-        start if stat.S_ISREG(mode) else 0
-        for mode, start in zip(table.inode_mode, table.inode_start, strict=True)
-    ]
+    files = [row for row, mode in enumerate(table.inode_mode) if stat.S_ISREG(mode)]
     combined = 1 << _LARGEST_SHIFT
-    for start in starts:
-        combined |= start
+    for row in files:
+        combined |= table.inode_start[row]
     shift = (combined & -combined).bit_length() - 1
+    blocks = array("I", [bisect_right(block_starts, table.inode_start[row]) - 1 for row in files])
+    gaps = array("Q")
+    expected = _Expected(shift)
+    for row, block in zip(files, blocks, strict=True):
+        gap = (table.inode_start[row] >> shift) - expected.start(block)
+        gaps.append(gap * 2 if gap >= 0 else -gap * 2 - 1)
+        expected.note(block, table.inode_start[row] >> shift, table.inode_size[row])
     release, arch = index.release.encode(), index.arch.encode()
     ends = table.entry_name_end
     header = _HEADER.pack(
@@ -91,15 +104,37 @@ def encode(index: Index) -> bytes:
             table.names,
             table.targets,
             _encode_column(name_lengths),
-            _encode_column(table.entry_inode),
+            _encode_column(
+                array("I", [e + 2 - inode for e, inode in enumerate(table.entry_inode)])
+            ),
             _encode_column(table.inode_mode),
             _encode_column(table.inode_links),
             _encode_column(times),
             _encode_column(table.inode_size),
-            _encode_column(array("Q", [start >> shift for start in starts])),
+            _encode_column(blocks),
+            _encode_column(gaps),
         )
     )
     return payload + _FOOTER.pack(_FOOTER_MAGIC, zlib.crc32(payload), len(payload))
+
+
+class _Expected:
+    """Where the next file of each block should start, in units of ``1 << shift`` bytes."""
+
+    __slots__ = ("_next", "_round", "_shift")
+
+    def __init__(self, shift: int) -> None:
+        self._next: dict[int, int] = {}
+        self._shift = shift
+        self._round = (1 << shift) - 1
+
+    def start(self, block: int) -> int:
+        """Return the expected start; 0 for the first file of *block*."""
+        return self._next.get(block, 0)
+
+    def note(self, block: int, start: int, size: int) -> None:
+        """Take note of a file of *size* bytes; one unit for the next one's header follows."""
+        self._next[block] = start + ((size + self._round) >> self._shift) + 1
 
 
 def _encode_column(column: array[int]) -> bytes:
@@ -184,21 +219,23 @@ class _Decoding:
         name_lengths = self._column(self._entries, "B")
         if 0 in name_lengths or b"/" in names or b"\0" in names or b"\0" in targets:
             raise ValueError("it has a name that cannot be")
-        entry_inode = self._column(self._entries, "I")
+        lags = self._column(self._entries, "I")
         modes = self._column(self._inodes, "I")
         links = self._column(self._inodes, "I")
         times = array("q", self._column(self._inodes, "Q").tobytes())
         sizes = self._column(self._inodes, "Q")
-        starts = self._column(self._inodes, "Q")
+        files = sum(map(stat.S_ISREG, modes))
+        blocks = self._column(files, "I")
+        gaps = self._column(files, "Q")
         return Table(
-            entry_inode=entry_inode,
+            entry_inode=array("I", [e + 2 - lag for e, lag in enumerate(lags)]),
             entry_name_end=array("I", accumulate(name_lengths)),
             names=names,
             inode_mode=modes,
             inode_links=links,
             inode_mtime=times,
             inode_size=sizes,
-            inode_start=_restore_starts(modes, sizes, starts, self._shift),
+            inode_start=_restore_starts(modes, sizes, zip(blocks, gaps, strict=True), self._shift),
             targets=targets,
         )
 
@@ -220,17 +257,22 @@ class _Decoding:
 
 
 def _restore_starts(
-    modes: array[int], sizes: array[int], starts: array[int], shift: int
+    modes: array[int], sizes: array[int], places: Iterator[tuple[int, int]], shift: int
 ) -> array[int]:
-    """Return *starts* in bytes, with those of directories and symlinks counted up."""
-    restored = array("Q", [start << shift for start in starts])
+    """Return where everything starts; *places* has block and gap of each file."""
+    starts = array("Q")
+    expected = _Expected(shift)
     entry, target = 0, 0
-    for row, mode in enumerate(modes):
-        if not stat.S_ISREG(mode):
-            if stat.S_ISDIR(mode):
-                restored[row] = entry
-                entry += sizes[row]
-            else:
-                restored[row] = target
-                target += sizes[row]
-    return restored
+    for mode, size in zip(modes, sizes, strict=True):
+        if stat.S_ISREG(mode):
+            block, gap = next(places)
+            start = expected.start(block) + (-(gap + 1 >> 1) if gap & 1 else gap >> 1)
+            expected.note(block, start, size)
+            starts.append(start << shift)
+        elif stat.S_ISDIR(mode):
+            starts.append(entry)
+            entry += size
+        else:
+            starts.append(target)
+            target += size
+    return starts

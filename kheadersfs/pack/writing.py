@@ -134,7 +134,7 @@ def _write_blocks(
         hot_blocks=writer.hot_blocks,
         stream_size=writer.position,
     )
-    payload = embedded.encode(index)
+    payload = embedded.encode(index, writer.block_starts)
     # The whole stream is a multiple of tar's record, index and all, as tar expects it.
     padding = bytes(-(writer.position + len(payload)) % framing.TAR_RECORD)
     put(encode(padding + payload))
@@ -175,43 +175,67 @@ class _Writer:
         self.builder = TableBuilder()
         self.position = 0
         """Offset in the stream behind the last block."""
+        self.block_starts: list[int] = []
         self.hot_blocks = 0
         self._members = members
         self._layout = form.layout
         self._frames = _TarFrames() if form.format == "tar" else _NewcFrames(members)
         self._progress = progress
+        self._done = 0
+        self._total = sum(packed.member.size for packed in members)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the content of one block after the other, the end marker in the last."""
-        total = sum(packed.member.size for packed in self._members)
-        done = 0
-        pending: list[bytes] = []
+        pending: list[Packed] = []
         size = 0
         for packed in self._members:
-            member, header, content = self._frames.frame(packed)
-            length = len(header) + len(content)
+            length = framing.TAR_BLOCK + packed.member.size
             if pending and size + length > self._block_size():
-                yield self._close(pending, size)
+                yield self._close(pending)
                 pending, size = [], 0
-            if not self.builder.add(member, self.position + size + len(header)):
-                raise KheadersfsError(str(self.builder.refusals[-1]))
-            pending += (header, content)
+            pending.append(packed)
             size += length
-            done += packed.member.size
-            self._progress(done, total)
-        end = self._frames.end(self.position + size)
-        yield self._close([*pending, end], size + len(end))
+        yield self._close(pending, last=True)
 
-    def _close(self, pending: list[bytes], size: int) -> bytes:
-        if self.position < self._layout.hot_size:
+    def _close(self, pending: list[Packed], last: bool = False) -> bytes:
+        """Return the content of a block of *pending* members.
+
+        Within a block the order is free, and this one compresses best: neighbours in the tree
+        are alike, and the index expects them like that.
+        """
+        pieces: list[bytes] = []
+        start = position = self.position
+        for packed in sorted(pending, key=_place_in_block):
+            member, header, content = self._frames.frame(packed)
+            if not self.builder.add(member, position + len(header)):
+                raise KheadersfsError(str(self.builder.refusals[-1]))
+            pieces += (header, content)
+            position += len(header) + len(content)
+            self._done += packed.member.size
+            self._progress(self._done, self._total)
+        if last:
+            end = self._frames.end(position)
+            pieces.append(end)
+            position += len(end)
+        if start < self._layout.hot_size:
             self.hot_blocks += 1
-        self.position += size
-        return b"".join(pending)
+        self.block_starts.append(start)
+        self.position = position
+        return b"".join(pieces)
 
     def _block_size(self) -> int:
         """Return the limit of the block that begins at the current position."""
         tiers = self._layout.tiers
         return next((tier for tier in tiers if self.position < tier.end), tiers[-1]).block_size
+
+
+def _place_in_block(packed: Packed) -> tuple[bool, int, list[bytes]]:
+    """Return what orders members as the table numbers them: directories level by level.
+
+    Hard links come last, behind what they link to.
+    """
+    components = packed.member.name.split(b"/")
+    return packed.member.hard_link, len(components), components
 
 
 class _TarFrames:
