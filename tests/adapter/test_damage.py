@@ -10,12 +10,14 @@ import pytest
 import kheadersfs
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from tests.support import synthetic
+from tests.support.mounting import Outcome as Ended
+from tests.support.mounting import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLIPS = 250
-TRUNCATIONS = 120
+FLIPS = 100
+TRUNCATIONS = 40
 FORMS = ("pax", "gnu-padded", "newc")
 COMPRESSIONS = {**synthetic.COMPRESSIONS, **synthetic.VARIANTS}
 # Of these nothing but the headers is protected by anything.
@@ -119,6 +121,42 @@ def test_a_single_altered_byte_is_an_error_or_without_effect(
         altered[position] ^= 1 << generator.randrange(8)
         outcome = outcome_of(archive, bytes(altered))
         check(outcome, expected.content, f"altered at {position} of {len(content)}")
+
+
+@pytest.fixture(scope="module", params=[("tar", "xz"), ("tar", "zstd"), ("cpio", "xz")])
+def packed(
+    request: pytest.FixtureRequest, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+) -> bytes:
+    """The sample, repacked in blocks and with an index."""
+    directory = tmp_path_factory.mktemp("packed")
+    (directory / "plain").write_bytes(sample.plain)
+    form, compression = request.param
+    options = (f"--format={form}", f"--compress={compression}")
+    outcome = run_command("repack", *options, directory / "plain", directory / "packed")
+    assert outcome == Ended(0, "", "")
+    return (directory / "packed").read_bytes()
+
+
+def test_a_single_altered_byte_of_a_packed_archive_is_an_error_or_without_effect(
+    packed: bytes, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    expected = outcome_of(archive, packed)
+    assert expected.complete
+    generator = random.Random(5)
+    for _ in range(5 * FLIPS):
+        altered = bytearray(packed)
+        position = generator.randrange(len(packed))
+        altered[position] ^= 1 << generator.randrange(8)
+        outcome = outcome_of(archive, bytes(altered))
+        check(outcome, expected.content, f"altered at {position} of {len(packed)}")
+
+
+def test_a_packed_archive_that_is_cut_off_is_an_error(packed: bytes, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    expected = outcome_of(archive, packed)
+    for length in random.Random(5).sample(range(1, len(packed)), TRUNCATIONS):
+        check(outcome_of(archive, packed[:length]), expected.content, f"cut off at {length}")
 
 
 def test_an_archive_that_carries_no_checksums_says_so(sample: Sample, tmp_path: Path) -> None:
