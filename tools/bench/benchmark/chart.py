@@ -58,9 +58,10 @@ def draw_builds(builds: list[dict[str, Any]], path: str) -> None:
     axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
     axes.set_xlim(0, LIMIT * 1.12)
     axes.set_xlabel("time, relative to headers already extracted in a tmpfs; shorter is better")
-    axes.set_title(
+    figure.suptitle(
         "Make headers visible, compile one eBPF program, take them away",
-        loc="left",
+        x=0.01,
+        horizontalalignment="left",
         fontsize=11,
         fontweight="bold",
     )

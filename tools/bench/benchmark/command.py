@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark.contenders import list_candidates, prepare
 from benchmark.errors import BenchError
 from benchmark.implementations import REPOSITORY, find_implementation
-from benchmark.inputs import Inputs, find_archive, list_files
+from benchmark.inputs import Inputs, find_archive, list_names
 from benchmark.isolation import run_isolated
 from benchmark.report import describe_machine, print_absentees, write_json
 from benchmark.subjects import SUBJECTS, Bench, Settings
@@ -151,7 +151,9 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
     inputs.extract_tree()
     contenders, absentees = prepare(candidates, arguments.only, arguments.skip)
     print_absentees(absentees)
-    bench = Bench(arguments.settings, inputs, implementations, contenders, list_files(inputs.tree))
+    bench = Bench(
+        arguments.settings, inputs, implementations, contenders, list_names(inputs.tree)[1]
+    )
     results = {subject: SUBJECTS[subject](bench) for subject in arguments.subjects}
     if arguments.json:
         not_measured = {absentee.key: absentee.reason for absentee in absentees}

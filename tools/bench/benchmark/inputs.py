@@ -5,6 +5,7 @@ All have the same content: that of one header archive as the kernel's own script
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmark.implementations import Implementation
+
+VERSIONS_KEPT = 4
+"""How many versions' packed archives stay in the cache."""
 
 
 class Inputs:
@@ -113,7 +117,16 @@ class Inputs:
             if not os.path.exists(path):
                 make(path)
             return path
-        return self.cached(f"{name}-{version}.{suffix}", make)
+        path = self.cached(f"{name}-{version}.{suffix}", make)
+        os.utime(path)
+        self._forget_versions(name, suffix)
+        return path
+
+    def _forget_versions(self, name: str, suffix: str) -> None:
+        """Remove what versions of this project have packed that nobody asks for any more."""
+        versions = glob.glob(os.path.join(self._directory, f"{name}-*.{suffix}"))
+        for path in sorted(versions, key=os.path.getmtime)[:-VERSIONS_KEPT]:
+            os.unlink(path)
 
     def cached(self, name: str, make: Callable[[str], object]) -> str:
         """Return the path of *name* in the cache directory; *make* makes it there if need be."""
@@ -135,13 +148,25 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def list_files(tree: str) -> list[str]:
-    """Return the paths of all regular files below *tree*, relative to it, sorted."""
-    found = []
-    for directory, _, names in os.walk(tree):
-        prefix = os.path.relpath(directory, tree)
-        found += [os.path.normpath(os.path.join(prefix, name)) for name in names]
-    return sorted(found)
+def list_names(directory: str) -> tuple[int, list[str]]:
+    """Return how many names are below *directory*, and the sorted paths of regular files.
+
+    The paths are relative to *directory*.
+    """
+    names = 0
+    files = []
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(os.path.join(directory, below)) as entries:
+            for entry in entries:
+                names += 1
+                path = os.path.join(below, entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_file(follow_symlinks=False):
+                    files.append(path)
+    return names, sorted(files)
 
 
 def find_archive(candidates: Sequence[str]) -> str:

@@ -68,8 +68,11 @@ def _measure(contender: Contender, files: Sequence[str], readers: int) -> ReadSa
 
 
 def read_in_parallel(paths: Sequence[str], readers: int) -> ReadSample:
-    """Read *paths* with *readers* processes that start together. Raises Failed."""
-    shares = [paths[number::readers] for number in range(readers)]
+    """Read *paths* with *readers* processes that start together. Raises Failed.
+
+    There are no more readers than paths.
+    """
+    shares = [paths[number::readers] for number in range(min(readers, len(paths)))]
     waiting, starting = os.pipe()
     with mmap.mmap(-1, _RECORD.size * len(paths)) as records:
         pids = []

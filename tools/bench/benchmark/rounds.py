@@ -54,8 +54,8 @@ def measure_rounds(
     """Call *measure* for each of *participants* in *rounds* rounds, and once before to warm up.
 
     Returns the outcomes, in the order of *participants*, and who failed. Who has used up *budget*,
-    in seconds, is left out from then on; the warm-up counts when there is nothing else. Raises
-    Failed when the baseline fails.
+    in seconds, is left out from then on; the warm-up counts when there is nothing else. An OSError
+    of *measure* is a failure too: every file must be readable. Raises what the baseline does.
     """
     samples: dict[str, list[Sample]] = {each.key: [] for each in participants}
     spent = dict.fromkeys(samples, 0.0)
@@ -69,7 +69,7 @@ def measure_rounds(
             began = perf_counter()
             try:
                 sample = measure(participant)
-            except Failed as error:
+            except (Failed, OSError) as error:
                 participant.abandon()
                 if key == BASELINE:
                     raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmark.contenders import FORMS, Absentee
 from benchmark.errors import Failed, Unavailable
 from benchmark.figures import Summary, growth, summarise
-from benchmark.inputs import list_files
+from benchmark.inputs import list_names
 from benchmark.machine import server_memory
 from benchmark.processes import find_program, running
 from benchmark.report import print_table, show
@@ -111,7 +111,7 @@ def write_copies(tree: str, copies: int, path: str) -> None:
 
     Each copy of a file ends in a comment that no other has, so that nothing can be stored once.
     """
-    files = list_files(tree)
+    _, files = list_names(tree)
     with open(path, "wb") as output:
         # A low level: the shape of the archive counts, not its size.
         compressor = subprocess.Popen(
@@ -180,24 +180,6 @@ def _measure(case: Case, generator: random.Random) -> ScaleSample:
     way.hide()
     way.settle()
     return ScaleSample(mount, file, listing, file_peak, listing_peak, names)
-
-
-def list_names(directory: str) -> tuple[int, list[str]]:
-    """Return how many names are below *directory*, and the relative paths of regular files."""
-    names = 0
-    files = []
-    pending = [""]
-    while pending:
-        below = pending.pop()
-        with os.scandir(os.path.join(directory, below)) as entries:
-            for entry in entries:
-                names += 1
-                path = os.path.join(below, entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(path)
-                elif entry.is_file(follow_symlinks=False):
-                    files.append(path)
-    return names, files
 
 
 class ScaleFigures(NamedTuple):

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import BASELINE, Contender
-from benchmark.errors import Failed
 from benchmark.figures import Summary, percentile, summarise
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
@@ -50,10 +49,7 @@ def _measure(contender: Contender, files: Sequence[str]) -> StatSample:
     first = elapsed + perf_counter() - began
     drop_caches()
     paths = [os.path.join(way.directory, name) for name in files]
-    try:
-        times = time_stats(paths)
-    except OSError as error:
-        raise Failed(f"stat: {error}") from error
+    times = time_stats(paths)
     way.hide()
     way.settle()
     times.sort()

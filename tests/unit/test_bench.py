@@ -1,0 +1,322 @@
+"""What tools/bench calculates, and that it leaves nothing behind. No test here looks at a clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from benchmark import build, machine, reading, scale
+from benchmark.contenders import BASELINE, Candidate, Contender, Runner, prepare
+from benchmark.errors import BenchError, Failed, Unavailable
+from benchmark.figures import percentile, summarise
+from benchmark.implementations import REPOSITORY, find_implementation
+from benchmark.inputs import list_names
+from benchmark.processes import Command, timed_pipeline, timed_run
+from benchmark.rounds import Outcome, measure_rounds
+from benchmark.ways import Extracted, Extraction, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def command(directory: Path, script: str) -> Command:
+    """A shell script whose output is kept in *directory*."""
+    return Command(["/bin/sh", "-c", script], os.environ, str(directory / "log"))
+
+
+class TestFigures:
+    def test_half_of_the_samples_lie_between_the_quartiles(self) -> None:
+        summary = summarise([9.0, 1.0, 2.0, 4.0, 3.0, 5.0, 8.0, 7.0, 6.0])
+        assert summary == (5.0, 3.0, 7.0, 9)
+
+    def test_one_sample_has_no_spread(self) -> None:
+        assert summarise([2.5]) == (2.5, 2.5, 2.5, 1)
+
+    def test_one_wild_sample_does_not_move_the_median(self) -> None:
+        assert summarise([1.0, 1.1, 1.2, 1.3, 100.0]).median == 1.2
+
+    def test_scaling_scales_the_spread_too(self) -> None:
+        assert summarise([1.0, 2.0, 3.0]).scaled(10.0) == (20.0, 15.0, 25.0, 3)
+
+    def test_the_last_percentile_is_the_largest_sample(self) -> None:
+        assert percentile(range(1, 101), 1.0) == 100
+        assert percentile(range(1, 101), 0.5) == 51
+        assert percentile([7.0], 0.99) == 7.0
+
+
+class TestMemory:
+    MEMINFO = (
+        "MemTotal:       24618180 kB\nCached:           100 kB\nAnonPages:         50 kB\n"
+        "Shmem:             20 kB\nSUnreclaim:         7 kB\nKernelStack:        2 kB\n"
+        "PageTables:         1 kB\nHugePages_Total:       0\n"
+    )
+
+    def test_what_caches_hold_can_be_reclaimed(self) -> None:
+        assert machine.unreclaimable(machine.parse_fields(self.MEMINFO)) == 80 * 1024
+
+    def test_numbers_that_are_no_sizes_are_passed_over(self) -> None:
+        assert "HugePages_Total" not in machine.parse_fields(self.MEMINFO)
+
+    def test_this_machine_tells_what_is_needed(self) -> None:
+        with open("/proc/meminfo") as meminfo:
+            assert machine.unreclaimable(machine.parse_fields(meminfo.read())) > 0
+
+    def test_the_name_of_a_process_may_look_like_the_fields_after_it(self) -> None:
+        fields = "S 1 1 1 0 -1 4194560 9 0 0 0 30 12 0 0 20 0 1 0 100 0 0"
+        assert machine.parse_ticks(f"42 (a) R 9 9 (b) {fields}") == 42
+
+    def test_a_memfd_and_a_deleted_file_are_counted_apart(self, tmp_path: Path) -> None:
+        before = machine.server_memory([os.getpid()])
+        memfd = os.memfd_create("counted")
+        deleted = os.open(tmp_path / "deleted", os.O_RDWR | os.O_CREAT)
+        second = os.dup(memfd)
+        try:
+            os.unlink(tmp_path / "deleted")
+            os.write(memfd, bytes(1 << 20))
+            os.write(deleted, bytes(3 << 20))
+            os.fsync(deleted)
+            after = machine.server_memory([os.getpid()])
+        finally:
+            for descriptor in (memfd, deleted, second):
+                os.close(descriptor)
+        assert after.memfd - before.memfd == 1 << 20
+        assert after.deleted - before.deleted >= 3 << 20
+        assert after.peak >= after.resident > 0
+
+    def test_a_process_that_has_ended_holds_nothing(self) -> None:
+        with subprocess.Popen(["true"]) as ended:
+            ended.wait()
+        assert machine.server_memory([ended.pid]) == (0, 0, 0, 0)
+        assert machine.proportional_memory([ended.pid]) == 0
+
+
+class TestProcesses:
+    def test_a_pipeline_passes_on_what_its_parts_write(self, tmp_path: Path) -> None:
+        parts = ["echo abc", "tr a-z A-Z", f"cat >{tmp_path}/result"]
+        timed_pipeline([command(tmp_path, part) for part in parts])
+        assert (tmp_path / "result").read_text() == "ABC\n"
+
+    def test_a_failure_tells_the_last_words(self, tmp_path: Path) -> None:
+        with pytest.raises(Failed, match="sh ended with status 3: and this is why"):
+            timed_run(command(tmp_path, "echo first; echo and this is why >&2; exit 3"))
+
+    def test_a_failure_inside_a_pipeline_is_one(self, tmp_path: Path) -> None:
+        with pytest.raises(Failed, match="status 5"):
+            timed_pipeline([command(tmp_path, script) for script in ("exit 5", "cat")])
+
+
+class Player(NamedTuple):
+    """A participant that does nothing."""
+
+    key: str
+    title: str = ""
+
+    def abandon(self) -> None:
+        """Nothing to do."""
+
+
+class TestRounds:
+    def test_everybody_is_measured_once_in_every_round(self) -> None:
+        seen: list[str] = []
+        players = [Player("a"), Player("b"), Player("c")]
+        outcomes, failures = measure_rounds(players, 4, lambda player: seen.append(player.key))
+        rounds = [sorted(seen[start : start + 3]) for start in range(0, len(seen), 3)]
+        assert rounds == [["a", "b", "c"]] * 5
+        assert [len(outcome.samples) for outcome in outcomes] == [4, 4, 4]
+        assert not failures
+
+    def test_the_order_changes_from_round_to_round(self) -> None:
+        seen: list[str] = []
+        players = [Player(key) for key in "abcdef"]
+        measure_rounds(players, 5, lambda player: seen.append(player.key))
+        assert len({tuple(seen[start : start + 6]) for start in range(0, len(seen), 6)}) > 1
+
+    def test_the_warm_up_does_not_count(self) -> None:
+        counter = iter(range(100))
+        outcomes, _ = measure_rounds([Player("a")], 3, lambda _: next(counter))
+        assert outcomes[0].samples == [1, 2, 3]
+
+    def test_who_fails_is_left_out_and_the_others_go_on(self) -> None:
+        def measure(player: Player) -> str:
+            if player.key == "bad":
+                raise Failed("it broke")
+            return player.key
+
+        outcomes, failures = measure_rounds([Player("bad"), Player("good")], 2, measure)
+        assert [(outcome.participant.key, outcome.samples) for outcome in outcomes] == [
+            ("good", ["good", "good"])
+        ]
+        assert failures == [("bad", "it broke")]
+
+    def test_without_its_baseline_a_comparison_fails(self) -> None:
+        def measure(_player: Player) -> None:
+            raise Failed("it broke")
+
+        with pytest.raises(Failed):
+            measure_rounds([Player(BASELINE)], 2, measure)
+
+    def test_who_has_used_up_the_budget_keeps_at_least_one_sample(self) -> None:
+        outcomes, _ = measure_rounds([Player("slow")], 9, lambda _: 1, budget=0.0)
+        assert outcomes[0].samples == [1]
+
+
+class TestContenders:
+    @staticmethod
+    def prepared(only: list[str], skip: list[str]) -> tuple[list[str], list[str]]:
+        def missing() -> Way:
+            raise Unavailable("not installed")
+
+        candidates = [
+            Candidate(BASELINE, "", "baseline", lambda: Extracted("/")),
+            Candidate("ours:xz", "", "ours", lambda: Extracted("/")),
+            Candidate("ours:zstd", "", "ours", lambda: Extracted("/")),
+            Candidate("absent", "", "fuse", missing),
+        ]
+        present, absent = prepare(candidates, only, skip)
+        return [each.key for each in present], [each.key for each in absent]
+
+    def test_who_is_not_installed_is_named(self) -> None:
+        assert self.prepared([], []) == ([BASELINE, "ours:xz", "ours:zstd"], ["absent"])
+
+    def test_the_baseline_always_takes_part(self) -> None:
+        assert self.prepared(["*:zstd"], ["*"]) == ([BASELINE], [])
+        assert self.prepared(["*:zstd"], []) == ([BASELINE, "ours:zstd"], [])
+
+    def test_an_extraction_comes_and_goes(self, tmp_path: Path) -> None:
+        (tmp_path / "header.h").write_text("#define A 1\n")
+        with tarfile.open(tmp_path / "archive.tar", "w") as archive:
+            archive.add(tmp_path / "header.h", "include/header.h")
+        way = Extraction(
+            str(tmp_path / "archive.tar"), str(tmp_path / "extracted"), str(tmp_path / "log")
+        )
+        way.show()
+        assert (tmp_path / "extracted/include/header.h").read_text() == "#define A 1\n"
+        way.hide()
+        assert not (tmp_path / "extracted").exists()
+
+
+class TestBuilds:
+    def test_totals_are_relative_to_the_baseline_s_and_sorted(self) -> None:
+        base = Contender(BASELINE, "base", "baseline", Extracted("/"))
+        slow = Contender("slow", "slow", "fuse", Extracted("/"))
+        outcomes: list[build.BuildOutcome] = [
+            Outcome[Contender | Runner, build.BuildSample](
+                slow, [build.BuildSample(3.0, 1.0, 1.5, 1.2, 0.5)] * 3
+            ),
+            Outcome[Contender | Runner, build.BuildSample](
+                base, [build.BuildSample(2.0, 0.0, 2.0, 2.0, 0.0)] * 3
+            ),
+        ]
+        first, second = build.summarise_builds(outcomes)
+        assert (first.contender.key, first.ratio.median) == (BASELINE, 1.0)
+        assert (second.contender.key, second.ratio.median) == ("slow", 1.5)
+        assert second.second_ratio is not None
+        assert second.second_ratio.median == pytest.approx(0.6)
+
+    def test_what_was_not_measured_stays_unknown(self) -> None:
+        base = Contender(BASELINE, "base", "baseline", Extracted("/"))
+        sample = build.BuildSample(2.0, None, None, None, None)
+        outcome = Outcome[Contender | Runner, build.BuildSample](base, [sample])
+        (figures,) = build.summarise_builds([outcome])
+        assert figures.second_ratio is None
+        assert figures.parts["visible"] is None
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """Twelve headers and a symlink."""
+    root = tmp_path / "tree"
+    (root / "include/linux").mkdir(parents=True)
+    (root / "include/linux/kconfig.h").write_text("#define CONFIG_X86 1\n")
+    for number in range(11):
+        (root / f"include/linux/{number}.h").write_text(f"#define N {number}\n" * number)
+    (root / "include/linux/link.h").symlink_to("1.h")
+    yield root
+
+
+class TestReading:
+    @pytest.mark.parametrize("readers", [1, 4, 16])
+    def test_every_file_is_read_once_by_somebody(self, tree: Path, readers: int) -> None:
+        _, files = list_names(str(tree))
+        sample = reading.read_in_parallel([f"{tree}/{name}" for name in files], readers)
+        assert 0 < sample.high <= sample.worst <= sample.wall
+        assert 0 < sample.earliest <= 1
+
+    def test_a_file_that_cannot_be_read_is_a_failure(self, tree: Path) -> None:
+        with pytest.raises(Failed, match="1 of 2 readers"):
+            reading.read_in_parallel([f"{tree}/include/linux/1.h", f"{tree}/missing"], 2)
+
+
+class TestScale:
+    def test_names_are_counted_and_regular_files_listed(self, tree: Path) -> None:
+        names, files = list_names(str(tree))
+        assert names == 2 + 12 + 1
+        assert len(files) == 12
+        assert "include/linux/link.h" not in files
+
+    def test_no_two_copies_can_share_a_file(self, tree: Path, tmp_path: Path) -> None:
+        scale.write_copies(str(tree), 3, str(tmp_path / "copies.tar.xz"))
+        with tarfile.open(tmp_path / "copies.tar.xz") as archive:
+            members = {
+                member.name: stream.read()
+                for member in archive
+                if (stream := archive.extractfile(member)) is not None
+            }
+        assert len(members) == 3 * 12
+        for name in list_names(str(tree))[1]:
+            assert len({members[f"copy-{number}/{name}"] for number in range(3)}) == 3
+
+
+class TestImplementations:
+    def test_a_checkout_is_run_as_an_ordinary_installation_would_be(self, tmp_path: Path) -> None:
+        implementation = find_implementation(f"here={REPOSITORY}", str(tmp_path))
+        printed = subprocess.run(
+            [implementation.executable, "--version"], capture_output=True, text=True, check=True
+        )
+        assert printed.stdout.startswith("kheadersfs ")
+        assert implementation.label == "here"
+        assert implementation.format_version() is not None
+
+    def test_an_executable_is_taken_as_it_is(self, tmp_path: Path) -> None:
+        implementation = find_implementation("/bin/true", str(tmp_path))
+        assert implementation == ("true", "/bin/true", None)
+
+    def test_what_is_neither_checkout_nor_commit_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(BenchError, match="no commit"):
+            find_implementation("x=no-such-commit", str(tmp_path))
+        with pytest.raises(BenchError, match="name a checkout"):
+            find_implementation(f"y={tmp_path}", str(tmp_path))
+
+
+def test_a_run_measures_and_leaves_only_its_cache(fuse: None, tree: Path, tmp_path: Path) -> None:
+    archive, cache, result = (tmp_path / name for name in ("a.tar.xz", "cache", "result.json"))
+    with tarfile.open(archive, "w:xz") as writer:
+        writer.add(tree, ".")
+    done = subprocess.run(
+        [
+            *(sys.executable, f"{REPOSITORY}/tools/bench", "stat", "load", "--rounds", "2"),
+            *("--archive", archive, "--cache", cache, "--json", result),
+            *("--only", "tar-tmpfs", "--only", "kheadersfs:kernel-xz"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "no private namespaces" in done.stderr:
+        pytest.skip(f"kernel: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(result.read_text())
+    wanted = {BASELINE, "tar-tmpfs", "kheadersfs:kernel-xz"}
+    assert {row["key"] for row in figures["stat"]} == wanted
+    assert {(row["key"], row["readers"]) for row in figures["load"]} == {
+        (key, readers) for key in wanted for readers in (1, 4, 16, 64)
+    }
+    assert not list(cache.glob("kheadersfs-bench-*"))
+    with open("/proc/self/mounts") as mounts:
+        assert str(cache) not in mounts.read()
