@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
 from kheadersfs.fuse import mounting
-from kheadersfs.fuse.guardian import Guardian
-from kheadersfs.sandbox.confined import Confined
 from kheadersfs.store import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.fuse.guardian import Guardian
 
 SYSTEM_LOG, STANDARD_ERROR = -1, 2
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -74,6 +73,8 @@ def require_safe(content: Content) -> None:
 
 def check_safety(archive: Archive, budget: int) -> None:
     """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
+
+    from kheadersfs.sandbox.confined import Confined
 
     def check() -> bytes:
         require_safe(archive.load())
@@ -179,6 +180,8 @@ def serve(
 def _start_guardian(
     mountpoint: str, remove_mountpoint: bool, log: logging.Logger
 ) -> Guardian | None:
+    from kheadersfs.fuse.guardian import Guardian
+
     try:
         return Guardian(mountpoint, mounting.escape(mountpoint), remove_mountpoint)
     except KheadersfsError as error:
@@ -196,6 +199,10 @@ def _serve(
 ) -> None:
     # Whether there is an index decides what to import, and to find it takes a decoder: that works
     # in a process of its own, without any rights, while this one imports.
+    from kheadersfs.sandbox.confined import (
+        Confined,
+    )  # 3 ms that the mount command need not wait for
+
     finding = None
     if archive.may_have_index:
         finding = Confined(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, error_of_status
@@ -70,6 +69,8 @@ def _run(
     report: int,
 ) -> NoReturn:
     """Run *function* restricted and report its outcome: a status, a newline, and bytes."""
+    import traceback  # only this process may need it, and it cannot import it later
+
     exit_status = 1
     try:
         prepare()
