@@ -115,15 +115,15 @@ class Archive:
     def prepare(self, index_content: bytes) -> None:
         """Import whatever ``load`` needs, because importing will not be possible any more.
 
-        *index_content* is what ``find_index`` returned.
+        *index_content* is what ``find_index`` returned, or empty when it was not called.
         """
         self._index_content = index_content
         self.prepare_to_find()
-        if index_content:
+        if self.may_have_index:
             import hashlib  # noqa: F401
 
             from kheadersfs.archive import indexed  # noqa: F401
-        else:
+        if not index_content:
             from kheadersfs.archive import members, onepass  # noqa: F401
 
             members.import_library()

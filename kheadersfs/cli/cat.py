@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import open_archive
+from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +25,10 @@ def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse_args(arguments)
     with open_archive(values.archive) as archive:
-        for path in values.paths:
-            sys.stdout.buffer.write(archive.read(path))
+        read_confined([archive], lambda: _write(archive, values.paths))
     return 0
+
+
+def _write(archive: HeaderArchive, paths: list[str]) -> None:
+    for path in paths:
+        sys.stdout.buffer.write(archive.read(path))

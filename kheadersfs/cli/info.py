@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
     import argparse
@@ -30,14 +31,17 @@ def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
     values = parser().parse_args(arguments)
     with open_archive(values.archive) as archive:
-        facts = describe(archive)
-    if values.json:
+        read_confined([archive], lambda: _print(describe(archive), values.json))
+    return 0
+
+
+def _print(facts: dict[str, object], as_json: bool) -> None:
+    if as_json:
         print(json.dumps(facts, indent=2))
     else:
         width = max(map(len, facts))
         for name, fact in facts.items():
             print(f"{name.replace('_', ' '):{width}}  {'-' if fact is None else fact}")
-    return 0
 
 
 def describe(archive: HeaderArchive) -> dict[str, object]:

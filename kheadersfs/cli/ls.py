@@ -6,9 +6,10 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import Entry, open_archive
+from kheadersfs.api import Entry, HeaderArchive, open_archive
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.output import printable, write_line
+from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
     import argparse
@@ -27,10 +28,14 @@ def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse_args(arguments)
     with open_archive(values.archive) as archive:
-        for path in values.paths:
-            for entry in archive.below(path):
-                write_line(_long(entry) if values.long else printable(entry.path))
+        read_confined([archive], lambda: _list(archive, values.paths, values.long))
     return 0
+
+
+def _list(archive: HeaderArchive, paths: list[str], long: bool) -> None:
+    for path in paths:
+        for entry in archive.below(path):
+            write_line(_long(entry) if long else printable(entry.path))
 
 
 def _long(entry: Entry) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import open_archive
+from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.reading import read_confined
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,12 +27,16 @@ def run(arguments: list[str]) -> int:
     """Print a line per archive. Stops at the first that is damaged."""
     for path in parser().parse_args(arguments).archives:
         with open_archive(path) as archive, progress_bar("verify", "files") as progress:
-            result = verify(archive, progress)
-        notes = [f"{result.inodes} members", f"{result.content_size} bytes"]
-        notes.append("its index agrees" if result.indexed else "no index")
-        if not result.checked:
-            notes.append("but it carries no checksums, so damage need not show")
-        if result.refused:
-            notes.append(f"{result.refused} members refused")
-        print(f"{path}: good: {', '.join(notes)}")
+            read_confined([archive], partial(_verify, path, archive, progress))
     return 0
+
+
+def _verify(path: str, archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
+    result = verify(archive, progress)
+    notes = [f"{result.inodes} members", f"{result.content_size} bytes"]
+    notes.append("its index agrees" if result.indexed else "no index")
+    if not result.checked:
+        notes.append("but it carries no checksums, so damage need not show")
+    if result.refused:
+        notes.append(f"{result.refused} members refused")
+    print(f"{path}: good: {', '.join(notes)}")

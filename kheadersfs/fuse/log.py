@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import syslog
-import time
 
 MESSAGES_REMEMBERED = 10_000
 STANDARD_ERROR = 2
@@ -69,7 +68,6 @@ def open_log(descriptor: int | None) -> logging.Logger:
         stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - as long as we live
         handler = logging.StreamHandler(stream)
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
-        time.tzset()  # reads the time zone's file now
     # A full disk must not fill standard error with tracebacks from the logging module.
     logging.raiseExceptions = False
     handler.setFormatter(logging.Formatter(layout))

@@ -11,6 +11,7 @@ import ctypes
 import os
 import resource
 import signal
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import reason
@@ -58,6 +59,7 @@ def restrict(address_space: int, user: int = NOBODY, end_with_parent: bool = Fal
         except OSError as error:
             given_up.missing.append(f"{subject}: not restricted: {reason(error)}")
 
+    time.tzset()  # reads the time zone's file, which is read at first use otherwise
     give_up("memory", lambda: _limit_memory(libc, address_space))
     give_up("descriptors", lambda: _limit(resource.RLIMIT_NOFILE, OPEN_FILES))
     give_up("threads", lambda: _limit(resource.RLIMIT_NPROC, THREADS_OF_USER))

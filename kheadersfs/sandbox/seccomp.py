@@ -21,10 +21,11 @@ _KILL_PROCESS = 0x80000000
 _ERRNO = 0x00050000
 # Opcodes: load a word of the data, jump if equal or if any bit is set, return.
 _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
-# Offsets in struct seccomp_data: the number, the architecture, half of the first argument.
-_NUMBER, _ARCHITECTURE = 0, 4
-_FIRST_ARGUMENT = 16 if sys.byteorder == "little" else 20
+# Offsets in struct seccomp_data; of the arguments, the lower half on a little-endian machine.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _CLONE_THREAD = 0x00010000
+# Is it a terminal, and how wide?
+_TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
 _INSTRUCTION = struct.Struct("=HBBI")
 
 # Numbers on x86_64, and those of include/uapi/asm-generic/unistd.h that all newer ones share.
@@ -83,23 +84,34 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 
 
 class _Machine(NamedTuple):
-    """An architecture: its number in audit records, its column in _CALLS, its clone calls."""
+    """An architecture: its number in audit records, its column in _CALLS, calls with conditions."""
 
     audit: int
     column: int
     clone: int
+    ioctl: int
     clone3: int = 435
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, 0, clone=56),
-    "aarch64": _Machine(0xC00000B7, 1, clone=220),
-    "riscv64": _Machine(0xC00000F3, 1, clone=220),
-    "loongarch64": _Machine(0xC0000102, 1, clone=220),
+    "x86_64": _Machine(0xC000003E, 0, clone=56, ioctl=16),
+    "aarch64": _Machine(0xC00000B7, 1, clone=220, ioctl=29),
+    "riscv64": _Machine(0xC00000F3, 1, clone=220, ioctl=29),
+    "loongarch64": _Machine(0xC0000102, 1, clone=220, ioctl=29),
 }
 
 
-class _Program(ctypes.Structure):
+class _Line(NamedTuple):
+    """An instruction. ``then`` and ``otherwise`` are labels of later ones; empty is the next."""
+
+    opcode: int
+    operand: int
+    then: str = ""
+    otherwise: str = ""
+    label: str = ""
+
+
+class _Filter(ctypes.Structure):
     """struct sock_fprog."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
@@ -117,31 +129,46 @@ def restrict_thread() -> int:
         raise OSError(errno.ENOSYS, f"the system calls of {name} are not known")
     calls = [row[machine.column] for row in _CALLS.values()]
     allowed = [call for call in calls if call is not None]
-    instructions = _assemble(machine, allowed)
-    program = _Program(len(instructions) // _INSTRUCTION.size, instructions)
+    instructions = _assemble(_program(machine, allowed))
+    program = _Filter(len(instructions) // _INSTRUCTION.size, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return len(allowed) + 1
+    return len(allowed) + 2  # and clone and ioctl, of a kind
 
 
-def _assemble(machine: _Machine, calls: list[int]) -> bytes:
-    """Return the program that allows *calls*. A jump counts the instructions that it skips."""
-    count = len(calls)
-    lines = [
-        (_LOAD, 0, 0, _ARCHITECTURE),
-        (_IF_EQUAL, 1, 0, machine.audit),
-        (_RETURN, 0, 0, _KILL_PROCESS),
-        (_LOAD, 0, 0, _NUMBER),
+def _program(machine: _Machine, calls: list[int]) -> list[_Line]:
+    """Return the program that allows *calls*, threads, and questions to a terminal."""
+    return [
+        _Line(_LOAD, _ARCHITECTURE),
+        _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
+        _Line(_LOAD, _NUMBER),
         # With ENOSYS, glibc falls back to clone, whose flags a filter can see.
-        (_IF_EQUAL, count + 5, 0, machine.clone3),
-        (_IF_EQUAL, 0, 2, machine.clone),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_IF_ANY_BIT, count + 1, count, _CLONE_THREAD),
-        *((_IF_EQUAL, count - place, 0, call) for place, call in enumerate(calls)),
-        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+        _Line(_IF_EQUAL, machine.clone3, then="absent"),
+        _Line(_IF_EQUAL, machine.clone, then="clone"),
+        _Line(_IF_EQUAL, machine.ioctl, then="ioctl"),
+        *(_Line(_IF_EQUAL, call, then="allow") for call in calls),
+        _Line(_RETURN, _ERRNO | errno.EPERM),
+        _Line(_LOAD, _FIRST_ARGUMENT, label="clone"),
+        _Line(_IF_ANY_BIT, _CLONE_THREAD, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _SECOND_ARGUMENT, label="ioctl"),
+        _Line(_IF_EQUAL, _TCGETS, then="allow"),
+        _Line(_IF_EQUAL, _TIOCGWINSZ, then="allow", otherwise="refuse"),
+        _Line(_RETURN, _ERRNO | errno.EPERM, label="refuse"),
+        _Line(_RETURN, _ALLOW, label="allow"),
+        _Line(_RETURN, _ERRNO | errno.ENOSYS, label="absent"),
+        _Line(_RETURN, _KILL_PROCESS, label="kill"),
     ]
-    return b"".join(_INSTRUCTION.pack(*line) for line in lines)
+
+
+def _assemble(lines: list[_Line]) -> bytes:
+    """Return *lines* as struct sock_filter has them. A jump says how many lines to skip."""
+    places = {line.label: place for place, line in enumerate(lines)}
+    instructions: list[bytes] = []
+    for place, line in enumerate(lines):
+        then, otherwise = (
+            places[label] - place - 1 if label else 0 for label in (line.then, line.otherwise)
+        )
+        instructions.append(_INSTRUCTION.pack(line.opcode, then, otherwise, line.operand))
+    return b"".join(instructions)

@@ -1,0 +1,32 @@
+"""How commands read archives: in a child process that can do nothing but compute and print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.sandbox.confined import Confined
+from kheadersfs.store import DEFAULT_BUDGET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kheadersfs.api import HeaderArchive
+
+
+def read_confined(
+    archives: list[HeaderArchive], read: Callable[[], None], budget: int = DEFAULT_BUDGET
+) -> None:
+    """Call *read*, which may read *archives* and write to what is open, in a child without rights.
+
+    *budget* is how many bytes it means to hold. Raises the KheadersfsError that it raises.
+    """
+
+    def prepare() -> None:
+        for archive in archives:
+            archive.archive.prepare(b"")
+
+    def call() -> bytes:
+        read()
+        return b""
+
+    Confined(archives[0].archive.source.name, prepare, call, budget).result()
