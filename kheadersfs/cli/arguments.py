@@ -7,9 +7,6 @@ from typing import NoReturn
 
 from kheadersfs.errors import UsageError
 
-FORMATS = ("tar", "cpio")
-COMPRESSIONS = ("xz", "zstd", "gzip", "none")
-
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are errors of ours: one line, exit status 2."""
@@ -36,16 +33,3 @@ def positive(text: str) -> int:
     if value <= 0:
         raise ValueError(text)
     return value
-
-
-def add_form(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how an archive is written."""
-    parser.add_argument(
-        "--format", choices=FORMATS, default="tar", help="what members are written as; tar"
-    )
-    parser.add_argument(
-        "--compress",
-        choices=COMPRESSIONS,
-        default="xz",
-        help="xz is smallest, zstd is read fastest; gzip and none are without blocks and index; xz",
-    )

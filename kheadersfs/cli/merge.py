@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser, add_form
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import Input, merge
 
 if TYPE_CHECKING:
     import argparse
+
+# Decoded bytes to hold of each input: there may be many.
+_BUDGET = 8 << 20
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,14 +36,16 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
     values = parser().parse_args(arguments)
+    form = chosen_form(values.format, values.compress, values.output)
     named = dict(_named(text) for text in values.inputs)
     if len(named) != len(values.inputs):
         raise UsageError("every NAME may be given once")
     with ExitStack() as stack, progress_bar("merge", "B") as progress:
         inputs = [
-            Input(name, stack.enter_context(open_archive(path))) for name, path in named.items()
+            Input(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET)))
+            for name, path in named.items()
         ]
-        merge(inputs, values.output, values.format, values.compress, progress)
+        merge(inputs, values.output, form, progress)
     return 0
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser, add_form
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.pack.repacking import repack
 
@@ -29,9 +30,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
     values = parser().parse_args(arguments)
-    with (
-        open_archive(values.input) as archive,
-        progress_bar("repack", "B") as progress,
-    ):
-        repack(archive, values.output, values.format, values.compress, progress)
+    form = chosen_form(values.format, values.compress, values.output)
+    with open_archive(values.input) as archive, progress_bar("repack", "B") as progress:
+        repack(archive, values.output, form, progress)
     return 0

@@ -46,7 +46,7 @@ _UNTERMINATED_COMMENT = rb"/" + _SPLICES + rb"\*[\s\S]*+"
 
 
 def _quoted(quote: bytes) -> bytes:
-    """A literal between two *quote*; one without an end takes the rest of its line, as in compilers."""
+    """Return the pattern of a literal; without its second *quote* it takes the rest of the line."""
     plain = rb"[^\n\\" + quote + rb"]*+"
     escape = rb"(?:" + _SPLICE + rb"|\\" + _SPLICES + rb"[^\n])"
     return quote + plain + rb"(?:" + escape + plain + rb")*+" + quote + rb"?+"

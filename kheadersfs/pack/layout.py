@@ -1,26 +1,112 @@
-"""How the stream of a packed archive is cut into blocks, and why so.
+"""In which sequence members go into an archive, and where it is cut into blocks.
 
-A build opens some 700 headers, nearly all among the most-reached 4.5 MB. These lie in blocks that
-decode in about 5 ms each, so that the first header comes soon and both cores share the work.
-What hardly any build reads lies in blocks as large as compresses best.
+A build opens some 700 headers of the most-reached 4.5 MB, and hardly any beyond the most-reached
+8 MiB. So these come first, in small blocks that decode in a few milliseconds each, the first one
+soon and then several at a time; what lies deeper is the less likely to be read, and lies in larger
+blocks, which compress better. The rest is sorted by name, because neighbours are alike.
 """
 
 from __future__ import annotations
 
-from kheadersfs.pack.writing import Layout, Tier
+import stat
+from bisect import bisect_left
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from kheadersfs.archive.members import Member
 
 _KIB, _MIB = 1 << 10, 1 << 20
 HOT_SIZE = 9 * _MIB // 2
-_TIERS = (
-    Tier(HOT_SIZE, 512 * _KIB),
-    Tier(8 * _MIB, _MIB),
-    Tier(1 << 62, 4 * _MIB),
-)
+"""Bytes of the most-reached headers that most builds read."""
+WARM_SIZE = 8 * _MIB
+"""Bytes of them beyond which a build reads only what it names itself."""
+_HOT_BLOCK, _WARM_BLOCK, _COLD_BLOCK = 512 * _KIB, _MIB, 8 * _MIB
+# About what a header and padding add in a tar.
+_FRAME_SIZE = 768
 
 
-def layout(kernels: int = 1) -> Layout:
-    """Return the layout for an archive with the headers of so many *kernels*, hot ones first."""
-    return Layout(
-        HOT_SIZE * kernels,
-        tuple(tier._replace(end=tier.end * kernels) for tier in _TIERS),
-    )
+class Packed(NamedTuple):
+    """A member to write and how to get its content, which is asked for once, by any thread."""
+
+    member: Member
+    read: Callable[[], bytes]
+
+
+class Kernel(NamedTuple):
+    """What one kernel brings to an archive.
+
+    ``files`` come most important first, of which ``hot`` many are what most builds read, or
+    HOT_SIZE bytes when it is None. ``links`` are hard links, to these or another kernel's files.
+    """
+
+    directories: list[Packed]
+    files: list[Packed]
+    others: list[Packed]
+    links: list[Packed]
+    hot: int | None = None
+
+
+class Portion(NamedTuple):
+    """Members that follow each other, in blocks of their own of at least *smallest_block* bytes."""
+
+    members: list[Packed]
+    smallest_block: int
+
+    def block_size(self, position: int) -> int:
+        """Return the limit in bytes for a block that begins at *position* of this portion."""
+        return min(max(self.smallest_block, position // 4), _COLD_BLOCK)
+
+
+def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
+    """Return all members of *kernels* in portions; the first one is hot.
+
+    Directories come before what is in them, and hard links after what they link to.
+    """
+    portions: list[Portion] = []
+    cold: list[Packed] = []
+    for kernel in kernels:
+        hot, warm = _split(kernel)
+        portions += (
+            Portion(kernel.files[:hot], _HOT_BLOCK),
+            Portion(kernel.files[hot:warm], _WARM_BLOCK),
+        )
+        cold += (*kernel.files[warm:], *kernel.others, *kernel.directories)
+    cold.sort(key=lambda packed: packed.member.name)
+    links = [link for kernel in kernels for link in kernel.links]
+    portions += (Portion(cold, _COLD_BLOCK), Portion(links, _COLD_BLOCK))
+    directories = {
+        packed.member.name: packed for kernel in kernels for packed in kernel.directories
+    }
+    return [
+        portion._replace(members=list(_with_parents(portion.members, directories)))
+        for portion in portions
+    ]
+
+
+def _split(kernel: Kernel) -> tuple[int, int]:
+    """Return how many of *kernel*'s files are hot, and how many are hot or warm."""
+    ends = list(accumulate(packed.member.size + _FRAME_SIZE for packed in kernel.files))
+    hot = bisect_left(ends, HOT_SIZE) if kernel.hot is None else kernel.hot
+    return hot, max(hot, bisect_left(ends, WARM_SIZE))
+
+
+def _with_parents(members: Iterable[Packed], directories: dict[bytes, Packed]) -> Iterator[Packed]:
+    """Yield *members*, before each those of its parents that *directories* still has.
+
+    What is yielded is taken out of *directories*; a directory that is not there is passed over.
+    """
+    for packed in members:
+        name = packed.member.name
+        missing: list[Packed] = []
+        parent = name
+        while parent:
+            parent = parent.rpartition(b"/")[0]
+            if parent not in directories:
+                break
+            missing.append(directories.pop(parent))
+        yield from reversed(missing)
+        if not stat.S_ISDIR(packed.member.mode) or directories.pop(name, None) is not None:
+            yield packed

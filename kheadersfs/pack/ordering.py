@@ -1,7 +1,7 @@
-"""In which order headers go into the archive: those that most builds read come first.
+"""In which order headers go into an archive: those that most builds read come first.
 
 Reach of a header: how many headers include it, directly or through others. It is computed from
-the text of ``#include`` lines, without a preprocessor, so it counts includes that a configuration
+the text of ``#include`` lines without a preprocessor, so it counts includes that a configuration
 leaves out; it serves to put neighbours together, not to decide what is there.
 """
 
@@ -9,35 +9,50 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _INCLUDE = re.compile(rb'#[ \t]*+include[ \t]*+(?:<([^>\n]++)>|"([^"\n]++)")')
+# What LINUXINCLUDE in the kernel's Makefile has every unit include.
+_ALWAYS_INCLUDED = (
+    b"include/linux/compiler-version.h",
+    b"include/linux/kconfig.h",
+    b"include/linux/compiler_types.h",
+)
+
+Inclusion = tuple[bytes, bytes]
+"""One ``#include``: what stands in <> and what stands in quotes; the other is empty."""
 
 
-def by_reach(texts: Mapping[bytes, bytes], srcarch: str) -> list[bytes]:
-    """Return the paths of *texts* (path from the tree's root to content), most-reached first.
+def inclusions(text: bytes) -> list[Inclusion]:
+    """Return what the header *text* includes."""
+    found: list[Inclusion] = _INCLUDE.findall(text)
+    return found
 
-    Equal reach is ordered by path.
+
+def by_reach(headers: Mapping[bytes, Iterable[Inclusion]], srcarch: str) -> list[bytes]:
+    """Return the paths of *headers*, most-reached first, those of equal reach by path.
+
+    *headers* has the inclusions of each by its path from the kernel tree's root.
     """
-    paths = sorted(texts)
-    reach = _count_ancestors(_includes(paths, texts, search_path(srcarch)))
+    paths = sorted(headers)
+    reach = _reach(_resolve(paths, headers, _search_path(srcarch)))
     return [paths[number] for number in sorted(range(len(paths)), key=lambda i: (-reach[i], i))]
 
 
-def by_profile(paths: Iterable[bytes], profile: Sequence[bytes]) -> list[bytes]:
-    """Return *paths* with those that *profile* lists first, in its order, then the rest as given.
+def by_profile(paths: Iterable[bytes], profile: Iterable[bytes]) -> list[bytes]:
+    """Return those of *paths* that *profile* lists, in the profile's order.
 
-    What the profile lists besides is another kernel's, and is passed over.
+    Whatever else it lists is another kernel's, and is passed over.
     """
-    rest = dict.fromkeys(paths)
-    listed = [path for path in dict.fromkeys(profile) if path in rest]
-    for path in listed:
-        del rest[path]
-    return [*listed, *rest]
+    present = set(paths)
+    return [path for path in dict.fromkeys(profile) if path in present]
 
 
-def search_path(srcarch: str) -> list[bytes]:
-    """Return the directories that <...> is searched in, as LINUXINCLUDE of the kernel's Makefile."""
+def _search_path(srcarch: str) -> list[bytes]:
+    """Return where <...> is searched, as LINUXINCLUDE of the kernel's Makefile has it."""
     arch = b"arch/" + srcarch.encode() + b"/include"
     return [
         arch,
@@ -50,101 +65,116 @@ def search_path(srcarch: str) -> list[bytes]:
     ]
 
 
-def _includes(
-    paths: Sequence[bytes], texts: Mapping[bytes, bytes], directories: Collection[bytes]
+def _resolve(
+    paths: Sequence[bytes],
+    headers: Mapping[bytes, Iterable[Inclusion]],
+    directories: Sequence[bytes],
 ) -> list[list[int]]:
-    """Return for each of *paths* the numbers of the headers that its text includes."""
+    """Return for each of *paths* the numbers of the headers that it includes."""
     numbers = {path: number for number, path in enumerate(paths)}
-    found: dict[bytes, int] = {}
+    always = [numbers[path] for path in _ALWAYS_INCLUDED if path in numbers]
+    searched: dict[bytes, int | None] = {}
 
-    def search(name: bytes) -> int:
-        for directory in directories:
-            number = numbers.get(posixpath.normpath(directory + b"/" + name))
-            if number is not None:
-                return number
-        return -1
+    def search(name: bytes) -> int | None:
+        candidates = (posixpath.normpath(directory + b"/" + name) for directory in directories)
+        return next((numbers[path] for path in candidates if path in numbers), None)
 
-    edges: list[list[int]] = []
+    def find(path: bytes, bracketed: bytes, quoted: bytes) -> int | None:
+        if quoted:
+            beside = posixpath.normpath(posixpath.dirname(path) + b"/" + quoted)
+            if beside in numbers:
+                return numbers[beside]
+        name = bracketed or quoted
+        if name not in searched:
+            searched[name] = search(name)
+        return searched[name]
+
+    edges = []
     for path in paths:
-        targets: dict[int, None] = {}
-        for bracketed, quoted in _INCLUDE.findall(texts[path]):
-            name = bracketed or quoted
-            number = -1
-            if quoted:
-                beside = posixpath.normpath(posixpath.dirname(path) + b"/" + quoted)
-                number = numbers.get(beside, -1)
-            if number < 0:
-                if name not in found:
-                    found[name] = search(name)
-                number = found[name]
-            if number >= 0:
-                targets[number] = None
-        edges.append(list(targets))
+        found = (find(path, bracketed, quoted) for bracketed, quoted in headers[path])
+        edges.append(list(dict.fromkeys([*always, *(n for n in found if n is not None)])))
     return edges
 
 
-def _count_ancestors(edges: Sequence[Sequence[int]]) -> list[int]:
-    """Return for each node of the graph *edges* how many others lead to it.
+def _reach(edges: Sequence[Sequence[int]]) -> list[int]:
+    """Return for each node of the graph from how many others it can be reached.
 
-    Nodes that lead to each other (headers that include each other) are one component, and
-    components are visited with those that lead to them before them. Sets of nodes are integers
-    with a bit per node: the union of two is one machine operation per 30 nodes.
+    The nodes of a cycle reach the same, so sets of ancestors are kept per strongly connected
+    component, each as the bits of one integer.
     """
-    components = _components(edges)
-    component_of = [0] * len(edges)
-    members = [0] * len(components)
-    for number, component in enumerate(components):
-        for node in component:
-            component_of[node] = number
-            members[number] |= 1 << node
-    leading = [0] * len(components)
-    counts = [0] * len(edges)
-    # _components() lists what is led to first.
-    for number in range(len(components) - 1, -1, -1):
-        reached_by = leading[number] | members[number]
-        count = reached_by.bit_count() - 1
-        for node in components[number]:
-            counts[node] = count
-            for target in edges[node]:
-                if component_of[target] != number:
-                    leading[component_of[target]] |= reached_by
-    return counts
+    components = _strong_components(edges)
+    ancestors = [0] * len(components.members)
+    reach = [0] * len(edges)
+    # Tarjan completes a component before those that lead to it, so the last has no ancestors.
+    for number in range(len(components.members) - 1, -1, -1):
+        members = components.members[number]
+        bits, ancestors[number] = ancestors[number], 0
+        for member in members:
+            bits |= 1 << member
+        for member in members:
+            reach[member] = bits.bit_count() - 1
+            for target in edges[member]:
+                if components.of[target] != number:
+                    ancestors[components.of[target]] |= bits
+    return reach
 
 
-def _components(edges: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the strongly connected components, each before all that lead to it.
+class _Components(NamedTuple):
+    """The component that each node is in, and the nodes of each component."""
 
-    R. Tarjan, "Depth-First Search and Linear Graph Algorithms", 1972, with a stack of its own.
-    """
-    index: list[int] = [-1] * len(edges)
-    low = [0] * len(edges)
-    on_stack = [False] * len(edges)
-    stack: list[int] = []
-    found: list[list[int]] = []
-    visited = 0
-    for root in range(len(edges)):
-        path = [(root, iter(edges[root]))] if index[root] < 0 else []
+    of: list[int]
+    members: list[list[int]]
+
+
+class _Tarjan:
+    """R. Tarjan, "Depth-first search and linear graph algorithms", 1972, without recursion."""
+
+    def __init__(self, edges: Sequence[Sequence[int]]) -> None:
+        self._edges = edges
+        self._visits = 0
+        self._order = [0] * len(edges)
+        self._low = [0] * len(edges)
+        self._stack: list[int] = []
+        self.components = _Components([-1] * len(edges), [])
+
+    def explore(self, start: int) -> None:
+        """Complete the components of all nodes that can be reached from *start*."""
+        if self._order[start]:
+            return
+        path = [(start, self._enter(start))]
         while path:
             node, targets = path[-1]
-            if index[node] < 0:
-                index[node] = low[node] = visited
-                visited += 1
-                stack.append(node)
-                on_stack[node] = True
-            target = next(targets, None)
-            if target is not None:
-                if index[target] < 0:
-                    path.append((target, iter(edges[target])))
-                elif on_stack[target]:
-                    low[node] = min(low[node], index[target])
-                continue
-            path.pop()
-            if path:
-                low[path[-1][0]] = min(low[path[-1][0]], low[node])
-            if low[node] == index[node]:
-                start = stack.index(node)
-                component, stack[start:] = stack[start:], []
-                for member in component:
-                    on_stack[member] = False
-                found.append(component)
-    return found
+            for target in targets:
+                if not self._order[target]:
+                    path.append((target, self._enter(target)))
+                    break
+                if self.components.of[target] < 0:
+                    self._low[node] = min(self._low[node], self._order[target])
+            else:
+                path.pop()
+                if path:
+                    parent = path[-1][0]
+                    self._low[parent] = min(self._low[parent], self._low[node])
+                if self._low[node] == self._order[node]:
+                    self._complete(node)
+
+    def _enter(self, node: int) -> Iterator[int]:
+        self._visits += 1
+        self._order[node] = self._low[node] = self._visits
+        self._stack.append(node)
+        return iter(self._edges[node])
+
+    def _complete(self, root: int) -> None:
+        """Take the component that *root* was the first node of off the stack."""
+        members: list[int] = []
+        while not members or members[-1] != root:
+            members.append(self._stack.pop())
+            self.components.of[members[-1]] = len(self.components.members)
+        self.components.members.append(members)
+
+
+def _strong_components(edges: Sequence[Sequence[int]]) -> _Components:
+    search = _Tarjan(edges)
+    for node in range(len(edges)):
+        search.explore(node)
+    return search.components

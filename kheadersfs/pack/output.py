@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import tempfile
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 
@@ -14,39 +16,83 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+# The kernel's "make clean" removes .*.tmp, should a machine fail in the middle.
+_SUFFIX = ".tmp"
+
 
 @contextmanager
 def complete_file(path: str) -> Iterator[BinaryIO]:
     """Yield a new file to write to, which replaces *path* when the block ends without an error.
 
-    Until then it lies beside *path* under another name, and it is removed on any error. Raises
+    Until then it lies beside *path* under another name, and it is removed on any error, also when
+    SIGINT, SIGTERM or SIGHUP end the process. A symlink stays and its target is replaced. Raises
     KheadersfsError, also for errors of writing inside the block; UsageError when *path* is
     something that must not be replaced.
     """
+    target = os.path.realpath(path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(os.stat(target).st_mode):
             raise UsageError(f"{path}: is not a file; name one to write the archive to")
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise KheadersfsError(f"{path}: cannot be written: {reason(error)}") from error
+        raise _not_written(path, error) from error
     try:
-        directory, name = os.path.split(os.path.abspath(path))
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-        try:
-            with open(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o666 & ~_umask())
-                yield file
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with _ending_in_order(), _replacement(target) as file:
+            yield file
     except OSError as error:
-        raise KheadersfsError(
-            f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
-        ) from error
+        raise _not_written(path, error) from error
+
+
+@contextmanager
+def _replacement(target: str) -> Iterator[BinaryIO]:
+    directory, name = os.path.split(target)
+    descriptor, temporary = tempfile.mkstemp(_SUFFIX, f".{name}.", directory)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o666 & ~_umask())
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    # Otherwise the new name itself could be lost with the power.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let the signals that end a process end it by an exception. Only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in signals}
+    for number in signals:
+        if before[number] is signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in signals:
+            if before[number] is signal.SIG_DFL:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _not_written(path: str, error: OSError) -> KheadersfsError:
+    return KheadersfsError(
+        f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
+    )
 
 
 def _umask() -> int:

@@ -3,154 +3,137 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.members import Member
-from kheadersfs.pack.layout import layout
-from kheadersfs.pack.ordering import by_reach
-from kheadersfs.pack.writing import Description, Form, Packed, write_archive
+from kheadersfs.archive.table import ROOT
+from kheadersfs.errors import RefusedArchive
+from kheadersfs.pack.layout import Kernel, Packed, arrange
+from kheadersfs.pack.ordering import by_reach, inclusions
+from kheadersfs.pack.output import complete_file
+from kheadersfs.pack.writing import Description, Form, write_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from kheadersfs.api import Entry, HeaderArchive
-
-LARGEST_TEXTS = 128 << 20
-"""Bytes of headers up to which their reach is computed, for which all are held in memory."""
+    from kheadersfs.api import HeaderArchive
 
 
 class Input(NamedTuple):
-    """An archive to merge, and the directory that its content goes into; empty for the root."""
+    """An archive to merge, and the directory that its content goes into."""
 
-    name: str
+    name: bytes
     archive: HeaderArchive
 
 
-class _File(NamedTuple):
-    """A file to be written: its place in its archive's own order, and where it comes from."""
-
-    rank: int
-    input: int
-    packed: Packed
-
-
 def repack(
-    archive: HeaderArchive,
-    path: str,
-    form_name: str,
-    compression: str,
-    progress: Callable[[int, int], None],
+    archive: HeaderArchive, path: str, form: Form, progress: Callable[[int, int], None]
 ) -> None:
-    """Write what is in *archive* to *path*, as *form_name* (tar, cpio) and *compression* say.
+    """Write what is in *archive* to *path* in *form*.
 
     Names, types, modes, times, links and bytes stay; owners become root, as they are when it is
-    mounted. Raises KheadersfsError, and DamagedArchive before anything is written.
+    mounted. Raises KheadersfsError; RefusedArchive or DamagedArchive when not all of it can be
+    read.
     """
-    members = [*_directories(Input("", archive)), *_files([Input("", archive)])]
+    kernel = _read_kernel(archive, b"")
     description = Description(archive.release or "", archive.arch or "")
-    write_archive(path, members, Form(form_name, compression, layout()), description, progress)
+    with complete_file(path) as file:
+        write_archive(file, arrange([kernel]), form, description, progress)
 
 
 def merge(
-    inputs: list[Input],
-    path: str,
-    form_name: str,
-    compression: str,
-    progress: Callable[[int, int], None],
+    inputs: Sequence[Input], path: str, form: Form, progress: Callable[[int, int], None]
 ) -> None:
-    """Write what is in all *inputs* to *path*, each below a directory of its name.
+    """Write what is in all *inputs* to *path* in *form*, each below a directory of its name.
 
     A file that several have at the same place, with the same mode and bytes, becomes hard links:
     one copy, one inode, one place in the page cache, with the time of the first. Files of the
     same content at other places stay apart, because compilers take one inode for one header.
+    Raises what ``repack`` raises.
     """
-    members: list[Packed] = []
-    for one in inputs:
-        members += _directories(one)
-    members += _files(inputs)
-    form = Form(form_name, compression, layout(len(inputs)))
-    write_archive(path, members, form, Description("", ""), progress)
+    kernels: list[Kernel] = []
+    first_of: dict[tuple[bytes, int, bytes], bytes] = {}
+    for source in inputs:
+        kernel = _read_kernel(source.archive, source.name + b"/")
+        kernels.append(_share(kernel, len(source.name), first_of))
+    with complete_file(path) as file:
+        write_archive(file, arrange(kernels), form, Description("", ""), progress)
 
 
-def _directories(source: Input) -> list[Packed]:
-    root = source.archive.tree.attributes(1)
-    top = os.fsencode(source.name)
-    found = [Packed(Member(top, root.mode, root.mtime, 0, None, False), bytes)]
-    for entry in source.archive:
-        if stat.S_ISDIR(entry.mode):
-            name = _joined(source.name, entry.path)
-            found.append(Packed(Member(name, entry.mode, entry.mtime, 0, None, False), bytes))
-    return found
+def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:
+    """Return what is in *archive*, with *prefix* before every name."""
+    archive.require_complete()
+    refusals = archive.content.refusals
+    if refusals:
+        raise RefusedArchive(
+            f"{archive.archive.source.name}: {refusals[0]}, so it cannot be packed as it is; "
+            "make the archive without it"
+        )
+    tree = archive.tree
+    kernel = Kernel([], [], [], [])
+    first_paths: dict[int, bytes] = {}
+    files: dict[bytes, Packed] = {}
+    for name, inode in [(b"", ROOT), *tree.walk()]:
+        attributes = tree.attributes(inode)
+        path = prefix + name if name else prefix.rstrip(b"/")
+        member = Member(path, attributes.mode, attributes.mtime, 0, None, False)
+        first = first_paths.setdefault(inode, path)
+        if stat.S_ISDIR(attributes.mode):
+            kernel.directories.append(Packed(member, bytes))
+        elif first != path:
+            kernel.links.append(Packed(member._replace(target=first, hard_link=True), bytes))
+        elif stat.S_ISLNK(attributes.mode):
+            kernel.others.append(Packed(member._replace(target=tree.target(inode)), bytes))
+        else:
+            read = partial(archive.store.read, *tree.extent(inode))
+            files[name] = Packed(member._replace(size=attributes.size), read)
+    order, hot = _importance(archive, files)
+    kernel.files.extend(files[name] for name in order)
+    return kernel._replace(hot=hot)
 
 
-def _files(inputs: list[Input]) -> list[Packed]:
-    """Return all that is no directory, each archive's most-read files first, then its links."""
-    files: list[_File] = []
-    for number, source in enumerate(inputs):
-        files += _ranked(number, source)
-    files.sort(key=lambda file: (file.rank, file.input))
-    return _linked(inputs, [file.packed for file in files])
+def _importance(
+    archive: HeaderArchive, files: dict[bytes, Packed]
+) -> tuple[list[bytes], int | None]:
+    """Return the names of *files*, most important first, and how many are known to be hot.
 
-
-def _ranked(number: int, source: Input) -> list[_File]:
-    archive = source.archive
-    entries = [entry for entry in archive if not stat.S_ISDIR(entry.mode)]
-    ranks = _ranks(archive, entries)
-    files: list[_File] = []
-    first_path: dict[int, bytes] = {}
-    for entry in sorted(entries, key=lambda entry: ranks[entry.path]):
-        name = _joined(source.name, entry.path)
-        first = first_path.setdefault(entry.inode, name)
-        linked = first != name
-        target = first if linked else os.fsencode(entry.target) if entry.target else None
-        member = Member(name, entry.mode, entry.mtime, 0 if linked else entry.size, target, linked)
-        read = partial(archive.read, entry.path) if entry.is_file and not linked else bytes
-        files.append(_File(ranks[entry.path], number, Packed(member, read)))
-    return files
-
-
-def _ranks(archive: HeaderArchive, entries: list[Entry]) -> dict[str, int]:
-    """Return the place of every path: as it is in an archive that is in order, else by reach."""
+    An archive with an index is in that order already.
+    """
+    tree = archive.tree
+    starts = {name: tree.extent(tree.resolve(name))[0] for name in files}
+    in_place = sorted(files, key=starts.__getitem__)
     if archive.content.indexed:
-        start = archive.content.table.inode_start
-        ordered = sorted(entries, key=lambda entry: start[entry.inode - 1])
-        return {entry.path: rank for rank, entry in enumerate(ordered)}
-    headers = [entry for entry in entries if entry.is_file and entry.path.endswith(".h")]
-    paths: list[str] = []
-    if sum(entry.size for entry in headers) <= LARGEST_TEXTS:
-        texts = {os.fsencode(entry.path): archive.read(entry.path) for entry in headers}
-        paths = [os.fsdecode(path) for path in by_reach(texts, archive.arch or "")]
-    ranks = {path: rank for rank, path in enumerate(paths)}
-    for entry in entries:
-        ranks.setdefault(entry.path, len(ranks))
-    return ranks
+        end = archive.content.blocks.starts[archive.content.hot_blocks]
+        return in_place, sum(starts[name] < end for name in in_place)
+    # Content is read in the order in which it lies there, and only what it includes is kept.
+    included = {name: inclusions(files[name].read()) for name in in_place if name.endswith(b".h")}
+    return list(dict.fromkeys([*by_reach(included, archive.arch or ""), *sorted(files)])), None
 
 
-def _linked(inputs: list[Input], files: list[Packed]) -> list[Packed]:
-    """Return *files* with those that are the same in several inputs made hard links."""
-    if len(inputs) == 1:
-        return files
-    seen: dict[tuple[bytes, int, bytes], bytes] = {}
-    replaced: dict[bytes, bytes] = {}
-    linked: list[Packed] = []
-    for packed in files:
+def _share(
+    kernel: Kernel, prefix_size: int, first_of: dict[tuple[bytes, int, bytes], bytes]
+) -> Kernel:
+    """Return *kernel* with files that *first_of* has already made hard links to those.
+
+    *first_of* gives the name of the first file with a path below the kernel's root, a mode and
+    a SHA-256; what is new is added to it.
+    """
+    files: list[Packed] = []
+    links: list[Packed] = []
+    renamed: dict[bytes, bytes] = {}
+    for packed in kernel.files:
         member = packed.member
-        if member.hard_link:
-            target = member.target or b""
-            member = member._replace(target=replaced.get(target, target))
-        elif stat.S_ISREG(member.mode) and member.size:
-            place = member.name.partition(b"/")[2]
-            key = (place, member.mode, hashlib.sha256(packed.read()).digest())
-            first = seen.setdefault(key, member.name)
-            if first != member.name:
-                replaced[member.name] = first
-                member = member._replace(size=0, target=first, hard_link=True)
-        linked.append(packed._replace(member=member))
-    return linked
-
-
-def _joined(directory: str, path: str) -> bytes:
-    return os.fsencode(f"{directory}/{path}" if directory else path)
+        digest = hashlib.sha256(packed.read()).digest()
+        first = first_of.setdefault((member.name[prefix_size:], member.mode, digest), member.name)
+        if first == member.name or not member.size:
+            files.append(packed)
+        else:
+            renamed[member.name] = first
+            links.append(Packed(member._replace(size=0, target=first, hard_link=True), bytes))
+    for packed in kernel.links:
+        target = packed.member.target or b""
+        member = packed.member._replace(target=renamed.get(target, target))
+        links.append(packed._replace(member=member))
+    return kernel._replace(files=files, links=links, hot=None)

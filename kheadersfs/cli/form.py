@@ -1,0 +1,48 @@
+"""The options that say how an archive is written; pack, repack and merge have them in common."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kheadersfs.pack.writing import Form
+
+if TYPE_CHECKING:
+    import argparse
+
+FORMATS = ("tar", "cpio")
+_COMPRESSION_OF_SUFFIX = {
+    ".xz": "xz",
+    ".txz": "xz",
+    ".zst": "zstd",
+    ".gz": "gzip",
+    ".tgz": "gzip",
+    ".tar": "none",
+    ".cpio": "none",
+}
+COMPRESSIONS = ("xz", "zstd", "gzip", "none")
+
+
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """Add the options to *parser*."""
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="what members are written as; by default what the name of OUT says, else tar",
+    )
+    parser.add_argument(
+        "--compress",
+        choices=COMPRESSIONS,
+        help="xz is smallest, zstd is read fastest; gzip and none are without blocks and index. "
+        "By default what the name of OUT says, else xz",
+    )
+
+
+def chosen_form(format_name: str | None, compression: str | None, output: str) -> Form:
+    """Return what the options say, and where they say nothing, the name of *output*."""
+    stem, suffix = os.path.splitext(os.path.basename(output))
+    if compression is None:
+        compression = _COMPRESSION_OF_SUFFIX.get(suffix, "xz")
+    if format_name is None:
+        format_name = "cpio" if ".cpio" in (suffix, os.path.splitext(stem)[1]) else "tar"
+    return Form(format_name, compression)

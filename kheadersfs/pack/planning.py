@@ -1,0 +1,164 @@
+"""Cuts portions of members into blocks and notes where everything will be, before any is read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.building import TableBuilder
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.pack import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kheadersfs.archive.members import Member
+    from kheadersfs.archive.table import Table
+    from kheadersfs.pack.layout import Packed, Portion
+
+
+class Frame(NamedTuple):
+    """A member as it is written: header, content, zeros up to *size* bytes in all.
+
+    ``member`` is what a reader of the archive finds. ``read`` is None when there is no content.
+    """
+
+    member: Member
+    header: bytes
+    read: Callable[[], bytes] | None
+    size: int
+
+    def content(self) -> bytes:
+        """Return the bytes. Raises KheadersfsError when the content has not its size."""
+        content = self.read() if self.read is not None else b""
+        if self.read is not None and len(content) != self.member.size:
+            raise KheadersfsError(
+                f"{os.fsdecode(self.member.name)}: has {len(content)} bytes where "
+                f"{self.member.size} were announced: it changed while it was packed; pack again"
+            )
+        return self.header + content + bytes(self.size - len(self.header) - len(content))
+
+
+class Block(NamedTuple):
+    """Frames from *start* of the stream on, *size* bytes with the end marker that may follow."""
+
+    start: int
+    size: int
+    frames: list[Frame]
+    end: bytes
+
+    def content(self) -> bytes:
+        """Return the bytes. Raises KheadersfsError."""
+        return b"".join([*(frame.content() for frame in self.frames), self.end])
+
+
+class Plan(NamedTuple):
+    """What to write: *size* bytes in *blocks*, of which so many in front are hot, and the index."""
+
+    blocks: list[Block]
+    hot_blocks: int
+    size: int
+    table: Table
+
+
+def plan_blocks(portions: Sequence[Portion], format_name: str) -> Plan:
+    """Return the blocks of an archive with the members of *portions* in *format_name*.
+
+    The first portion is the hot one. Raises KheadersfsError for a member that cannot be written.
+    """
+    members = [packed for portion in portions for packed in portion.members]
+    frame = tar_frame if format_name == "tar" else _NewcFrames(members).frame
+    builder = TableBuilder()
+    blocks: list[Block] = []
+    hot_blocks = position = 0
+    for portion in portions:
+        for group in _cut(portion):
+            start = position
+            frames = [frame(packed) for packed in sorted(group, key=_place_in_block)]
+            for framed in frames:
+                if not builder.add(framed.member, position + len(framed.header)):
+                    raise KheadersfsError(f"{builder.refusals[-1]}; it cannot be packed")
+                position += framed.size
+            blocks.append(Block(start, position - start, frames, b""))
+        hot_blocks = hot_blocks or len(blocks)
+    end = framing.tar_end(position) if format_name == "tar" else framing.newc_end(position)
+    if not blocks:
+        raise KheadersfsError("there is nothing to put into an archive")
+    blocks[-1] = blocks[-1]._replace(size=blocks[-1].size + len(end), end=end)
+    return Plan(blocks, hot_blocks, position + len(end), builder.build())
+
+
+def _cut(portion: Portion) -> Iterator[list[Packed]]:
+    """Yield the members of *portion* in groups, one for each block."""
+    group: list[Packed] = []
+    position = size = 0
+    for packed in portion.members:
+        length = framing.TAR_BLOCK + framing.aligned(packed.member.size, framing.TAR_BLOCK)
+        if group and size + length > portion.block_size(position):
+            yield group
+            position += size
+            group, size = [], 0
+        group.append(packed)
+        size += length
+    if group:
+        yield group
+
+
+def _place_in_block(packed: Packed) -> tuple[bool, int, list[bytes]]:
+    """Return what orders members as the index numbers them: directories level by level.
+
+    Within a block the order is free, and this one compresses best: neighbours in the tree
+    are alike, and the index expects them like that. Hard links come last, behind what they
+    link to.
+    """
+    components = packed.member.name.split(b"/") if packed.member.name else []
+    return packed.member.hard_link, len(components), components
+
+
+def tar_frame(packed: Packed) -> Frame:
+    """Return *packed* as tar writes it."""
+    member = packed.member
+    header = framing.tar_header(member)
+    if member.hard_link or not stat.S_ISREG(member.mode) or not member.size:
+        return Frame(member, header, None, len(header))
+    size = len(header) + framing.aligned(member.size, framing.TAR_BLOCK)
+    return Frame(member, header, packed.read, size)
+
+
+class _NewcFrames:
+    """Members as newc cpio writes them: of hard links the last one has the content."""
+
+    def __init__(self, members: Sequence[Packed]) -> None:
+        self._links = Counter(_first_name(packed.member) for packed in members)
+        self._left = Counter(self._links)
+        self._first = {packed.member.name: packed for packed in members}
+        self._numbers: dict[bytes, int] = {}
+
+    def frame(self, packed: Packed) -> Frame:
+        """Return *packed*; call this for every member, in order."""
+        first = _first_name(packed.member)
+        number = self._numbers.setdefault(first, len(self._numbers) + 1)
+        self._left[first] -= 1
+        original = self._first[first]
+        inode = original.member
+        links, size = self._links[first], 0
+        read: Callable[[], bytes] | None = None
+        if stat.S_ISDIR(inode.mode):
+            links = 2
+        elif stat.S_ISLNK(inode.mode):
+            target = inode.target or b""
+            read, size = partial(bytes, target), len(target)
+        elif inode.size and not self._left[first]:
+            read, size = original.read, inode.size
+        inode = inode._replace(name=packed.member.name)
+        header = framing.newc_header(inode, number, links, size)
+        member = packed.member._replace(size=size)
+        whole = len(header) + framing.aligned(size, framing.NEWC_ALIGNMENT)
+        return Frame(member, header, read, whole)
+
+
+def _first_name(member: Member) -> bytes:
+    return member.target or b"" if member.hard_link else member.name
