@@ -45,6 +45,7 @@ COMMANDS = {
     "cat": Command("cat", "print files of an archive"),
     "info": Command("info", "describe an archive"),
     "verify": Command("verify", "read all of an archive and check it"),
+    "pack": Command("pack", "write an archive of a kernel tree's headers"),
     "repack": Command("repack", "write an archive anew, in blocks and with an index"),
     "merge": Command("merge", "write several kernels' archives as one, each header once"),
     "env": Command("env", "print the variables that point tools to headers"),

@@ -1,0 +1,75 @@
+"""``kheadersfs pack``."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.progress import progress_bar
+from kheadersfs.pack.comments import COMMENT_FILTERS
+from kheadersfs.pack.packing import Settings, pack, read_profile
+from kheadersfs.pack.selection import select
+from kheadersfs.pack.times import member_time
+from kheadersfs.pack.trees import find_kernel_tree
+from kheadersfs.pack.writing import Description
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """See CommandModule.parser."""
+    arguments = Parser(
+        "pack",
+        "Write the headers of a configured kernel tree to OUT: those that the kernel's own "
+        "gen_kheaders.sh takes, in blocks and with an index. Without a tree it is the "
+        "current directory, or the running kernel if that is none.",
+    )
+    arguments.add_argument(
+        "--srctree",
+        metavar="DIR",
+        help="the sources, or /lib/modules/RELEASE; by default those that the object tree names",
+    )
+    arguments.add_argument(
+        "--objtree",
+        metavar="DIR",
+        help="where the kernel was built, or a headers package; by default the source tree",
+    )
+    arguments.add_argument(
+        "--arch", metavar="ARCH", help="x86, arm64 and so on; by default the configured one"
+    )
+    add_form(arguments)
+    arguments.add_argument(
+        "--comments",
+        choices=COMMENT_FILTERS,
+        default="strip",
+        help="strip (the default) removes comments and keeps every token on its line; kernel "
+        "makes the bytes that the kernel's script makes; keep changes nothing. Comments "
+        "that say SPDX stay",
+    )
+    arguments.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="put the headers listed there first, as run --record lists them",
+    )
+    arguments.add_argument("-o", "--output", metavar="OUT", required=True)
+    return arguments
+
+
+def run(arguments: list[str]) -> int:
+    """Write OUT, or leave it as it was."""
+    values = parser().parse_args(arguments)
+    settings = Settings(
+        form=chosen_form(values.format, values.compress, values.output),
+        comments=COMMENT_FILTERS[values.comments],
+        profile=read_profile(values.profile) if values.profile else [],
+        time=member_time(os.environ),
+    )
+    tree = find_kernel_tree(values.srctree, values.objtree, values.arch)
+    with progress_bar("pack", "B") as progress:
+        description = Description(tree.release, tree.srcarch)
+        pack(partial(select, tree), description, values.output, settings, progress)
+    return 0
