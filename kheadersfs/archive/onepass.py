@@ -107,7 +107,7 @@ def read_in_one_pass(source: Source, compression: str, blocks: BlockTable | None
         return _read_members(source, keep_on_damage=False)
     with closing(open_stream(source, compression, blocks)) as decoded:
         result = _read_members(decoded, keep_on_damage=decoded.verified)
-        if not result.damage:
+        if not decoded.verified:
             decoded.finish()
     return result
 

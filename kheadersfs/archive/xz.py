@@ -28,6 +28,9 @@ FOOTER_SIZE = 12
 CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
+STREAMS_LIMIT = 10_000
+"""Streams in one file; each costs some reads to find, and nobody has reason for many."""
+_PADDING_PIECE = 64 << 10
 _VLI_BYTES = 9
 SMALLEST_DICTIONARY = 64 << 10
 LARGEST_DICTIONARY = 8 << 20
@@ -133,6 +136,10 @@ def read_blocks(source: Source) -> list[XzBlock]:
     streams: list[list[XzBlock]] = []
     end = source.size
     while end > 0:
+        if len(streams) == STREAMS_LIMIT:
+            raise UnsupportedArchive(
+                f"{source.name}: has more than {STREAMS_LIMIT} xz streams; compress it anew"
+            )
         end = _skip_stream_padding(source, end)
         blocks, end = _read_last_stream(source, end)
         streams.append(blocks)
@@ -141,8 +148,13 @@ def read_blocks(source: Source) -> list[XzBlock]:
 
 def _skip_stream_padding(source: Source, end: int) -> int:
     """Return *end* without the zero words that may follow a stream (section 2.2)."""
-    while end >= 4 and source.read_at(end - 4, 4) == b"\0\0\0\0":
-        end -= 4
+    while end:
+        start = max(0, end - _PADDING_PIECE)
+        piece = source.read_at(start, end - start)
+        padding = (len(piece) - len(piece.rstrip(b"\0"))) // 4 * 4
+        end -= padding
+        if padding < len(piece):
+            break
     return end
 
 

@@ -61,7 +61,7 @@ def import_library() -> ModuleType:
 def read_frames(source: Source) -> list[ZstdFrame]:
     """Return the frames of *source* that hold content, in file order.
 
-    With a seek table at the end nothing but that table and the first header is read; without
+    With a seek table at the end nothing but that table and the frames' headers is read; without
     one, every block header is. Raises DamagedArchive for anything incomplete or inconsistent.
     """
     return _read_seek_table(source) or _walk_frames(source)
@@ -90,13 +90,14 @@ def _read_seek_table(source: Source) -> list[ZstdFrame]:
     if header != _SEEK_TABLE_FRAME + table_size.to_bytes(4, "little"):
         raise _damaged(source, "the zstd seek table is not where its footer says")
     entries = source.read_at(table_start + 8, count * entry_size)
-    checked = count > 0 and _parse_header(source, 0).checked
     frames: list[ZstdFrame] = []
     offset = 0
     for position in range(0, len(entries), entry_size):
         stored_size = int.from_bytes(entries[position : position + 4], "little")
         decoded_size = int.from_bytes(entries[position + 4 : position + 8], "little")
         if decoded_size:
+            # Nothing but its own header says whether a frame has a checksum.
+            checked = _parse_header(source, offset).checked
             frames.append(ZstdFrame(offset, stored_size, decoded_size, checked))
         offset += stored_size
     if offset != table_start:
