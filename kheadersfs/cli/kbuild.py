@@ -1,0 +1,26 @@
+"""What tools/gen_kheaders.sh runs; no command of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kheadersfs.cli import INTERRUPTED
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.pack.kbuild import parse_build, run
+
+
+def main() -> int:
+    """Do what the process's arguments and environment ask for. Returns the exit status."""
+    try:
+        run(parse_build(sys.argv[1:], os.environ), _say)
+    except KheadersfsError as error:
+        print(f"gen_kheaders.sh: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

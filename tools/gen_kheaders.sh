@@ -1,0 +1,21 @@
+#!/bin/sh
+# Takes the place of the kernel's own script, for every kernel that has one:
+#
+#     ln -sf .../kheadersfs/tools/gen_kheaders.sh kernel/gen_kheaders.sh
+#
+# Nothing needs to be installed: Python 3.11 or later suffices, $PYTHON3 by default python3.
+set -e
+
+repository=$(dirname "$(dirname "$(readlink -f "$0")")")
+
+exec "${PYTHON3:-python3}" -I -c '
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("gen_kheaders.sh: needs Python 3.11 or later; name one as PYTHON3=")
+sys.path.insert(0, sys.argv.pop(1))
+try:
+    from kheadersfs.cli.kbuild import main
+except ModuleNotFoundError as error:
+    sys.exit(f"gen_kheaders.sh: {error}; link to this script instead of copying it")
+sys.exit(main())
+' "$repository" "$@"
