@@ -1,29 +1,27 @@
-"""The protocol adapter: pyfuse3's requests, answered from tree and content. Nothing else.
-
-This is the errno boundary. Whatever is raised below it becomes an errno and a line in the log;
-an exception that reached pyfuse3 would end its main loop with the file system still mounted.
-"""
+"""The protocol adapter: pyfuse3's requests, answered from tree and content. Nothing else."""
 
 from __future__ import annotations
 
 import errno
-import functools
 import logging
 import os
 import stat
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyfuse3
 
 from kheadersfs.archive.building import NAME_LIMIT
 from kheadersfs.archive.table import ROOT
 from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.fuse.boundary import bounded
+from kheadersfs.fuse.generated import POSITION
 from kheadersfs.tree import Attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kheadersfs.fuse.content import ContentServer
+    from kheadersfs.fuse.generated import GeneratedFile
     from kheadersfs.tree import Tree
 
 log = logging.getLogger("kheadersfs")
@@ -37,18 +35,18 @@ STORED_AT_OPEN = 256 << 10
 UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 """The root of an archive that could not be read."""
 
-Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
-
 
 class Served(NamedTuple):
     """What there is to serve once the archive has been read.
 
-    ``damage`` is why the tree may lack members, empty when it does not.
+    ``damage`` is why the tree may lack members, empty when it does not. ``generated`` is a file
+    with the inode number behind the tree's last.
     """
 
     tree: Tree
     content: ContentServer
     damage: str
+    generated: GeneratedFile | None
 
 
 class Requests:
@@ -62,28 +60,6 @@ class Requests:
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-def _bounded(handler: Handler) -> Handler:
-    """Make *handler* raise nothing but FUSEError."""
-
-    @functools.wraps(handler)
-    async def bounded(*arguments: Any) -> Any:
-        try:
-            return await handler(*arguments)
-        except pyfuse3.FUSEError:
-            raise
-        except KheadersfsError as error:
-            log.error("%s", error)
-            raise pyfuse3.FUSEError(errno.EIO) from None
-        except MemoryError:
-            log.error("%s: out of memory", handler.__name__)
-            raise pyfuse3.FUSEError(errno.ENOMEM) from None
-        except Exception:
-            log.exception("%s%r failed; please report this", handler.__name__, arguments[1:-1])
-            raise pyfuse3.FUSEError(errno.EIO) from None
-
-    return bounded  # type: ignore[return-value]  # wraps() keeps the handler's own signature
 
 
 class Operations(pyfuse3.Operations):
@@ -109,6 +85,7 @@ class Operations(pyfuse3.Operations):
         self._tree: Tree | None = None
         self._content: ContentServer | None = None
         self._damage = ""
+        self._generated: GeneratedFile | None = None
         # Inodes whose pages the kernel has been given; if it drops them, it asks with read.
         self._stored = bytearray()
         self._missing = pyfuse3.EntryAttributes()
@@ -121,8 +98,9 @@ class Operations(pyfuse3.Operations):
     async def _serve(self) -> tuple[Tree, ContentServer]:
         if self._tree is None or self._content is None:
             served = await self._load()
-            self._tree, self._content, self._damage = served
-            self._stored = bytearray(len(served.tree) + 1)
+            self._tree, self._content, self._damage, self._generated = served
+            self._stored = bytearray(len(served.tree) + 2)
+            self._stored[-1] = True  # the generated file's pages are not for _store_pages
         return self._tree, self._content
 
     def _entry(self, attributes: Attributes) -> pyfuse3.EntryAttributes:
@@ -139,7 +117,7 @@ class Operations(pyfuse3.Operations):
         entry.entry_timeout = entry.attr_timeout = FOREVER
         return entry
 
-    @_bounded
+    @bounded
     async def lookup(
         self, parent_inode: int, name: bytes, _context: object
     ) -> pyfuse3.EntryAttributes:
@@ -152,6 +130,10 @@ class Operations(pyfuse3.Operations):
         if inode:
             return self._entry(tree.attributes(inode))
         self._require_completeness()
+        if self._generated is not None:
+            attributes = await self._generated.find(parent_inode, name)
+            if attributes is not None:
+                return self._entry(attributes)
         return self._missing
 
     def _require_completeness(self) -> None:
@@ -159,7 +141,7 @@ class Operations(pyfuse3.Operations):
         if self._damage:
             raise DamagedArchive(self._damage)
 
-    @_bounded
+    @bounded
     async def getattr(self, inode: int, _context: object) -> pyfuse3.EntryAttributes:
         """Return the attributes of *inode*."""
         self.requests.getattr += 1
@@ -171,16 +153,28 @@ class Operations(pyfuse3.Operations):
             # The mountpoint itself must stay usable, or nobody can ask for its status.
             log.error("%s", error)
             return self._entry(UNREADABLE_ROOT)
-        return self._entry(tree.attributes(inode))
+        try:
+            return self._entry(tree.attributes(inode))
+        except IndexError:
+            attributes = await self._behind_tree(inode).attributes()
+            if attributes is None:
+                raise pyfuse3.FUSEError(errno.ENOENT) from None
+            return self._entry(attributes)
 
-    @_bounded
+    def _behind_tree(self, inode: int) -> GeneratedFile:
+        """Return the file with the number *inode*, which is not in the tree."""
+        if self._generated is None or self._generated.place.inode != inode:
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return self._generated
+
+    @bounded
     async def readlink(self, inode: int, _context: object) -> bytes:
         """Return a symlink's target."""
         self.requests.readlink += 1
         tree, _ = await self._serve()
         return tree.target(inode)
 
-    @_bounded
+    @bounded
     async def open(self, inode: int, flags: int, _context: object) -> pyfuse3.FileInfo:
         """Open a file for reading; its handle is its inode number."""
         self.requests.open += 1
@@ -209,14 +203,17 @@ class Operations(pyfuse3.Operations):
             return
         self._stored[inode] = 1
 
-    @_bounded
+    @bounded
     async def read(  # type: ignore[override]  # any buffer will do, it is only copied
         self, inode: int, offset: int, size: int
     ) -> bytes | memoryview:
         """Return up to *size* bytes of the file from *offset*."""
         self.requests.read += 1
         tree, content = await self._serve()
-        start, length = tree.extent(inode)
+        try:
+            start, length = tree.extent(inode)
+        except IndexError:
+            return await self._behind_tree(inode).read(offset, size)
         size = min(size, length - offset)
         return await content.read(start + offset, size) if size > 0 else b""
 
@@ -224,18 +221,18 @@ class Operations(pyfuse3.Operations):
         """Take note that a file was closed."""
         self.open_files -= 1
 
-    @_bounded
+    @bounded
     async def flush(self, _inode: int) -> None:
         """Tell the kernel not to ask at every close: there is nothing to flush."""
         raise pyfuse3.FUSEError(errno.ENOSYS)
 
-    @_bounded
+    @bounded
     async def opendir(self, inode: int, _context: object) -> int:
         """Open a directory; its handle is its inode number."""
         await self._serve()
         return inode
 
-    @_bounded
+    @bounded
     async def readdir(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         """List a directory from position *start* on, with full attributes."""
         self.requests.readdir += 1
@@ -246,9 +243,19 @@ class Operations(pyfuse3.Operations):
             if not pyfuse3.readdir_reply(token, name, entry, position):
                 return
             listed = True
+        if self._generated is not None and self._generated.is_listed(inode, start):
+            self._list_generated(token, self._generated)
+            listed = True
         if not listed:
             # The end: an error beside entries would take these away from the reader.
             self._require_completeness()
+
+    def _list_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
+        entry = self._entry(generated.known_attributes())
+        if not generated.has_known_size:
+            # Whoever wants to know the size has to ask, and that is when the file is made.
+            entry.entry_timeout = entry.attr_timeout = 0.0
+        pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
 
     async def releasedir(self, _inode: int) -> None:
         """Nothing is held for an open directory."""
@@ -256,7 +263,7 @@ class Operations(pyfuse3.Operations):
     def forget(self, _inode_list: Sequence[tuple[int, int]]) -> None:  # type: ignore[override]
         """Nothing is held for what the kernel knows."""
 
-    @_bounded
+    @bounded
     async def statfs(self, _context: object) -> pyfuse3.StatvfsData:
         """Tell how much content and how many inodes there are; nothing is free."""
         tree, _ = await self._serve()
@@ -268,14 +275,14 @@ class Operations(pyfuse3.Operations):
         figures.f_namemax = NAME_LIMIT
         return figures
 
-    @_bounded
+    @bounded
     async def getxattr(self, inode: int, name: bytes, _context: object) -> bytes:
         """Return the status, which the root has as its one attribute."""
         if inode == ROOT and name == STATUS_ATTRIBUTE:
             return self._status()
         raise pyfuse3.FUSEError(pyfuse3.ENOATTR)
 
-    @_bounded
+    @bounded
     async def listxattr(self, inode: int, _context: object) -> list[bytes]:
         """Name the root's one attribute."""
         return [STATUS_ATTRIBUTE] if inode == ROOT else []

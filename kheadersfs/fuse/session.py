@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -15,9 +14,11 @@ from kheadersfs._version import __version__
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.content import ContentServer
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
+from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
 from kheadersfs.fuse.serving import started_at
 from kheadersfs.fuse.starting import ENDING_SIGNALS, require_safe
+from kheadersfs.fuse.types import types_of
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 from kheadersfs.store import Counters, Store
 from kheadersfs.tree import Tree
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import logging
 
     from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.guardian import Guardian
     from kheadersfs.fuse.loop import Job
     from kheadersfs.fuse.starting import ServeOptions
@@ -40,6 +42,7 @@ class Session:
     """One mount being served by this process.
 
     *mountpoint* is empty when this process cannot see it; then there is no *guardian* either.
+    *header* becomes include/vmlinux.h.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class Session:
         mountpoint: str,
         options: ServeOptions,
         guardian: Guardian | None,
+        header: VmlinuxHeader | Unavailable,
         log: logging.Logger,
     ) -> None:
         self._archive = archive
         self._mountpoint = mountpoint
         self._options = options
         self._guardian = guardian
+        self._header = header
         self._log = log
         self._started = self._last_open = monotonic()
         self._content: Content | None = None
@@ -103,7 +108,10 @@ class Session:
         self._take(content)
         self._store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self._store, content.hot_blocks)
-        return Served(Tree(content.table), server, content.damage)
+        tree = Tree(content.table)
+        return Served(
+            tree, server, content.damage, types_of(self._header, content, tree, self._loop)
+        )
 
     def _take(self, content: Content) -> None:
         """Report what is odd about *content*."""
@@ -137,7 +145,7 @@ class Session:
     def _housekeeping(self) -> float | None:
         """Let go of what is not needed any more. Returns seconds until there is more to do."""
         now = monotonic()
-        waits = [self._release_blocks(now), self._leave_when_idle(now)]
+        waits = [self._release_blocks(now), self._release_types(now), self._leave_when_idle(now)]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _release_blocks(self, now: float) -> float | None:
@@ -147,9 +155,13 @@ class Session:
         if due > 0:
             return due
         self._store.drop()
-        # glibc keeps freed memory unless told otherwise.
-        ctypes.CDLL(None).malloc_trim(0)
+        trim_heap()
         return None
+
+    def _release_types(self, now: float) -> float | None:
+        if self._served is None or self._served.generated is None:
+            return None
+        return self._served.generated.release(now, DECODED_BLOCKS_KEPT)
 
     def _leave_when_idle(self, now: float) -> float | None:
         if self._options.idle_timeout is None or self._guardian is None:
@@ -208,4 +220,5 @@ class Session:
             return
         with os.fdopen(self._options.record, "wb") as record:
             for inode in self._operations.opened_inodes:
-                record.write(self._served.tree.path(inode) + b"\n")
+                if inode <= len(self._served.tree):  # the generated file is in no archive
+                    record.write(self._served.tree.path(inode) + b"\n")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.bpf.btf import BtfFile
     from kheadersfs.fuse.guardian import Guardian
 
 SYSTEM_LOG, STANDARD_ERROR = -1, 2
@@ -35,7 +36,8 @@ class ServeOptions(NamedTuple):
 
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
     ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
-    messages and the paths of opened files to; or SYSTEM_LOG, and None.
+    messages and the paths of opened files to; or SYSTEM_LOG, and None. ``btf`` has the types for
+    include/vmlinux.h, None for those of the running kernel.
     """
 
     owner: tuple[int, int] = (0, 0)
@@ -45,6 +47,7 @@ class ServeOptions(NamedTuple):
     strict: bool = False
     log: int = SYSTEM_LOG
     record: int | None = None
+    btf: BtfFile | None = None
 
 
 def open_output(path: str, append: bool = False) -> int:
@@ -209,10 +212,12 @@ def _serve(
             archive.source.name, archive.prepare_to_find, archive.find_index, options.budget
         )
     import_pyfuse3()
+    from kheadersfs.bpf import vmlinux
     from kheadersfs.fuse.session import Session
 
+    header = vmlinux.prepare(options.btf)
     archive.prepare(finding.result() if finding is not None else b"")
-    session = Session(archive, mountpoint, options, guardian, log)
+    session = Session(archive, mountpoint, options, guardian, header, log)
     descriptor = device()
     if descriptor is not None:
         session.run(descriptor)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kheadersfs.bpf.toolchain import cflags
-from kheadersfs.bpf.vmlinux import Unavailable, vmlinux_header
+from kheadersfs.bpf.vmlinux import Unavailable, prepare
 from tests.ebpf.conftest import PROGRAMS, Client, Namespace
 from tests.support.mounting import wait_until
 
@@ -125,10 +125,10 @@ def read_key(entry: dict[str, Any]) -> int:
 def test_a_program_with_the_kernels_types_gives_events(
     namespace: Namespace, tmp_path: Path
 ) -> None:
-    types = vmlinux_header(os.uname().release)
-    if isinstance(types, Unavailable):
-        pytest.skip(types.reason)
-    (tmp_path / "vmlinux.h").write_bytes(types)
+    header = prepare()
+    if isinstance(header, Unavailable):
+        pytest.skip(f"not installed: {header.reason}")
+    (tmp_path / "vmlinux.h").write_bytes(header.text())
     built = tmp_path / "list_tasks.o"
     source = PROGRAMS / "list_tasks.bpf.c"
     words = ["clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", f"-I{tmp_path}"]
