@@ -130,11 +130,8 @@ class Operations(pyfuse3.Operations):
         if inode:
             return self._entry(tree.attributes(inode))
         self._require_completeness()
-        if self._generated is not None:
-            attributes = await self._generated.find(parent_inode, name)
-            if attributes is not None:
-                return self._entry(attributes)
-        return self._missing
+        generated = self._generated and await self._generated.find(parent_inode, name)
+        return self._entry(generated) if generated else self._missing
 
     def _require_completeness(self) -> None:
         """Raise DamagedArchive if a name that is not there may have been in the archive."""
@@ -245,8 +242,7 @@ class Operations(pyfuse3.Operations):
             listed = True
         if self._generated is not None and self._generated.is_listed(inode, start):
             self._list_generated(token, self._generated)
-            listed = True
-        if not listed:
+        elif not listed:
             # The end: an error beside entries would take these away from the reader.
             self._require_completeness()
 

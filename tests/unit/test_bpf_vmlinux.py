@@ -124,8 +124,8 @@ def test_types_are_found_in_a_section_of_an_elf_file(tmp_path: Path, form: str) 
         pytest.skip("not installed: objcopy, of the package binutils")
     raw, wrapped = tmp_path / "raw", tmp_path / "vmlinux"
     shutil.copyfile(RUNNING_KERNEL_BTF, raw)
-    words = ["objcopy", "-I", "binary", "-O", form, "--rename-section", ".data=.BTF", raw, wrapped]
-    subprocess.run(words, check=True)
+    words = ["objcopy", "-I", "binary", "-O", form, "--rename-section", ".data=.BTF"]
+    subprocess.run([*words, raw, wrapped], check=True)
     assert open_btf(str(wrapped)).read() == raw.read_bytes()
     assert prepared(wrapped).text().startswith(b"#ifndef __VMLINUX_H__\n")
 
