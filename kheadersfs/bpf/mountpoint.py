@@ -13,7 +13,7 @@ import os
 
 from kheadersfs.errors import MountpointError, reason
 
-_RECORD = ".kheadersfs-created"
+RECORD = ".kheadersfs-created"
 
 # Far more than a mountpoint can be deep; a record that says more is not ours.
 _DEEPEST = 64
@@ -47,7 +47,7 @@ def prepare(mountpoint: str) -> None:
         if error.errno == errno.ENOTCONN:
             return
         raise MountpointError(f"cannot look into {mountpoint}: {reason(error)}") from error
-    if set(names) - {_RECORD}:
+    if set(names) - {RECORD}:
         raise MountpointError(
             f"{mountpoint} is neither empty nor a complete header tree: "
             "move it away, or name another directory"
@@ -58,22 +58,22 @@ def restore(mountpoint: str) -> list[str]:
     """Remove the directories that ``prepare`` created for *mountpoint*; return those removed.
 
     To be called after unmounting. A directory that is in use by now, because something
-    was put into it, stays. Without a record nothing was created, and nothing is removed.
+    was put into it, stays. Without a record nothing was created, and nothing is removed;
+    the mount's guardian may be doing the same meanwhile.
     Raises MountpointError if the file system refuses.
     """
-    record = os.path.join(mountpoint, _RECORD)
-    count = _recorded(record)
+    count = directories_created(mountpoint)
     removed: list[str] = []
     directory = os.path.abspath(mountpoint)
     try:
         if count:
-            os.unlink(record)
+            os.unlink(os.path.join(mountpoint, RECORD))
         for _ in range(count):
             os.rmdir(directory)
             removed.append(directory)
             directory = os.path.dirname(directory)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOENT):
             raise MountpointError(f"cannot remove {directory}: {reason(error)}") from error
     return removed
 
@@ -91,7 +91,7 @@ def _create(mountpoint: str) -> None:
         for directory in reversed(_absent(os.path.abspath(mountpoint))):
             os.mkdir(directory, 0o755)
             created.append(directory)
-        with open(os.path.join(mountpoint, _RECORD), "x", encoding="ascii") as stream:
+        with open(os.path.join(mountpoint, RECORD), "x", encoding="ascii") as stream:
             stream.write(f"{len(created)}\n")
     except OSError as error:
         for directory in reversed(created):
@@ -112,12 +112,13 @@ def _absent(directory: str) -> list[str]:
     return absent
 
 
-def _recorded(record: str) -> int:
-    """Return how many directories *record* says were created; 0 without a believable record.
+def directories_created(mountpoint: str) -> int:
+    """Return how many directories were created for *mountpoint*; 0 without a believable record.
 
     Only a file of this user or of root counts: anybody may own a directory that we are
     asked to unmount, and must not choose what we remove above it.
     """
+    record = os.path.join(mountpoint, RECORD)
     try:
         fd = os.open(record, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

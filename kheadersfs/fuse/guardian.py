@@ -15,11 +15,13 @@ import os
 import select
 import signal
 
+from kheadersfs.bpf.mountpoint import RECORD
 from kheadersfs.errors import KheadersfsError, reason
 
 _SHELL = "/bin/sh"
 # $1 the mountpoint, $2 the same as mountinfo has it, $3 and $4 the commands that unmount it when
-# it is not in use and in any case, $5 whether the directory is to be removed.
+# it is not in use and in any case, $5 how many directories were made for it, and $6 the name of the
+# file that says so.
 _SCRIPT = r"""
 cd /
 trap '' HUP INT TERM
@@ -42,7 +44,13 @@ while read -r word; do
     esac
 done
 ours && ! [ -e "$1" ] && $4 -- "$1"
-[ "$5" ] && rmdir -- "$1"
+count=$5
+directory=$1
+[ "$count" -gt 0 ] && rm -f -- "$1/$6"
+while [ "$count" -gt 0 ] && rmdir -- "$directory"; do
+    directory=${directory%/*}
+    count=$((count - 1))
+done
 exit 0
 """
 _FAREWELL = 1.0
@@ -52,17 +60,17 @@ _FAREWELL = 1.0
 class Guardian:
     """The guardian of one mount, seen from its server.
 
-    *escaped* is the mountpoint as /proc/self/mountinfo writes it. With *remove_directory* the
-    mountpoint is removed once nothing is mounted there any more.
+    *escaped* is the mountpoint as /proc/self/mountinfo writes it. *directories* were made for the
+    mount, the mountpoint and those above it; they are removed once nothing is mounted there.
     """
 
-    def __init__(self, mountpoint: str, escaped: bytes, remove_directory: bool) -> None:
+    def __init__(self, mountpoint: str, escaped: bytes, directories: int) -> None:
         """Start it. Raises KheadersfsError when that fails."""
         commands = ("umount", "umount -l")
         if os.geteuid() != 0:
             commands = ("fusermount3 -u", "fusermount3 -u -z")
         reading, self._pipe = os.pipe()
-        arguments = (mountpoint, escaped, *commands, "yes" if remove_directory else "")
+        arguments = (mountpoint, escaped, *commands, str(directories), RECORD)
         try:
             self.pid = os.posix_spawn(
                 _SHELL,

@@ -239,4 +239,4 @@ def _serve_while_alive(
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != caller:
         mounting.unmount(mountpoint, detach=True)
-    starting.serve(archive, lambda: device, mountpoint, options, remove_mountpoint=True)
+    starting.serve(archive, lambda: device, mountpoint, options, directories=1)

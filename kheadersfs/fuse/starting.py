@@ -147,12 +147,13 @@ def serve(
     device: Callable[[], int | None],
     mountpoint: str,
     options: ServeOptions,
-    remove_mountpoint: bool = False,
+    directories: int = 0,
 ) -> NoReturn:
     """Serve *archive* until it is unmounted, then end the process.
 
     *device* is called when everything is loaded and returns the descriptor to serve, None if there
-    is none after all. *mountpoint* is empty when this process cannot see it.
+    is none after all. *mountpoint* is empty when this process cannot see it. *directories*, it and
+    those above it, were made for this mount and are removed after it.
     """
     from kheadersfs.fuse.log import open_log
 
@@ -163,7 +164,7 @@ def serve(
     status = 1
     try:
         if mountpoint:
-            guardian = _start_guardian(mountpoint, remove_mountpoint, log)
+            guardian = _start_guardian(mountpoint, directories, log)
         _serve(archive, device, mountpoint, options, guardian, log)
         status = 0
     except KheadersfsError as error:
@@ -180,13 +181,11 @@ def serve(
         os._exit(status)
 
 
-def _start_guardian(
-    mountpoint: str, remove_mountpoint: bool, log: logging.Logger
-) -> Guardian | None:
+def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> Guardian | None:
     from kheadersfs.fuse.guardian import Guardian
 
     try:
-        return Guardian(mountpoint, mounting.escape(mountpoint), remove_mountpoint)
+        return Guardian(mountpoint, mounting.escape(mountpoint), directories)
     except KheadersfsError as error:
         log.warning("%s", error)  # serving without is better than not at all
         return None
