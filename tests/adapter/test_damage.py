@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FLIPS = 100
 TRUNCATIONS = 40
+WHEN = 1_700_000_000
 FORMS = ("pax", "gnu-padded", "newc")
 COMPRESSIONS = {**synthetic.COMPRESSIONS, **synthetic.VARIANTS}
 # Of these nothing but the headers is protected by anything.
@@ -43,8 +45,13 @@ def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     generator = random.Random(1)
     for number in range(8):
         text = b"".join(b"#define X%d %d\n" % (n, generator.randrange(99999)) for n in range(200))
-        (tree / "linux" / f"header{number}.h").write_bytes(text)
+        header = tree / "linux" / f"header{number}.h"
+        header.write_bytes(text)
+        # Whole seconds, which every form can hold.
+        os.utime(header, (WHEN, WHEN))
     (tree / "link").symlink_to("linux/header1.h")
+    for name in ("link", "linux", "."):
+        os.utime(tree / name, (WHEN, WHEN), follow_symlinks=False)
     form = next(form for form in synthetic.FORMS if form.name == request.param)
     synthetic.write_archive(form, tree, archive)
     return Sample(form.name, archive.read_bytes())

@@ -221,7 +221,7 @@ def run_without_device(*command: str) -> Outcome:
         'mknod -m 666 /dev/urandom c 1 9 && exec "$@"'
     )
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+        ["unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", *command],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -157,7 +157,7 @@ def test_those_who_are_let_in_may_do_what_the_modes_permit(
 
 # In a changed root directory the kernel makes no user namespace, as if it were configured so.
 WITHOUT_USER_NAMESPACES = (
-    *("unshare", "--mount", "sh", "-c"),
+    *("unshare", "--mount", "--propagation=slave", "sh", "-c"),
     *('mount --rbind / /mnt && exec chroot /mnt "$@"', "sh"),
 )
 WAYS = {"in a user namespace": (), "through fusermount3": WITHOUT_USER_NAMESPACES}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ST_BLOCKS_UNIT = 512
+LINES_SHOWN = 20
 _CHUNK = 1 << 20
 
 
@@ -73,14 +74,14 @@ def digest_of(path: bytes | str | Path) -> str:
 
 
 def differences(actual: Description, expected: Description) -> list[str]:
-    """Return a line for each way in which *actual* is not *expected*."""
+    """Return a line for each way in which *actual* is not *expected*, or for the first of many."""
     lines = [f"missing: {name!r}" for name in sorted(expected.keys() - actual.keys())]
     lines += [f"superfluous: {name!r}" for name in sorted(actual.keys() - expected.keys())]
     for name in sorted(expected.keys() & actual.keys()):
         for field, got, wanted in zip(Described._fields, actual[name], expected[name], strict=True):
             if got != wanted:
                 lines.append(f"{name!r}: {field} is {got!r}, should be {wanted!r}")
-    return lines
+    return lines[:LINES_SHOWN]
 
 
 def with_times_from(original: Path, description: Description) -> Description:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kheadersfs.archive.building import TableBuilder
 from kheadersfs.archive.members import Member
 from kheadersfs.archive.table import Table
+from kheadersfs.limits import Limits
 
 CONTENT_UNIT = 512
 
@@ -31,7 +32,7 @@ def hard_link(name: bytes, target: bytes, size: int = 0) -> Member:
 
 def build(*members: Member) -> tuple[Table, list[str]]:
     """Return the table of *members*, laid out one behind the other, and the refusals."""
-    builder = TableBuilder()
+    builder = TableBuilder("archive", Limits(depth=10_000))
     start = 0
     for member in members:
         builder.add(member, start)
