@@ -29,19 +29,22 @@ _BLANK = rb"[ \t\f\v]*+"
 
 # Compilers take a backslash, white space and a newline for a continuation too.
 _SPLICE = rb"\\" + _BLANK + rb"\n"
-_SPLICES = rb"(?:" + _SPLICE + rb")*+"
+_SPLICES = rb"(?:" + _SPLICE + rb")*"
+
+# No group is repeated possessively: Python before 3.11.5 does not match such a group right
+# (gh-106052), and Debian 12 has 3.11.2. Nothing here is ambiguous, so it costs little.
 
 # Each without its first slash: the alternatives of _TOKEN must start with a
 # literal byte, or re tries them at every byte instead of searching (3 x slower).
 _BLOCK_TAIL = (
     _SPLICES
-    + rb"\*[^*]*+(?:\*(?!/|(?:" + _SPLICE + rb")++/)[^*]*+)*+\*"
+    + rb"\*[^*]*+(?:\*(?!/|(?:" + _SPLICE + rb")+/)[^*]*+)*\*"
     + _SPLICES
     + rb"/"
 )  # fmt: skip
-_LINE_TAIL = _SPLICES + rb"/[^\n\\]*+(?:\\(?:" + _BLANK + rb"\n)?+[^\n\\]*+)*+"
+_LINE_TAIL = _SPLICES + rb"/[^\n\\]*+(?:\\(?:" + _BLANK + rb"\n)?[^\n\\]*+)*"
 _COMMENT_TAIL = rb"(?:" + _BLOCK_TAIL + rb"|" + _LINE_TAIL + rb")"
-_COMMENTS = rb"/(" + _COMMENT_TAIL + rb"(?:" + _BLANK + rb"/" + _COMMENT_TAIL + rb")*+)" + _BLANK
+_COMMENTS = rb"/(" + _COMMENT_TAIL + rb"(?:" + _BLANK + rb"/" + _COMMENT_TAIL + rb")*)" + _BLANK
 _UNTERMINATED_COMMENT = rb"/" + _SPLICES + rb"\*[\s\S]*+"
 
 
@@ -49,7 +52,7 @@ def _quoted(quote: bytes) -> bytes:
     """Return the pattern of a literal; without its second *quote* it takes the rest of the line."""
     plain = rb"[^\n\\" + quote + rb"]*+"
     escape = rb"(?:" + _SPLICE + rb"|\\" + _SPLICES + rb"[^\n])"
-    return quote + plain + rb"(?:" + escape + plain + rb")*+" + quote + rb"?+"
+    return quote + plain + rb"(?:" + escape + plain + rb")*" + quote + rb"?+"
 
 
 _HEADER_NAME = rb"#" + _BLANK + rb"include[^\n]*+<[^>\n]*+>"
@@ -62,7 +65,7 @@ _TOKEN = re.compile(
 )
 
 #: The kernel's ``s/\/\*((?!SPDX).)*?\*\///smg``, unrolled (5 x faster, same matches).
-_KERNEL_COMMENT = re.compile(rb"/\*[^S*]*+(?:(?:S(?!PDX)|\*(?!/))[^S*]*+)*+\*/")
+_KERNEL_COMMENT = re.compile(rb"/\*[^S*]*+(?:(?:S(?!PDX)|\*(?!/))[^S*]*+)*\*/")
 
 
 def strip(text: bytes) -> bytes:
