@@ -10,6 +10,7 @@ import random
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from tests.support.mounting import drop_caches, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.conftest import Mounting
 
@@ -74,14 +74,10 @@ def test_a_block_is_decoded_once_however_many_wait_for_it(
     with ThreadPoolExecutor(READERS) as readers:
         for _ in range(3):
             drop_caches()
-            contents = list(readers.map(lambda _: read(mounted / "sizes/300000"), range(READERS)))
-            assert len(set(contents)) == 1
-    status = mounted.status()
-    assert status["blocks_decoded"] <= status["blocks"]
-
-
-def read(path: Path) -> bytes:
-    return path.read_bytes()
+            paths = [mounted / "sizes/300000"] * READERS
+            assert len(set(readers.map(Path.read_bytes, paths))) == 1
+    # A file of that size lies in two blocks, or three.
+    assert mounted.status()["blocks_decoded"] in (2, 3)
 
 
 def test_parts_of_a_file_are_read_at_any_offset(
