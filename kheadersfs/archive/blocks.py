@@ -34,7 +34,12 @@ class BlockTable:
 
     def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
         self.name = name
-        self.starts = array("Q", accumulate(decoded_sizes, initial=0))
+        try:
+            self.starts = array("Q", accumulate(decoded_sizes, initial=0))
+        except OverflowError as error:
+            raise DamagedArchive(
+                f"{name}: claims to decompress to more than there can be; fetch it again"
+            ) from error
         self.digests: Sequence[bytes] = ()
 
     def __len__(self) -> int:

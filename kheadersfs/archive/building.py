@@ -12,16 +12,22 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.table import Table
+from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.members import Member
+    from kheadersfs.limits import Limits
 
 NAME_LIMIT = 255
-PATH_LIMIT = 4096
+REFUSALS_LIMIT = 10_000
+"""Members that may be left out by name; with more, it is the archive that is left out."""
 IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
 SYMLINK_PERMISSIONS = 0o777
 """What Linux shows for every symlink, whatever the archive says."""
 _PERMISSIONS = 0o7777
+_NAME_SHOWN = 256
+_CACHED_DIRECTORIES = 10_000
+_LATEST = (1 << 63) - 1
 
 
 class Refusal(NamedTuple):
@@ -55,14 +61,20 @@ class _Node:
 
 
 class TableBuilder:
-    """Collects members; ``build`` makes the table.
+    """Collects members of the archive *name*; ``build`` makes the table.
 
     ``members`` counts what was offered so far, ``refusals`` lists what was left out of it.
+    ``text_size`` is how many bytes of names and targets there are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.members = 0
         self.refusals: list[Refusal] = []
+        self.text_size = 0
+        self._name = name
+        self._limits = limits
+        self._total = 0
+        self._directories_made = 0
         self._root = _Node(IMPLICIT_DIRECTORY_MODE, 0)
         # Where the last file was put: its directory's children, and its name there.
         self._last: tuple[dict[bytes, _Node], bytes] | None = None
@@ -72,18 +84,35 @@ class TableBuilder:
     def add(self, member: Member, start: int) -> bool:
         """Add *member*, whose content lies at *start* of the stream.
 
-        Returns whether it was taken; if not, there is a new refusal.
+        Returns whether it was taken; if not, there is a new refusal. Raises RefusedArchive when
+        the archive as a whole is beyond a limit.
         """
         self.members += 1
+        self._check_limits(member)
         try:
             if member.hard_link:
                 self._add_hard_link(member, start)
             else:
                 self._add_inode(member, start)
         except _Refused as refused:
-            self.refusals.append(Refusal(member.name, str(refused)))
+            self.refusals.append(Refusal(member.name[:_NAME_SHOWN], str(refused)))
             return False
+        self.text_size += len(member.name) + len(member.target or b"")
         return True
+
+    def _check_limits(self, member: Member) -> None:
+        if member.size > 0:
+            self._total += member.size
+        limits, name = self._limits, self._name
+        limits.check(name, "members", self.members + self._directories_made)
+        limits.check(name, "file", member.size)
+        limits.check(name, "total", self._total)
+        limits.check(name, "memory", self.text_size)
+        if len(self.refusals) > REFUSALS_LIMIT:
+            raise RefusedArchive(
+                f"{name}: has more than {REFUSALS_LIMIT} members that cannot be in a file system, "
+                f"the last one {self.refusals[-1]}"
+            )
 
     def remove_last(self) -> None:
         """Forget the last member that was taken, because its content could not be read."""
@@ -93,15 +122,17 @@ class TableBuilder:
             self._last = None
 
     def _add_inode(self, member: Member, start: int) -> None:
-        node = _Node(_acceptable_mode(member.mode), member.mtime)
+        if member.size < 0:
+            raise _Refused("a negative size")
+        node = _Node(_acceptable_mode(member.mode), max(-_LATEST, min(member.mtime, _LATEST)))
         parent, name = self._locate(member.name)
         if node.children is not None:
             self._add_directory(parent, name, node)
             return
         if stat.S_ISLNK(node.mode):
             node.target = member.target or b""
-            if not 0 < len(node.target) < PATH_LIMIT:
-                raise _Refused(f"a symlink's target of {len(node.target)} bytes")
+            if not 0 < len(node.target) <= self._limits.target:
+                raise _Refused(f"a symlink's target of {len(node.target)} bytes (--limit target)")
             node.size = len(node.target)
         else:
             node.size, node.start = member.size, start
@@ -137,11 +168,7 @@ class TableBuilder:
         if existing is not None and existing.children:
             raise _Refused("a directory with content has the same name")
         if existing is not None and existing.children is not None:
-            self._directories = {
-                path: directory
-                for path, directory in self._directories.items()
-                if directory is not existing
-            }
+            self._forget_directories()
         _children(parent)[name] = node
         self._last = _children(parent), name
 
@@ -154,11 +181,13 @@ class TableBuilder:
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
         if directory is None or name in (b"", b".", b"..") or path.startswith(b"/"):
-            components = _components(path)
+            components = self._components(path)
             if not components:
                 return None, b""
             directory = self._walk(components[:-1], create)
             if directory is not None and name == components[-1]:
+                if len(self._directories) > _CACHED_DIRECTORIES:
+                    self._forget_directories()
                 self._directories[head] = directory
             name = components[-1]
         if len(name) > NAME_LIMIT:
@@ -174,10 +203,27 @@ class TableBuilder:
                 if not create:
                     return None
                 child = children[component] = _Node(IMPLICIT_DIRECTORY_MODE, 0)
+                self._directories_made += 1
             elif child.children is None:
                 raise _Refused(f"its parent {component!r} is not a directory")
             node = child
         return node
+
+    def _forget_directories(self) -> None:
+        self._directories = {b"": self._root, b".": self._root}
+
+    def _components(self, path: bytes) -> list[bytes]:
+        """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
+        if path.startswith(b"/"):
+            raise _Refused("an absolute name")
+        if len(path) > self._limits.path:
+            raise _Refused(f"a path of {len(path)} bytes (--limit path)")
+        components = [part for part in path.split(b"/") if part not in (b"", b".")]
+        if b".." in components:
+            raise _Refused("a name with .. in it")
+        if len(components) > self._limits.depth:
+            raise _Refused(f"a path of {len(components)} directories (--limit depth)")
+        return components
 
     def build(self) -> Table:
         """Return the table of everything added. The builder is used up."""
@@ -198,18 +244,6 @@ def _acceptable_mode(mode: int) -> int:
     if kind == stat.S_IFLNK:
         return kind | SYMLINK_PERMISSIONS
     return kind | mode & _PERMISSIONS
-
-
-def _components(path: bytes) -> list[bytes]:
-    """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
-    if path.startswith(b"/"):
-        raise _Refused("an absolute name")
-    if len(path) > PATH_LIMIT:
-        raise _Refused(f"a path of {len(path)} bytes; {PATH_LIMIT} is the limit")
-    components = [part for part in path.split(b"/") if part not in (b"", b".")]
-    if b".." in components:
-        raise _Refused("a name with .. in it")
-    return components
 
 
 class _Flattening:

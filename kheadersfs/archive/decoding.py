@@ -10,12 +10,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import lzma
 import os
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import zstd
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.blocks import BlockTable
 
-LARGEST_WHOLE_BLOCK = 64 << 20
+LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
 DECODED_AHEAD = 8 << 20
 """Bytes that may be decoded before they are read."""
@@ -65,10 +64,13 @@ class DecodedStream(Source):
         """See Source.read_at; *length* is what ``available`` returned, or less."""
         return self._piece[offset - self._piece_start :][:length]
 
-    def finish(self) -> None:
-        """Decode to the end, where the last checksums are. Raises DamagedArchive."""
-        while self._next():
-            pass
+    def finish(self) -> Iterator[int]:
+        """Decode to the end, where the last checksums are; yield the size of each piece.
+
+        Raises DamagedArchive.
+        """
+        while piece := self._next():
+            yield len(piece)
 
     def close(self) -> None:
         """End the threads."""
@@ -143,13 +145,11 @@ def _decompress(source: Source, compression: str) -> Iterator[bytes]:
     """Yield what *source* decompresses to, through a file of the standard library."""
     stored = io.BufferedReader(_Reader(source))
     failures: tuple[type[Exception], ...] = (OSError, EOFError)
-    decoder: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+    decoder: gzip.GzipFile | bz2.BZ2File
     if compression == "gzip":
         decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
     elif compression == "bzip2":
         decoder = bz2.BZ2File(stored)
-    elif compression == "xz":
-        decoder, failures = lzma.LZMAFile(stored), (*failures, lzma.LZMAError)  # noqa: SIM115
     else:
         library = zstd.import_library()
         decoder, failures = library.ZstdFile(stored), (*failures, library.ZstdError)
@@ -164,10 +164,11 @@ def _decompress(source: Source, compression: str) -> Iterator[bytes]:
 
 def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> DecodedStream:
     """Return what *source* decompresses to; *blocks* are its blocks, if these are known."""
-    if blocks is not None and len(blocks) == 1:
-        return Pieces(source.name, blocks.decode_pieces(0, PIECE_SIZE))
-    if blocks is not None and largest(blocks) <= LARGEST_WHOLE_BLOCK:
+    if blocks is not None and len(blocks) > 1 and largest(blocks) <= LARGEST_WHOLE_BLOCK:
         return WholeBlocks(blocks)
+    if blocks is not None:
+        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in range(len(blocks)))
+        return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
         return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
     return Pieces(source.name, _decompress(source, compression))

@@ -152,11 +152,11 @@ def is_present(content: bytes) -> bool:
     return len(footer) == FOOTER_SIZE and footer.startswith(_FOOTER_MAGIC)
 
 
-def decode(content: bytes) -> Index:
+def decode(content: bytes, most: int = sys.maxsize) -> Index:
     """Return the index at the end of *content*, the last block of an archive.
 
     Every number is checked against what it refers to inside the index. Raises ValueError for
-    anything that is not exactly an index of this version.
+    anything that is not exactly an index of this version, or lists more than *most* names.
     """
     _, checksum, size = _FOOTER.unpack(content[-FOOTER_SIZE:])
     end = len(content) - FOOTER_SIZE
@@ -170,6 +170,8 @@ def decode(content: bytes) -> Index:
         raise ValueError("it has no header")
     if version != VERSION:
         raise ValueError(f"its version is {version}, and this program knows {VERSION}")
+    if max(header[2], header[3]) > most:
+        raise ValueError(f"it lists more than {most} names")
     try:
         return _Decoding(payload, header).index()
     except (OverflowError, UnicodeDecodeError) as error:

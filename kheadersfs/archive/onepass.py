@@ -18,11 +18,12 @@ from kheadersfs.archive.blocks import HeldBlocks
 from kheadersfs.archive.building import Refusal, TableBuilder
 from kheadersfs.archive.decoding import open_stream
 from kheadersfs.archive.members import MemberStream, open_members
+from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive
+from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
     from kheadersfs.archive.blocks import BlockTable
-    from kheadersfs.archive.source import Source
     from kheadersfs.archive.table import Table
 
 HELD_BLOCK_SIZE = 256 << 10
@@ -44,6 +45,26 @@ class Pass(NamedTuple):
     damage: str
 
 
+class _MeteredSource(Source):
+    """A source whose reading is metered."""
+
+    __slots__ = ("_meter", "_source")
+
+    def __init__(self, source: Source, meter: Meter) -> None:
+        super().__init__(source.name, source.size)
+        self._source = source
+        self._meter = meter
+
+    def available(self, offset: int, limit: int) -> int:
+        """See Source.available."""
+        return self._source.available(offset, limit)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at. Raises RefusedArchive."""
+        self._meter.count(length)
+        return self._source.read_at(offset, length)
+
+
 class _Compressor:
     """Compresses full blocks in threads; they stay in order."""
 
@@ -51,11 +72,13 @@ class _Compressor:
         self._pool = ThreadPoolExecutor(os.cpu_count(), "compress")
         self._stored: list[Future[bytes]] = []
         self._sizes: list[int] = []
+        self.held = 0
+        """Bytes of compressed blocks, without the last few."""
 
     def put(self, content: bytes) -> None:
         """Hand over one block; waits while too many are under way."""
         if len(self._stored) >= BLOCKS_UNDER_WAY:
-            self._stored[-BLOCKS_UNDER_WAY].result()
+            self.held += len(self._stored[-BLOCKS_UNDER_WAY].result())
         self._stored.append(self._pool.submit(zstd.encode_frame, content, HELD_LEVEL))
         self._sizes.append(len(content))
 
@@ -96,40 +119,47 @@ class _ContentWriter:
             self._filled = 0
 
 
-def read_in_one_pass(source: Source, compression: str, blocks: BlockTable | None) -> Pass:
+def read_in_one_pass(
+    source: Source, compression: str, blocks: BlockTable | None, limits: Limits
+) -> Pass:
     """Read all of *source*, compressed as *compression* says, in *blocks* if these are known.
 
     Of an archive in several blocks, what comes before a damaged one is kept. Otherwise nothing
     is returned before the last byte was read and every checksum on the way was right. Raises
-    DamagedArchive, UnsupportedArchive.
+    DamagedArchive, UnsupportedArchive, RefusedArchive.
     """
+    meter = Meter(source.name, source.size, limits)
     if compression == "none":
-        return _read_members(source, keep_on_damage=False)
+        return _read_members(source, meter, keep_on_damage=False)
     with closing(open_stream(source, compression, blocks)) as decoded:
-        result = _read_members(decoded, keep_on_damage=decoded.verified)
+        result = _read_members(decoded, meter, keep_on_damage=decoded.verified)
         if not decoded.verified:
-            decoded.finish()
+            for size in decoded.finish():
+                meter.count(size)
     return result
 
 
-def _read_members(source: Source, keep_on_damage: bool) -> Pass:
-    builder = TableBuilder()
+def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
+    builder = TableBuilder(source.name, meter.limits)
     damage = ""
-    with closing(_Compressor()) as compressor, open_members(source) as stream:
+    metered = _MeteredSource(source, meter)
+    with closing(_Compressor()) as compressor, open_members(metered) as stream:
         writer = _ContentWriter(compressor)
         try:
             for member in stream:
                 taken = builder.add(member, writer.position)
                 if taken and stat.S_ISREG(member.mode):
                     writer.copy(stream, member.size)
+                    held = builder.text_size + compressor.held
+                    meter.limits.check(source.name, "memory", held)
         except DamagedArchive as error:
             if not keep_on_damage:
                 raise
             damage = str(error)
             builder.remove_last()
         writer.flush()
-        held = compressor.blocks(source.name)
+        blocks = compressor.blocks(source.name)
         format_name = stream.format
     if builder.members == 0:
         raise DamagedArchive(damage or f"{source.name}: has no members; make or fetch it again")
-    return Pass(builder.build(), held, builder.refusals, format_name, damage)
+    return Pass(builder.build(), blocks, builder.refusals, format_name, damage)

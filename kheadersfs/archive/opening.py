@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.source import open_source
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from kheadersfs.archive.building import Refusal
@@ -27,9 +29,10 @@ _CPIO_MAGICS = (b"070701", b"070702", b"070707")
 # Flags of an lz4 frame: a checksum of each block, one of the content.
 _LZ4_CHECKSUMS = 0x14
 _TAR_BLOCK = 512
+LARGEST_INDEX = 32 << 20
+"""Bytes; 200,000 names take some 8 million."""
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
-_LARGEST_INDEX = 256 << 20
 
 
 class Content(NamedTuple):
@@ -60,21 +63,23 @@ class Archive:
     can be decoded one by one. ``checked`` is False when nothing would show damage.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
         """Look at the file's framing, without decompressing anything.
 
-        Raises UnsupportedArchive, or DamagedArchive when the file does not look complete.
+        Raises UnsupportedArchive, RefusedArchive, or DamagedArchive when the file does not look
+        complete.
         """
         self.source = source
+        self.limits = limits
         self.compression = sniff(source)
         self.blocks: BlockTable | None = None
         self.checked = True
         if self.compression == "xz":
-            blocks = xz.read_blocks(source)
+            blocks = xz.read_blocks(source, limits)
             self.blocks = XzBlocks(source, blocks)
             self.checked = all(block.check for block in blocks)
         elif self.compression == "zstd":
-            frames = zstd.read_frames(source)
+            frames = zstd.read_frames(source, limits)
             self.checked = all(frame.checked for frame in frames)
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
                 self.blocks = ZstdBlocks(source, frames)
@@ -108,9 +113,9 @@ class Archive:
             return b""
         try:
             content = _decode_last(self.blocks)
-            return content if _parse_index(self.blocks, content) is not None else b""
-        except ValueError:
-            return b""  # load() will find the same, and give the reason as a warning
+            return content if _parse_index(self.blocks, content, self.limits) is not None else b""
+        except (ValueError, KheadersfsError):
+            return b""  # load() will find the same, and say so
 
     def prepare(self, index_content: bytes) -> None:
         """Import whatever ``load`` needs, because importing will not be possible any more.
@@ -156,7 +161,7 @@ class Archive:
         if self.blocks is not None and self.may_have_index:
             try:
                 content = self._index_content or _decode_last(self.blocks)
-                index = _parse_index(self.blocks, content)
+                index = _parse_index(self.blocks, content, self.limits)
             except ValueError as error:
                 warning = f"{self.source.name}: its index is not used: {error}"
             else:
@@ -180,7 +185,7 @@ class Archive:
     def _read_everything(self, warning: str) -> Content:
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
 
-        result = read_in_one_pass(self.source, self.compression, self.blocks)
+        result = read_in_one_pass(self.source, self.compression, self.blocks, self.limits)
         return Content(
             table=result.table,
             blocks=result.blocks,
@@ -195,14 +200,15 @@ class Archive:
         )
 
 
-def open_archive(path: str | bytes) -> Archive:
+def open_archive(path: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Archive:
     """Open the archive at *path*.
 
-    Raises ArchiveUnavailable, UnsupportedArchive, or DamagedArchive when it looks incomplete.
+    Raises ArchiveUnavailable, UnsupportedArchive, RefusedArchive when it is beyond *limits*, or
+    DamagedArchive when it looks incomplete.
     """
     source = open_source(path)
     try:
-        return Archive(source)
+        return Archive(source, limits)
     except BaseException:
         source.close()
         raise
@@ -258,7 +264,7 @@ def _decode_last(blocks: BlockTable) -> bytes:
     Raises ValueError when it is damaged: one pass will find that too, and say what it hits.
     """
     last = len(blocks) - 1
-    if blocks.starts[last + 1] - blocks.starts[last] > _LARGEST_INDEX:
+    if blocks.starts[last + 1] - blocks.starts[last] > LARGEST_INDEX:
         return b""
     try:
         return blocks.decode(last)
@@ -266,22 +272,26 @@ def _decode_last(blocks: BlockTable) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def _parse_index(blocks: BlockTable, content: bytes) -> Index | None:
+def _parse_index(blocks: BlockTable, content: bytes, limits: Limits) -> Index | None:
     """Return the index in *content*, of the last of *blocks*; None when there is none.
 
-    Raises ValueError when there is one that cannot be used.
+    Raises ValueError when there is one that cannot be used, RefusedArchive when what it lists is
+    beyond *limits*.
     """
     from kheadersfs.archive import index as embedded  # not needed before the first lookup
 
     if not embedded.is_present(content):
         return None
-    index = embedded.decode(content)
+    index = embedded.decode(content, limits.members)
     last = len(blocks) - 1
     if len(index.digests) != last or index.stream_size != blocks.starts[last]:
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
+    if max(end - start for start, end in pairwise(blocks.starts[:-1])) > limits.block:
+        raise ValueError(f"a block decompresses to more than {limits.block} bytes (--limit block)")
     _check_extents(index.table, blocks.starts[last])
+    index.table.check_limits(blocks.name, limits)
     return index
 
 

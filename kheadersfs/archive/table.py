@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import stat
 from array import array
-from typing import NamedTuple
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kheadersfs.limits import Limits
 
 ROOT = 1
 """The inode number of the root directory, as FUSE has it. Inode *i* is row ``i - 1``."""
@@ -68,6 +72,49 @@ class Table(NamedTuple):
             raise ValueError("its root is not a directory")
         self._check_extents()
         self._check_shape()
+
+    def check_limits(self, archive: str, limits: Limits) -> None:
+        """Check that what *archive* holds is within *limits*. Raises RefusedArchive.
+
+        The table must have passed ``check``. No path is longer than the longest directory's with
+        the longest name, which is what is compared.
+        """
+        sizes = [
+            size
+            for mode, size in zip(self.inode_mode, self.inode_size, strict=True)
+            if stat.S_ISREG(mode)
+        ]
+        limits.check(archive, "members", len(self.entry_inode))
+        limits.check(archive, "file", max(sizes, default=0))
+        limits.check(archive, "total", sum(sizes))
+        links = [
+            size
+            for mode, size in zip(self.inode_mode, self.inode_size, strict=True)
+            if stat.S_ISLNK(mode)
+        ]
+        limits.check(archive, "target", max(links, default=0))
+        depth, length = self._measure_paths()
+        limits.check(archive, "depth", depth)
+        limits.check(archive, "path", length)
+
+    def _measure_paths(self) -> tuple[int, int]:
+        """Return how deep the deepest directory is, and how long in bytes the longest path."""
+        starts = [
+            start
+            for mode, start in zip(self.inode_mode, self.inode_start, strict=True)
+            if stat.S_ISDIR(mode)
+        ]
+        # Directories are numbered in the order in which they are named, their parents before them.
+        depths, lengths = [0], [0]
+        for entry, inode in enumerate(self.entry_inode):
+            if stat.S_ISDIR(self.inode_mode[inode - 1]):
+                # Of directories with the same start all but the last are empty.
+                parent = bisect_right(starts, entry) - 1
+                depths.append(depths[parent] + 1)
+                lengths.append(lengths[parent] + 1 + len(self.name(entry)))
+        ends = self.entry_name_end
+        longest_name = max(map(int.__sub__, ends, [0, *ends[:-1]]), default=0)
+        return max(depths), max(lengths) + longest_name
 
     def _check_extents(self) -> None:
         """Check directories, which must share the entries out in order, and link targets."""

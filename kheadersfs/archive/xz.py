@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,10 +29,14 @@ FOOTER_SIZE = 12
 CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
+PADDING_LIMIT = 64 << 20
+"""Zero bytes behind a stream. A sparse file has any number for nothing."""
 STREAMS_LIMIT = 10_000
 """Streams in one file; each costs some reads to find, and nobody has reason for many."""
 _PADDING_PIECE = 64 << 10
 _VLI_BYTES = 9
+DECODER_MEMORY = 100 << 20
+"""Bytes that decoding may take; what xz -9 makes needs 65 MiB."""
 SMALLEST_DICTIONARY = 64 << 10
 LARGEST_DICTIONARY = 8 << 20
 
@@ -104,17 +109,23 @@ def _encode_index(records: list[tuple[int, int]]) -> bytes:
     return bytes(body)
 
 
+def _count_records(index: bytes) -> tuple[int, int]:
+    """Return how many records *index* has, and where they begin. Raises ValueError."""
+    if index[0] != 0:
+        raise ValueError("there is no xz index where the footer says")
+    count, position = decode_vli(index, 1)
+    # Two integers of at least one byte each: a larger count is a lie.
+    if count * 2 > len(index):
+        raise ValueError(f"the xz index claims {count} blocks in {len(index)} bytes")
+    return count, position
+
+
 def _decode_index(index: bytes) -> list[tuple[int, int]]:
     """Return (unpadded size, decoded size) per block. Raises ValueError."""
     if zlib.crc32(index[:-4]).to_bytes(4, "little") != index[-4:]:
         raise ValueError("the xz index does not match its checksum")
-    if index[0] != 0:
-        raise ValueError("there is no xz index where the footer says")
-    count, position = decode_vli(index, 1)
+    count, position = _count_records(index)
     records: list[tuple[int, int]] = []
-    # Two integers of at least one byte each: a larger count is a lie.
-    if count * 2 > len(index):
-        raise ValueError(f"the xz index claims {count} blocks in {len(index)} bytes")
     for _ in range(count):
         unpadded_size, position = decode_vli(index, position)
         decoded_size, position = decode_vli(index, position)
@@ -127,13 +138,15 @@ def _decode_index(index: bytes) -> list[tuple[int, int]]:
     return records
 
 
-def read_blocks(source: Source) -> list[XzBlock]:
+def read_blocks(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[XzBlock]:
     """Return the blocks of all streams of *source*, in file order.
 
     Only stream headers, footers and indexes are read. Raises UnsupportedArchive for a check
-    unknown to the format's version 1.0, DamagedArchive for anything incomplete or inconsistent.
+    unknown to the format's version 1.0, RefusedArchive when there are more than *limits* allow,
+    DamagedArchive for anything incomplete or inconsistent.
     """
     streams: list[list[XzBlock]] = []
+    count = 0
     end = source.size
     while end > 0:
         if len(streams) == STREAMS_LIMIT:
@@ -141,14 +154,22 @@ def read_blocks(source: Source) -> list[XzBlock]:
                 f"{source.name}: has more than {STREAMS_LIMIT} xz streams; compress it anew"
             )
         end = _skip_stream_padding(source, end)
-        blocks, end = _read_last_stream(source, end)
+        blocks, end = _read_last_stream(source, end, limits)
         streams.append(blocks)
+        count += len(blocks)
+        limits.check(source.name, "blocks", count)
     return [block for blocks in reversed(streams) for block in blocks]
 
 
 def _skip_stream_padding(source: Source, end: int) -> int:
     """Return *end* without the zero words that may follow a stream (section 2.2)."""
+    limit = max(0, end - PADDING_LIMIT)
     while end:
+        if end < limit:
+            raise UnsupportedArchive(
+                f"{source.name}: has more than {PADDING_LIMIT} zero bytes behind an xz stream; "
+                "fetch it again"
+            )
         start = max(0, end - _PADDING_PIECE)
         piece = source.read_at(start, end - start)
         padding = (len(piece) - len(piece.rstrip(b"\0"))) // 4 * 4
@@ -158,7 +179,7 @@ def _skip_stream_padding(source: Source, end: int) -> int:
     return end
 
 
-def _read_last_stream(source: Source, end: int) -> tuple[list[XzBlock], int]:
+def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[XzBlock], int]:
     """Return the blocks of the stream that ends at *end*, and where it starts."""
 
     def damaged(what: str) -> DamagedArchive:
@@ -181,7 +202,9 @@ def _read_last_stream(source: Source, end: int) -> tuple[list[XzBlock], int]:
     if index_start < HEADER_SIZE or index_size > INDEX_SIZE_LIMIT:
         raise damaged("the xz footer points outside the file")
     try:
-        records = _decode_index(source.read_at(index_start, index_size))
+        index = source.read_at(index_start, index_size)
+        limits.check(source.name, "blocks", _count_records(index)[0])
+        records = _decode_index(index)
     except ValueError as error:
         raise damaged(str(error)) from error
     stored = sum(-(-unpadded_size // 4) * 4 for unpadded_size, _ in records)
@@ -206,7 +229,7 @@ def decode_block(stored: bytes, block: XzBlock) -> bytes:
     stream = b"".join(
         (_stream_header(block.check), stored, index, _stream_footer(len(index), block.check))
     )
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
     try:
         # One byte more than announced, so that a block that lies is noticed and not unpacked.
         decoded = decoder.decompress(stream, block.decoded_size + 1)
@@ -225,7 +248,7 @@ def decode_pieces(stored: Iterable[bytes], block: XzBlock, piece_size: int) -> I
     """
     index = _encode_index([(block.unpadded_size, block.decoded_size)])
     end = index + _stream_footer(len(index), block.check)
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
     decoded = 0
     try:
         for chunk in chain((_stream_header(block.check),), stored, (end,)):

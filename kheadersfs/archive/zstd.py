@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,13 +59,14 @@ def import_library() -> ModuleType:
     return zstd
 
 
-def read_frames(source: Source) -> list[ZstdFrame]:
+def read_frames(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[ZstdFrame]:
     """Return the frames of *source* that hold content, in file order.
 
     With a seek table at the end nothing but that table and the frames' headers is read; without
-    one, every block header is. Raises DamagedArchive for anything incomplete or inconsistent.
+    one, every block header is. Raises RefusedArchive when there are more frames than *limits*
+    allow, DamagedArchive for anything incomplete or inconsistent.
     """
-    return _read_seek_table(source) or _walk_frames(source)
+    return _read_seek_table(source, limits) or _walk_frames(source, limits)
 
 
 def _damaged(source: Source, what: str) -> DamagedArchive:
@@ -73,7 +75,7 @@ def _damaged(source: Source, what: str) -> DamagedArchive:
     )
 
 
-def _read_seek_table(source: Source) -> list[ZstdFrame]:
+def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     """Return the frames that the seek table lists; none when there is no such table."""
     if source.size < 8 + _SEEK_TABLE_FOOTER_SIZE:
         return []
@@ -86,6 +88,7 @@ def _read_seek_table(source: Source) -> list[ZstdFrame]:
     table_start = source.size - table_size - 8
     if table_start < 0 or footer[4] & 0x7C:
         raise _damaged(source, "the zstd seek table does not fit the file")
+    limits.check(source.name, "blocks", count)
     header = source.read_at(table_start, 8)
     if header != _SEEK_TABLE_FRAME + table_size.to_bytes(4, "little"):
         raise _damaged(source, "the zstd seek table is not where its footer says")
@@ -132,11 +135,13 @@ def _parse_header(source: Source, offset: int) -> _FrameHeader:
     return _FrameHeader(end, decoded_size, bool(descriptor & 0x04))
 
 
-def _walk_frames(source: Source) -> list[ZstdFrame]:
+def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
     """Return the content frames, found by stepping from one header to the next."""
     frames: list[ZstdFrame] = []
-    offset = 0
+    offset = steps = 0
     while offset < source.size:
+        steps += 1
+        limits.check(source.name, "blocks", steps)
         prefix = source.read_at(offset, min(8, source.size - offset))
         if len(prefix) < 8:
             raise _damaged(source, f"there are stray bytes at offset {offset}")
@@ -145,7 +150,10 @@ def _walk_frames(source: Source) -> list[ZstdFrame]:
             end = offset + 8 + int.from_bytes(prefix[4:], "little")
         else:
             header = _parse_header(source, offset)
-            end = _end_of_blocks(source, offset + header.size) + 4 * header.checked
+            end, blocks = _end_of_blocks(source, offset + header.size, limits.blocks - steps)
+            end += 4 * header.checked
+            steps += blocks
+            limits.check(source.name, "blocks", steps)
             frames.append(ZstdFrame(offset, end - offset, header.decoded_size, header.checked))
         if end > source.size:
             raise _damaged(source, f"the zstd frame at offset {offset} is cut off")
@@ -153,9 +161,14 @@ def _walk_frames(source: Source) -> list[ZstdFrame]:
     return frames
 
 
-def _end_of_blocks(source: Source, offset: int) -> int:
-    """Return the offset behind the last block of a frame whose first is at *offset*."""
+def _end_of_blocks(source: Source, offset: int, most: int) -> tuple[int, int]:
+    """Return the offset behind the last block of a frame whose first is at *offset*.
+
+    With it comes the number of blocks; after *most* of them it gives up.
+    """
+    count = 0
     while True:
+        count += 1
         if offset + 3 > source.size:
             raise _damaged(source, "the last zstd frame is cut off")
         header = int.from_bytes(source.read_at(offset, 3), "little")
@@ -163,8 +176,8 @@ def _end_of_blocks(source: Source, offset: int) -> int:
         if kind == 3 or size > _BLOCK_SIZE_LIMIT:
             raise _damaged(source, f"the zstd block at offset {offset} is invalid")
         offset += 3 + (1 if kind == 1 else size)
-        if last:
-            return offset
+        if last or count > most:
+            return offset, count
 
 
 def decode_frame(stored: bytes, decoded_size: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.building import TableBuilder
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.limits import UNLIMITED
 from kheadersfs.pack import framing
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def plan_blocks(portions: Sequence[Portion], format_name: str) -> Plan:
     """
     members = [packed for portion in portions for packed in portion.members]
     frame = tar_frame if format_name == "tar" else _NewcFrames(members).frame
-    builder = TableBuilder()
+    builder = TableBuilder("the new archive", UNLIMITED)
     blocks: list[Block] = []
     hot_blocks = position = 0
     for portion in portions:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.building import NAME_LIMIT, PATH_LIMIT
+from kheadersfs.archive.building import NAME_LIMIT
 from kheadersfs.archive.members import Member
 from kheadersfs.archive.table import ROOT, Table
+from kheadersfs.limits import Limits
 from kheadersfs.tree import Tree
 from tests.support.members import build, directory, file, hard_link, members, symlink
 
@@ -178,9 +179,9 @@ def test_a_hard_link_to_anything_but_a_member_is_refused(link: Member, why: str)
         (file(b"."), "root is a directory"),
         (symlink(b"./", b"t"), "root is a directory"),
         (file(b"n" * (NAME_LIMIT + 1)), "a name of 256 bytes"),
-        (file(b"d/" * (PATH_LIMIT // 2) + b"f"), "a path of"),
+        (file(b"d/" * (Limits().path // 2) + b"f"), "a path of"),
         (symlink(b"a", b""), "target of 0 bytes"),
-        (symlink(b"a", b"t" * PATH_LIMIT), "target of 4096 bytes"),
+        (symlink(b"a", b"t" * Limits().path), "target of 4096 bytes"),
         (file(b"a", mode=0o4755), "set-user-ID"),
         (file(b"a", mode=0o2755), "set-user-ID or set-group-ID"),
         (Member(b"a", stat.S_IFCHR | 0o666, 0, 0, None, False), "neither a file"),
@@ -193,7 +194,7 @@ def test_a_hard_link_to_anything_but_a_member_is_refused(link: Member, why: str)
 def test_what_must_not_be_mounted_is_refused_by_name(member: Member, why: str) -> None:
     refusal = refusal_of(member)
     assert why in refusal
-    assert repr(member.name.decode()) in refusal
+    assert repr(member.name.decode())[:200] in refusal
 
 
 def test_names_and_paths_may_be_as_long_as_linux_permits() -> None:

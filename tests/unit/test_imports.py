@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
-BASE = {"errors", "_version"}
+BASE = {"errors", "_version", "limits"}
 READING = {*BASE, "archive", "tree", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     # The flow of reading, from bytes to the command line.
     "errors": set(),
     "_version": set(),
+    "limits": {"errors"},
     "archive": BASE,
     "tree": {*BASE, "archive"},
     "store": {*BASE, "archive"},

@@ -145,5 +145,5 @@ def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None
     sizes = [(len(frame), len(block)) for frame, block in zip(frames, SAMPLE, strict=True)]
     (first, first_size), (second, second_size), third = sizes
     lie = [(first + 1, first_size), (second - 1, second_size), third]
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, DamagedArchive)):
         read_content(b"".join(frames) + zstd.encode_seek_table(lie))

@@ -1,0 +1,89 @@
+"""How much of what an archive may hold, and how long reading it may take.
+
+The defaults are several times what the headers of a kernel need, and small enough that no archive
+can take more than 200 MB of memory or 10 seconds of anybody's time. Each can be changed by name.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from typing import NamedTuple
+
+from kheadersfs.errors import RefusedArchive
+
+HARMLESS = 64 << 20
+"""Bytes that anything may decompress to, whatever the ratio."""
+
+
+class Limits(NamedTuple):
+    """Sizes are in bytes.
+
+    ``members``: names in the archive and the directories that these imply. ``total``: content of
+    all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
+    target. ``depth``: directories in a path. ``ratio``: how often what an archive decompresses to
+    may be its own size, beyond HARMLESS. ``block``: what a block of an archive with an index
+    decompresses to. ``blocks``: how many there are. ``memory``: what an archive without an index
+    takes when its content is held compressed, with all names. ``seconds``: to read an archive's
+    names, with its content if there is no index, or to answer one request.
+    """
+
+    members: int = 200_000
+    total: int = 1 << 30
+    file: int = 256 << 20
+    path: int = 4096
+    depth: int = 128
+    target: int = 4095
+    ratio: int = 200
+    block: int = 32 << 20
+    blocks: int = 1 << 16
+    memory: int = 64 << 20
+    seconds: int = 10
+
+    def check(self, archive: str, name: str, value: float) -> None:
+        """Raise RefusedArchive when *archive* has a *value* beyond the limit *name*."""
+        limit: int = getattr(self, name)
+        if value > limit:
+            raise RefusedArchive(
+                f"{archive}: {_SUBJECTS[name]} is beyond {limit}; "
+                f"if you trust it, allow more: --limit {name}=NUMBER"
+            )
+
+
+DEFAULT_LIMITS = Limits()
+UNLIMITED = Limits(*[sys.maxsize] * len(Limits._fields))
+
+_SUBJECTS = {
+    "members": "the number of names",
+    "total": "the content of all files in bytes",
+    "file": "the size of a file in bytes",
+    "path": "the length of a path in bytes",
+    "depth": "the depth of a directory",
+    "target": "the length of a symlink's target in bytes",
+    "ratio": "the ratio of compression",
+    "block": "the decompressed size of a block in bytes",
+    "blocks": "the number of blocks",
+    "memory": "what would be held of it in memory, in bytes,",
+    "seconds": "the time to read it, in seconds,",
+}
+
+
+class Meter:
+    """Counts what one reading of an archive of *stored_size* bytes has decoded, and its time."""
+
+    __slots__ = ("_archive", "_decoded", "_start", "_stored_size", "limits")
+
+    def __init__(self, archive: str, stored_size: int, limits: Limits) -> None:
+        self._archive = archive
+        self._stored_size = max(stored_size, 1)
+        self.limits = limits
+        self._decoded = 0
+        self._start = monotonic()
+
+    def count(self, decoded: int) -> None:
+        """Take note of as many bytes. Raises RefusedArchive when that is beyond a limit."""
+        self._decoded += decoded
+        limits = self.limits
+        if self._decoded > HARMLESS:
+            limits.check(self._archive, "ratio", self._decoded / self._stored_size)
+        limits.check(self._archive, "seconds", monotonic() - self._start)
