@@ -128,6 +128,8 @@ class Operations(pyfuse3.Operations):
             tree, _ = await self._serve()
         inode = tree.lookup(parent_inode, name)
         if inode:
+            # The kernel asks for what it has forgotten, and its pages went the same way.
+            self._stored[inode] = False
             return self._entry(tree.attributes(inode))
         self._require_completeness()
         generated = self._generated and await self._generated.find(parent_inode, name)

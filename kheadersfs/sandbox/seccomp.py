@@ -28,6 +28,8 @@ _CLONE_THREAD = 0x00010000
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
 _INSTRUCTION = struct.Struct("=HBBI")
 
+# What is not here on purpose: pipe2 and splice. libfuse would take every request through a pipe, at
+# the price of another system call; when it cannot make one it reads.
 # Numbers on x86_64, and those of include/uapi/asm-generic/unistd.h that all newer ones share.
 _CALLS: dict[str, tuple[int, int | None]] = {
     # Descriptors that are open already: the archive, /dev/fuse, the log, the guardian's pipe.
@@ -46,11 +48,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "close": (3, 57),
     "poll": (7, None),
     "ppoll": (271, 73),
-    # How libfuse moves what is larger than a few pages.
-    "pipe2": (293, 59),
-    "splice": (275, 76),
-    "tee": (276, 77),
-    "vmsplice": (278, 75),
     # Memory.
     "brk": (12, 214),
     "mmap": (9, 222),
