@@ -86,10 +86,10 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         "--tree", metavar="DIR", help="pack: a configured kernel tree, built in place"
     )
     parser.add_argument(
-        "--factors",
-        default="1,4,16,64",
-        metavar="N,N,...",
-        help="scale: sizes, as multiples of the archive (%(default)s)",
+        "--sizes",
+        default="1,4,16,64,sources",
+        metavar="N,...",
+        help="scale: multiples of the archive; sources is all of linux-source (%(default)s)",
     )
     cache = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
     parser.add_argument(
@@ -104,10 +104,6 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
             parser.error(f"{subject}: is none of {', '.join(SUBJECTS)}")
     if values.rounds < 1:
         parser.error("--rounds: at least 1")
-    try:
-        factors = [int(factor) for factor in values.factors.split(",")]
-    except ValueError:
-        parser.error("--factors: give numbers, as in 1,4")
     return Arguments(
         [] if values.list else values.subjects or list(SUBJECTS),
         values.only,
@@ -116,7 +112,14 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         os.path.abspath(values.cache),
         values.kheadersfs or [f"kheadersfs={REPOSITORY}"],
         values.json,
-        Settings(values.rounds, values.cold, values.chart, values.idle, values.tree, factors),
+        Settings(
+            values.rounds,
+            values.cold,
+            values.chart,
+            values.idle,
+            values.tree,
+            values.sizes.split(","),
+        ),
     )
 
 

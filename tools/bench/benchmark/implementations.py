@@ -24,19 +24,19 @@ _FORMAT_PARTS = ("archive", "pack")
 
 
 class Implementation(NamedTuple):
-    """One kheadersfs to measure: its executable, and the package it runs if that is known."""
+    """One kheadersfs to measure: its executable, and the checkout that it runs if known."""
 
     label: str
     executable: str
-    package: str | None
+    checkout: str | None
 
     def format_version(self) -> str | None:
         """Return a name for how it packs archives, None if that cannot be told."""
-        if self.package is None:
+        if self.checkout is None:
             return None
         digest = hashlib.sha256()
         for part in _FORMAT_PARTS:
-            directory = os.path.join(self.package, part)
+            directory = os.path.join(self.checkout, _PACKAGE, part)
             for name in sorted(os.listdir(directory)):
                 if name.endswith(".py"):
                     with open(os.path.join(directory, name), "rb") as source:
@@ -60,14 +60,14 @@ def find_implementation(description: str, scratch: str) -> Implementation:
     if not os.path.isfile(os.path.join(path, _PACKAGE, "__init__.py")):
         raise BenchError(f"{where}: has no {_PACKAGE} package; name a checkout of the repository")
     executable = _install(path, os.path.join(scratch, f"venv-{label}"))
-    return Implementation(label, executable, os.path.join(path, _PACKAGE))
+    return Implementation(label, executable, path)
 
 
 def _export_commit(commit: str, directory: str) -> str:
     os.mkdir(directory)
     archive = os.path.join(directory, "archive.tar")
     made = subprocess.run(
-        ["git", "-C", REPOSITORY, "archive", "-o", archive, commit, "--", _PACKAGE],
+        ["git", "-C", REPOSITORY, "archive", "-o", archive, commit],
         capture_output=True,
         text=True,
         check=False,

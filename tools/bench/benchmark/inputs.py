@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from benchmark.implementations import Implementation
 
+SUFFIXES = {"xz": ".tar.xz", "zstd": ".tar.zst"}
+"""How archives are called, by compression."""
 VERSIONS_KEPT = 4
 """How many versions' packed archives stay in the cache."""
 
@@ -93,50 +97,68 @@ class Inputs:
         )
 
     def packed(self, implementation: Implementation, compression: str) -> str:
-        """Return the archive as *implementation* packs it; *compression* is xz or zstd."""
-        return self.repacked(implementation, self.kernel_xz(), "packed", compression)
+        """Return the archive as *implementation* packs it; *compression* is xz or zstd.
+
+        Raises Unavailable when it cannot be packed.
+        """
+        version = implementation.format_version()
+        suffix = SUFFIXES[compression]
+        if version is None:
+            path = os.path.join(self.scratch, f"packed-{implementation.label}{suffix}")
+            if not os.path.exists(path):
+                self._repack(implementation, self.kernel_xz(), path)
+            return path
+        path = self.cached(
+            f"packed-{version}{suffix}",
+            lambda path: self._repack(implementation, self.kernel_xz(), path),
+        )
+        os.utime(path)
+        versions = glob.glob(os.path.join(self._directory, f"packed-*{suffix}"))
+        for forgotten in sorted(versions, key=os.path.getmtime)[:-VERSIONS_KEPT]:
+            os.unlink(forgotten)
+        return path
 
     def repacked(
         self, implementation: Implementation, archive: str, name: str, compression: str
     ) -> str:
-        """Return *archive* as *implementation* packs it; *name* tells it from other archives.
+        """Return *archive*, cached as *name*, packed by a version whose index can still be read.
 
+        That takes up to half an hour for the largest, so it is not done anew for every version.
         Raises Unavailable when it cannot be packed.
         """
-
-        def make(path: str) -> None:
-            try:
-                self.run(implementation.executable, "repack", archive, path)
-            except Failed as error:
-                raise Unavailable(f"it cannot be packed: {error}") from error
-
-        version = implementation.format_version()
-        suffix = {"xz": "tar.xz", "zstd": "tar.zst"}[compression]
-        if version is None:
-            path = os.path.join(self.scratch, f"{name}-{implementation.label}.{suffix}")
-            if not os.path.exists(path):
-                make(path)
-            return path
-        path = self.cached(f"{name}-{version}.{suffix}", make)
-        os.utime(path)
-        self._forget_versions(name, suffix)
-        return path
-
-    def _forget_versions(self, name: str, suffix: str) -> None:
-        """Remove what versions of this project have packed that nobody asks for any more."""
-        versions = glob.glob(os.path.join(self._directory, f"{name}-*.{suffix}"))
-        for path in sorted(versions, key=os.path.getmtime)[:-VERSIONS_KEPT]:
+        path = os.path.join(self._directory, f"{name}-packed{SUFFIXES[compression]}")
+        if os.path.exists(path) and not self._is_indexed(implementation, path):
             os.unlink(path)
+        return self.cached(
+            os.path.basename(path), lambda path: self._repack(implementation, archive, path)
+        )
+
+    def _repack(self, implementation: Implementation, archive: str, path: str) -> None:
+        try:
+            self.run(implementation.executable, "repack", archive, path)
+        except Failed as error:
+            raise Unavailable(f"it cannot be packed: {error}") from error
+
+    def _is_indexed(self, implementation: Implementation, path: str) -> bool:
+        """Tell whether *implementation* finds an index that it understands in the archive."""
+        described = subprocess.run(
+            [implementation.executable, "info", "--json", path],
+            capture_output=True,
+            check=False,
+        )
+        return described.returncode == 0 and bool(json.loads(described.stdout)["indexed"])
 
     def cached(self, name: str, make: Callable[[str], object]) -> str:
         """Return the path of *name* in the cache directory; *make* makes it there if need be."""
         path = os.path.join(self._directory, name)
         if not os.path.exists(path):
             print(f"making {name}", file=sys.stderr)
-            partial = os.path.join(self._directory, f"partial.{name}")
-            _remove(partial)
-            make(partial)
-            os.rename(partial, path)
+            partial = f"partial.{name}"
+            for remnant in os.listdir(self._directory):
+                if partial in remnant:
+                    _remove(os.path.join(self._directory, remnant))
+            make(os.path.join(self._directory, partial))
+            os.rename(os.path.join(self._directory, partial), path)
         return path
 
 
@@ -144,7 +166,7 @@ def _remove(path: str) -> None:
     """Remove what an interrupted run has left."""
     if os.path.isdir(path):
         shutil.rmtree(path)
-    elif os.path.exists(path):
+    else:
         os.unlink(path)
 
 

@@ -6,12 +6,12 @@ import glob
 import os
 import platform
 import shutil
+import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import Unavailable
 from benchmark.figures import Summary, summarise
-from benchmark.implementations import REPOSITORY
 from benchmark.machine import proportional_memory
 from benchmark.processes import (
     Command,
@@ -121,12 +121,16 @@ def list_packers(
         tree.srcarch,
         inputs,
     )
-    ours = os.path.join(REPOSITORY, "tools", "gen_kheaders.sh")
-    if os.path.exists(ours):
-        names = ("drop-in", "tools/gen_kheaders.sh")
-        packers += _list_script(names, ours, tree.copy("tree-drop-in"), tree.srcarch, inputs)
     for implementation in implementations:
-        packers += _list_commands(implementation, tree.copy(f"tree-{implementation.label}"), inputs)
+        label = implementation.label
+        packers += _list_commands(implementation, tree.copy(f"tree-{label}"), inputs)
+        if implementation.checkout is None:
+            continue
+        script = os.path.join(implementation.checkout, "tools", "gen_kheaders.sh")
+        if os.path.exists(script):
+            names = (f"{label}:gen_kheaders", f"{label}, tools/gen_kheaders.sh")
+            directory = tree.copy(f"tree-{label}-script")
+            packers += _list_script(names, script, directory, tree.srcarch, inputs)
     return packers
 
 
@@ -144,6 +148,7 @@ def _list_script(
         "SRCARCH": srcarch,
         "XZ": find_program("xz"),
         "CONFIG_SHELL": "/bin/sh",
+        "PYTHON3": sys.executable,
     }
     # It is run in the object tree.
     arguments = [find_program("env"), f"--chdir={directory}", "/bin/sh", script, OUTPUT]

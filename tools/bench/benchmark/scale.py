@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import FORMS, Absentee
-from benchmark.errors import Failed, Unavailable
+from benchmark.errors import BenchError, Failed, Unavailable
 from benchmark.figures import Summary, growth, summarise
 from benchmark.inputs import list_names
 from benchmark.machine import server_memory
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BUDGET = 300.0
 """Seconds for all rounds of one case."""
-SOURCES = "linux-source"
+SOURCES = "sources"
 """What the whole kernel source is called among the sizes."""
 
 
@@ -48,12 +48,14 @@ class Case(NamedTuple):
 
 
 def list_cases(
-    inputs: Inputs, implementations: Sequence[Implementation], factors: Sequence[int]
+    inputs: Inputs, implementations: Sequence[Implementation], sizes: Sequence[str]
 ) -> tuple[list[Case], list[Absentee]]:
-    """Return the archives to mount: *factors* times the reference, and the kernel's sources."""
+    """Return the archives to mount, as *sizes* has them: SOURCES, or multiples of the reference.
+
+    Those that cannot be had are named. Raises BenchError for what is no size.
+    """
     cases: list[Case] = []
     absentees: list[Absentee] = []
-    sizes = [*(f"x{factor}" for factor in sorted(factors)), SOURCES]
     for implementation in implementations:
         for form, title in FORMS.items():
             group = f"{implementation.label}:{form}"
@@ -63,7 +65,9 @@ def list_cases(
                 except (Unavailable, Failed) as error:
                     absentees.append(Absentee(f"{group}:{size}", str(error)))
                     continue
-                description = f"{implementation.label}, {_describe(form, title)}, {size}"
+                description = (
+                    f"{implementation.label}, {_describe(form, title)}, {_describe_size(size)}"
+                )
                 way = _mount(inputs, implementation, archive)
                 cases.append(Case(f"{group}:{size}", description, group, archive, way))
     return cases, absentees
@@ -71,6 +75,10 @@ def list_cases(
 
 def _describe(form: str, title: str) -> str:
     return "one-block .tar.xz" if form == "kernel-xz" else title
+
+
+def _describe_size(size: str) -> str:
+    return "linux-source" if size == SOURCES else f"x{size}"
 
 
 def _mount(inputs: Inputs, implementation: Implementation, archive: str) -> Mount:
@@ -84,19 +92,20 @@ def _mount(inputs: Inputs, implementation: Implementation, archive: str) -> Moun
 
 
 def _find_archive(inputs: Inputs, implementation: Implementation, form: str, size: str) -> str:
-    """Return the path of an archive; *size* is ``x4`` or so, or SOURCES. Raises Unavailable."""
+    """Return the path of an archive. Raises Unavailable, and BenchError for what is no size."""
     if size == SOURCES:
         plain = _find_sources()
-    elif size == "x1":
+    elif size == "1":
         plain = inputs.kernel_xz()
-    else:
-        copies = int(size.removeprefix("x"))
+    elif size.isdecimal() and int(size):
         plain = inputs.cached(
-            f"{size}.tar.xz", lambda path: write_copies(inputs.tree, copies, path)
+            f"x{size}.tar.xz", lambda path: write_copies(inputs.tree, int(size), path)
         )
+    else:
+        raise BenchError(f"{size}: is no size; give multiples of the archive, or {SOURCES}")
     if form == "kernel-xz":
         return plain
-    return inputs.repacked(implementation, plain, size, form)
+    return inputs.repacked(implementation, plain, f"x{size}", form)
 
 
 def _find_sources() -> str:

@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     chart: str | None
     idle: float
     kernel_tree: str | None
-    factors: list[int]
+    sizes: list[str]
 
 
 class Bench(NamedTuple):
@@ -122,7 +122,7 @@ def measure_pack(bench: Bench) -> list[dict[str, Any]]:
 
 def measure_scale(bench: Bench) -> list[dict[str, Any]]:
     """Mount ever larger archives."""
-    cases, absentees = scale.list_cases(bench.inputs, bench.implementations, bench.settings.factors)
+    cases, absentees = scale.list_cases(bench.inputs, bench.implementations, bench.settings.sizes)
     rounds = min(bench.settings.rounds, SCALE_ROUNDS)
     outcomes, failures = scale.measure_cases(cases, rounds)
     figures = scale.summarise_cases(outcomes)
