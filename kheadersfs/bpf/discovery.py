@@ -22,6 +22,10 @@ from kheadersfs.bpf.cache import ArchiveCache, HeaderTree
 from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, Kernel
 from kheadersfs.errors import ArchiveUnavailable, reason
 
+_SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
+RUNNING_KERNEL_ARCHIVE = "/" + _SYSFS_ARCHIVE
+"""What the running kernel itself provides, and so never another kernel's headers."""
+
 # Fastest to decode first.
 ARCHIVE_SUFFIXES = tuple(
     f".{container}{compression}"
@@ -70,7 +74,7 @@ def find_archive(
 
 def _from_running_kernel(root: str, modprobe: str, tried: list[str]) -> FoundArchive | None:
     """Return the archive that the kernel itself provides, loading its module if it has one."""
-    path = os.path.join(root, "sys/kernel/kheaders.tar.xz")
+    path = os.path.join(root, _SYSFS_ARCHIVE)
     module = os.path.join(root, "sys/module/kheaders")
     for _ in range(_MODULE_ATTEMPTS):
         loaded_here = False

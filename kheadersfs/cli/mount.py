@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.archive.opening import open_archive
+from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created, has_headers
 from kheadersfs.cli.arguments import Parser, seconds
-from kheadersfs.cli.options import parse_mount_options
+from kheadersfs.cli.options import MountOptions, parse_mount_options
 from kheadersfs.fuse import mounting, starting
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+
+    from kheadersfs.archive.opening import Archive
+
+RUNNING_KERNELS = "none"
+"""The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
 
 
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
-    arguments = Parser("mount", "Mount the headers in ARCHIVE at MOUNTPOINT, read-only.")
+    arguments = Parser(
+        "mount",
+        "Mount the headers in ARCHIVE at MOUNTPOINT, read-only. Without ARCHIVE, or with the word "
+        "none, these are the running kernel's, wherever this machine has them. Without MOUNTPOINT "
+        "they go to /lib/modules/RELEASE/build, where bcc and bpftrace look, unless headers are "
+        "there already, and every user may read them.",
+    )
     arguments.add_argument(
         "-o",
         dest="options",
@@ -25,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="OPTS",
         help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
         "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
-        "64M); what fstab adds is accepted",
+        "64M), and idle_timeout=S, prefetch, strict, any_release, log=FILE and btf=FILE like the "
+        "options below; what fstab adds is accepted",
     )
     arguments.add_argument(
         "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"
@@ -44,9 +58,20 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="refuse an archive with unsafe members instead of leaving these out",
     )
+    arguments.add_argument(
+        "--any-release",
+        action="store_true",
+        help="without MOUNTPOINT: mount the headers of another kernel than the running one too",
+    )
+    arguments.add_argument(
+        "--btf",
+        metavar="FILE",
+        help="make include/vmlinux.h of the types in FILE, BTF or a vmlinux with it; by default of "
+        "the running kernel's, for its own headers only",
+    )
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
-    arguments.add_argument("archive", metavar="ARCHIVE")
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT")
+    arguments.add_argument("archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS)
+    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
     return arguments
 
 
@@ -54,25 +79,90 @@ def run(arguments: list[str]) -> int:
     """Mount, and return when files can be read; in the foreground, when it is over."""
     values = parser().parse_args(arguments)
     options = parse_mount_options(values.options)
-    log = starting.STANDARD_ERROR if values.foreground else starting.SYSTEM_LOG
-    if values.log is not None:
-        log = starting.open_output(values.log, append=True)
-    serve_options = starting.ServeOptions(
-        owner=(options.uid, options.gid),
-        budget=options.cache,
-        idle_timeout=values.idle_timeout,
-        prefetch=values.prefetch,
-        strict=values.strict,
-        log=log,
+    options = options._replace(
+        idle_timeout=options.idle_timeout if values.idle_timeout is None else values.idle_timeout,
+        prefetch=options.prefetch or values.prefetch,
+        strict=options.strict or values.strict,
+        any_release=options.any_release or values.any_release,
+        log=values.log or options.log,
+        btf=values.btf or options.btf,
     )
     starting.require_pyfuse3()
-    archive = open_archive(values.archive)
-    if values.strict:
-        starting.check_safety(archive, options.cache)
-    mountpoint = mounting.prepare_mountpoint(values.mountpoint, options.nonempty)
-    source = os.path.abspath(values.archive)
-    device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
-    if values.foreground:
-        starting.serve(archive, lambda: device, mountpoint, serve_options)
-    starting.fork_server(lambda: starting.serve(archive, lambda: device, mountpoint, serve_options))
+    if values.mountpoint is None:
+        _mount_at_default_place(values.archive, options, values.foreground)
+    else:
+        archive = _open(values.archive)
+        serve = _mount(archive, values.archive, values.mountpoint, options, values.foreground)
+        _start(serve, values.foreground)
     return 0
+
+
+def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
+    """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
+    from kheadersfs.cli.defaults import prepared_place
+
+    place = default_mountpoint(os.uname().release)
+    if has_headers(place):
+        print(f"{place}: has kernel headers already; nothing was changed")
+        return
+    if os.geteuid() == 0:
+        options = options._replace(allow_other=True)  # compilers of all users look there
+    with prepared_place(place):
+        archive = _open(name)
+        serve = _mount(archive, name, place, options._replace(nonempty=True), foreground)
+    print(f"{place}: has the headers of {archive.source.name} now", flush=True)
+    _start(serve, foreground)
+
+
+def _open(name: str) -> Archive:
+    if name != RUNNING_KERNELS:
+        return open_archive(name)
+    from kheadersfs.cli.defaults import open_running_kernels
+
+    return open_running_kernels()
+
+
+def _mount(
+    archive: Archive, name: str, directory: str, options: MountOptions, foreground: bool
+) -> Callable[[], NoReturn]:
+    """Mount *archive*, which the user calls *name*. Returns the function that serves it."""
+    serve_options = _serve_options(options, foreground)
+    if options.strict:
+        starting.check_safety(archive, options.cache)
+    mountpoint = mounting.prepare_mountpoint(directory, options.nonempty)
+    default = os.path.realpath(default_mountpoint(os.uname().release))
+    if mountpoint == default and not options.any_release:
+        from kheadersfs.cli.defaults import require_running_kernels
+
+        require_running_kernels(archive, options.cache)
+    directories = directories_created(mountpoint)
+    source = name if name == RUNNING_KERNELS else os.path.abspath(name)
+    device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
+    return lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories)
+
+
+def _start(serve: Callable[[], NoReturn], foreground: bool) -> None:
+    if foreground:
+        serve()
+    starting.fork_server(serve)
+
+
+def _serve_options(options: MountOptions, foreground: bool) -> starting.ServeOptions:
+    """Return how to serve, with the files opened that *options* name."""
+    log = starting.STANDARD_ERROR if foreground else starting.SYSTEM_LOG
+    if options.log is not None:
+        log = starting.open_output(options.log, append=True)
+    btf = None
+    if options.btf is not None:
+        from kheadersfs.bpf.btf import open_btf
+
+        btf = open_btf(options.btf)
+    return starting.ServeOptions(
+        owner=(options.uid, options.gid),
+        budget=options.cache,
+        idle_timeout=options.idle_timeout,
+        prefetch=options.prefetch,
+        strict=options.strict,
+        log=log,
+        btf=btf,
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from kheadersfs.cli.arguments import seconds
 from kheadersfs.errors import UsageError
+from kheadersfs.limits import Limits
 from kheadersfs.store import DEFAULT_BUDGET
 
 # What mount(8), systemd and fstab pass along and what holds here anyway.
@@ -19,13 +22,24 @@ _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class MountOptions(NamedTuple):
-    """What ``-o`` can say. ``uid`` and ``gid`` own everything; ``cache`` is in bytes."""
+    """What ``-o`` can say, and options of the mount command that mean the same.
+
+    ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
+    never. ``log`` and ``btf`` are paths. ``any_release`` is for the default place: headers of
+    another kernel may be mounted there.
+    """
 
     allow_other: bool = False
     nonempty: bool = False
     uid: int = 0
     gid: int = 0
     cache: int = DEFAULT_BUDGET
+    idle_timeout: float | None = None
+    prefetch: bool = False
+    strict: bool = False
+    any_release: bool = False
+    log: str | None = None
+    btf: str | None = None
 
 
 def parse_mount_options(lists: list[str]) -> MountOptions:
@@ -33,30 +47,37 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
 
     Raises UsageError for an option that is unknown or has a wrong value.
     """
-    options = MountOptions()
+    settings: dict[str, Any] = {}
     for option in ",".join(lists).split(","):
-        name, _, value = option.partition("=")
-        if name == "allow_other":
-            options = options._replace(allow_other=True)
-        elif name == "nonempty":
-            options = options._replace(nonempty=True)
-        elif name == "uid":
-            options = options._replace(uid=_number(option, value))
-        elif name == "gid":
-            options = options._replace(gid=_number(option, value))
-        elif name == "cache":
-            options = options._replace(cache=parse_size(f"-o {option}", value))
+        name, separator, value = option.partition("=")
+        if name in _VALUES:
+            settings[name] = _VALUES[name](f"-o {option}", value)
+        elif name in _FLAGS and not separator:
+            settings[name] = True
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(("x-", "comment")):
             raise UsageError(f"-o {option}: no such option; kheadersfs mount --help lists them")
-    return options
+    return MountOptions(**settings)
 
 
 def _number(option: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or int(value) >= 1 << 32:
-        raise UsageError(f"-o {option}: give a number, as in uid=1000")
+        raise UsageError(f"{option}: give a number, as in uid=1000")
     return int(value)
+
+
+def _seconds(option: str, value: str) -> float:
+    try:
+        return seconds(value)
+    except ValueError:
+        raise UsageError(f"{option}: give seconds, as in idle_timeout=60") from None
+
+
+def _path(option: str, value: str) -> str:
+    if not value:
+        raise UsageError(f"{option}: give the path of a file")
+    return value
 
 
 def parse_size(option: str, value: str) -> int:
@@ -69,3 +90,31 @@ def parse_size(option: str, value: str) -> int:
     if not digits.isascii() or not digits.isdigit():
         raise UsageError(f"{option}: give a size, as in 64M")
     return int(digits) * factor
+
+
+_FLAGS = frozenset(("allow_other", "nonempty", "prefetch", "strict", "any_release"))
+_VALUES: dict[str, Callable[[str, str], object]] = {
+    "uid": _number,
+    "gid": _number,
+    "cache": parse_size,
+    "idle_timeout": _seconds,
+    "log": _path,
+    "btf": _path,
+}
+
+
+def parse_limits(settings: list[str]) -> Limits:
+    """Return the limits with those changed that *settings* name, each as NAME=NUMBER.
+
+    Raises UsageError.
+    """
+    limits = Limits()
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in limits._fields:
+            raise UsageError(
+                f"--limit {setting}: there are the limits {', '.join(limits._fields)}; "
+                "give one as NAME=NUMBER"
+            )
+        limits = limits._replace(**{name: parse_size(f"--limit {setting}", value)})
+    return limits

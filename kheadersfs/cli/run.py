@@ -16,13 +16,13 @@ def parser() -> argparse.ArgumentParser:
     arguments = Parser(
         "run",
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
-        "bpftrace find them there too. Returns COMMAND's exit status; afterwards nothing is left.",
+        "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
+        "this machine has them. Returns COMMAND's exit status; afterwards nothing is left.",
     )
     arguments.add_argument(
         "--archive",
         dest="archives",
         action="append",
-        required=True,
         metavar="ARCHIVE",
         help="with --each it may be given several times",
     )
@@ -37,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
         default=os.cpu_count() or 1,
         metavar="N",
         help="how many to run at the same time with --each; by default one per processor",
+    )
+    arguments.add_argument(
+        "--btf",
+        metavar="FILE",
+        help="make include/vmlinux.h of the types in FILE, BTF or a vmlinux with it; by default of "
+        "the running kernel's, for its own headers only",
     )
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
     arguments.add_argument(
@@ -55,21 +61,37 @@ def run(arguments: list[str]) -> int:
     command = values.command[1:] if values.command[:1] == ["--"] else values.command
     if not command:
         command_parser.error("COMMAND is missing")
-    if len(values.archives) > 1 and not values.each:
+    if values.archives is None and values.each:
+        command_parser.error("--each needs --archive")
+    if values.archives is not None and len(values.archives) > 1 and not values.each:
         command_parser.error("several archives need --each")
-    if values.each and values.record is not None:
-        command_parser.error("--record works for one archive, not with --each")
-    log, record = starting.SYSTEM_LOG, None
-    if values.log is not None:
-        log = starting.open_output(values.log, append=True)
-    if values.record is not None:
-        record = starting.open_output(values.record)
-    options = starting.ServeOptions(prefetch=True, log=log, record=record)
+    for option, value in (("--record", values.record), ("--btf", values.btf)):
+        if values.each and value is not None:
+            command_parser.error(f"{option} is for one kernel, not for --each")
+    options = _serve_options(values.log, values.record, values.btf)
     starting.require_pyfuse3()
     what = running.Run(command, lambda directory: {**os.environ, **environment(directory)})
     if values.each:
         return _run_each(values.archives, what, values.jobs, options)
-    return running.run_command(open_archive(values.archives[0]), what, options)
+    if values.archives is not None:
+        return running.run_command(open_archive(values.archives[0]), what, options)
+    from kheadersfs.cli.defaults import open_running_kernels
+
+    return running.run_command(open_running_kernels(), what, options)
+
+
+def _serve_options(log: str | None, record: str | None, btf: str | None) -> starting.ServeOptions:
+    """Return how to serve, with the files opened that are named."""
+    options = starting.ServeOptions(prefetch=True)
+    if log is not None:
+        options = options._replace(log=starting.open_output(log, append=True))
+    if record is not None:
+        options = options._replace(record=starting.open_output(record))
+    if btf is not None:
+        from kheadersfs.bpf.btf import open_btf
+
+        options = options._replace(btf=open_btf(btf))
+    return options
 
 
 def _run_each(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from kheadersfs.bpf.mountpoint import default_mountpoint, restore
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.fuse import mounting, serving
 
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser(
-        "umount", "Unmount MOUNTPOINT. Returns when the server is gone, and its memory with it."
+        "umount",
+        "Unmount MOUNTPOINT, by default the place where mount puts the running kernel's headers. "
+        "Returns when the server is gone, and its memory with it, and directories that were made "
+        "for the mount.",
     )
     arguments.add_argument(
         "-l",
@@ -22,19 +27,26 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="detach it now even if it is in use; what is open stays readable until closed",
     )
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT")
+    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Unmount, then wait for the server to end unless files are still open."""
     values = parser().parse_args(arguments)
-    mountpoint = mounting.require_mount(mounting.real_path(values.mountpoint))
+    place = values.mountpoint
+    if place is None:
+        place = default_mountpoint(os.uname().release)
+    mountpoint = mounting.real_path(place)
+    if mounting.find_mount(mountpoint) is None and restore(mountpoint):
+        return 0  # a power failure left the directories and nothing else
+    mounting.require_mount(mountpoint)
     if mounting.is_dead(mountpoint):
         mounting.unmount(mountpoint, detach=True)
-        return 0
-    server = serving.find_server(mountpoint)
-    mounting.unmount(mountpoint, detach=values.lazy)
-    if server is not None and not values.lazy:
-        server.wait()
+    else:
+        server = serving.find_server(mountpoint)
+        mounting.unmount(mountpoint, detach=values.lazy)
+        if server is not None and not values.lazy:
+            server.wait()
+    restore(mountpoint)
     return 0

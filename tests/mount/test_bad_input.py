@@ -193,7 +193,6 @@ USAGE = (
     ("mount", "--idle-timeout", "soon", "ARCHIVE", "MOUNTPOINT"),
     ("mount", "--idle-timeout", "-1", "ARCHIVE", "MOUNTPOINT"),
     ("mount", "ARCHIVE", "MOUNTPOINT", "more"),
-    ("umount",),
     ("ls",),
     ("cat", "ARCHIVE"),
     ("verify",),

@@ -1,0 +1,82 @@
+"""What commands do without ARCHIVE and MOUNTPOINT.
+
+The archive is then the running kernel's, and the mountpoint is where bcc and bpftrace look.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kheadersfs.api import HeaderArchive
+from kheadersfs.archive.opening import Archive, open_archive
+from kheadersfs.archive.source import BytesSource
+from kheadersfs.bpf.cache import ArchiveCache, HeaderTree, default_cache_directory
+from kheadersfs.bpf.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
+from kheadersfs.bpf.kernel import require_same_kernel, running_kernel
+from kheadersfs.bpf.mountpoint import prepare, restore
+from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.reading import read_confined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PACKED_SUFFIX = ".tar.zst"  # it is read at every mount, and kept on this machine only
+
+
+def open_running_kernels() -> Archive:
+    """Open the archive of the running kernel's headers, wherever this machine has them.
+
+    Raises ArchiveUnavailable, naming every place that was tried, if it has none.
+    """
+    directory = default_cache_directory(os.environ)
+    found = find_archive(running_kernel(), ArchiveCache(directory, _PACKED_SUFFIX, _pack))
+    if found.content is None:
+        return open_archive(found.path)
+    return Archive(BytesSource(found.content, found.path))
+
+
+def require_running_kernels(archive: Archive, budget: int) -> None:
+    """Raise RefusedArchive unless the headers in *archive* are those of the running kernel.
+
+    *budget* is how many bytes of decoded content may be held to find out.
+    """
+    name = archive.source.name
+    if name == RUNNING_KERNEL_ARCHIVE:
+        return
+    kernel = running_kernel()
+    headers = HeaderArchive(archive, budget)
+    read_confined(
+        [headers],
+        lambda: require_same_kernel(name, headers.release, headers.arch, kernel),
+        budget,
+    )
+
+
+@contextmanager
+def prepared_place(place: str) -> Iterator[None]:
+    """Make *place* a directory to mount on; what goes wrong after that makes it undone."""
+    prepare(place)
+    try:
+        yield
+    except BaseException:
+        restore(place)
+        raise
+
+
+def _pack(tree: HeaderTree, path: str) -> None:
+    """Write the headers of *tree* to *path*. See ArchiveCache."""
+    from kheadersfs.pack.comments import COMMENT_FILTERS
+    from kheadersfs.pack.packing import Settings, pack
+    from kheadersfs.pack.selection import select
+    from kheadersfs.pack.times import DEFAULT_TIME
+    from kheadersfs.pack.trees import find_kernel_tree
+    from kheadersfs.pack.writing import Description, Form
+
+    kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
+    description = Description(kernel.release, kernel.srcarch)
+    settings = Settings(Form("tar", "zstd"), COMMENT_FILTERS["strip"], [], DEFAULT_TIME)
+    with progress_bar("pack", "B") as progress:
+        pack(partial(select, kernel), description, path, settings, progress)
