@@ -55,7 +55,7 @@ def _quoted(quote: bytes) -> bytes:
     return quote + plain + rb"(?:" + escape + plain + rb")*" + quote + rb"?+"
 
 
-_HEADER_NAME = rb"#" + _BLANK + rb"include[^\n]*+<[^>\n]*+>"
+_HEADER_NAME = rb"#" + _BLANK + rb"include(?:_next)?" + _BLANK + rb"<[^>\n]*+>?+"
 
 #: Comments (the only alternative with a group), and whatever may hold what only looks like one.
 _TOKEN = re.compile(

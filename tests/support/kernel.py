@@ -86,7 +86,7 @@ def run_script(script: Path, objtree: Path, srctree: str, **variables: str) -> s
 
     Returns what it prints. The archive is ARCHIVE in *objtree*.
     """
-    environment = {**os.environ, "srctree": srctree, "SRCARCH": "x86", "XZ": "xz -1", **variables}
+    environment = {**os.environ, "srctree": srctree, "SRCARCH": "x86", "XZ": "xz", **variables}
     if srctree != ".":
         environment["building_out_of_srctree"] = "1"
     done = subprocess.run(

@@ -1,0 +1,187 @@
+"""Finding the two trees of a kernel, its architecture and its release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kheadersfs.errors import UsageError
+from kheadersfs.pack import trees
+from kheadersfs.pack.trees import KernelTree, find_kernel_tree, find_srcarch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.pack.conftest import SmallTree
+
+GENERATED = ("arch/x86/include/generated", "include/generated")
+
+
+def split(tree: Path, objtree: Path) -> None:
+    """Move what is generated in *tree* to *objtree*."""
+    for directory in GENERATED:
+        (objtree / directory).parent.mkdir(parents=True)
+        (tree / directory).rename(objtree / directory)
+
+
+def test_an_in_tree_build_is_both_trees(small_tree: SmallTree) -> None:
+    tree = str(small_tree())
+    assert find_kernel_tree(tree, None, None) == KernelTree(tree, tree, "x86", "6.1.7-test", False)
+
+
+def test_the_current_directory_is_taken_when_it_is_a_kernel_tree(
+    small_tree: SmallTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_tree())
+    assert find_kernel_tree(None, None, None)[:2] == (".", ".")
+
+
+def test_elsewhere_it_is_the_running_kernel(
+    small_tree: SmallTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "MODULES_DIRECTORY", str(tmp_path))
+    release = trees.os.uname().release
+    (tmp_path / release).mkdir()
+    (tmp_path / release / "build").symlink_to(small_tree())
+    monkeypatch.chdir(tmp_path)
+    build = str(tmp_path / release / "build")
+    assert find_kernel_tree(None, None, None)[:2] == (build, build)
+
+
+def test_an_object_tree_leads_to_its_sources_by_its_link(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    tree, objtree = small_tree(), tmp_path / "objtree"
+    split(tree, objtree)
+    (objtree / "source").symlink_to(tree)
+    found = find_kernel_tree(None, str(objtree), None)
+    assert found[:2] == (str(objtree / "source"), str(objtree))
+
+
+@pytest.mark.parametrize("named", ["{tree}", "../linux"])
+def test_an_object_tree_leads_to_its_sources_by_its_makefile(
+    small_tree: SmallTree, tmp_path: Path, named: str
+) -> None:
+    tree, objtree = small_tree(), tmp_path / "linux-headers-6.1.0-amd64"
+    split(tree, objtree)
+    (objtree / "Makefile").write_text(f"include {named.format(tree=tree)}/Makefile\n")
+    srctree, *_ = find_kernel_tree(None, str(objtree), None)
+    assert (tmp_path / srctree).samefile(tree)
+
+
+def test_a_distributions_two_packages_are_found_through_their_modules_directory(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    common, objtree, modules = small_tree("common"), tmp_path / "amd64", tmp_path / "modules/6.1"
+    split(common, objtree)
+    modules.mkdir(parents=True)
+    (modules / "build").symlink_to(objtree)
+    (modules / "source").symlink_to(common)
+    found = str(modules / "source"), str(modules / "build")
+    assert find_kernel_tree(str(modules), None, None)[:2] == found
+    assert find_kernel_tree(None, str(modules), None)[:2] == found
+    assert find_kernel_tree(None, str(modules / "build"), None)[:2] == found
+    assert find_kernel_tree(str(modules), str(modules), None)[:2] == found
+    assert find_kernel_tree(str(common), str(objtree), None)[:2] == (str(common), str(objtree))
+
+
+def test_sources_that_an_object_tree_names_must_be_there(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    tree, objtree = small_tree(), tmp_path / "objtree"
+    split(tree, objtree)
+    (objtree / "Makefile").write_text("include /nowhere/linux/Makefile\n")
+    with pytest.raises(UsageError, match=r"/nowhere/linux, which is not there; .* --srctree"):
+        find_kernel_tree(None, str(objtree), None)
+
+
+def test_what_is_no_kernel_tree_is_refused(tmp_path: Path, small_tree: SmallTree) -> None:
+    tree = str(small_tree())
+    nothing = str(tmp_path / "nothing")
+    for srctree, objtree in ((str(tmp_path), None), (None, nothing), (str(tmp_path), tree)):
+        with pytest.raises(UsageError, match="is not a kernel"):
+            find_kernel_tree(srctree, objtree, None)
+    for srctree, objtree in ((nothing, tree), (tree, nothing)):
+        with pytest.raises(UsageError, match="is not a directory"):
+            find_kernel_tree(srctree, objtree, None)
+
+
+def test_a_tree_that_is_not_configured_or_not_prepared_is_refused(small_tree: SmallTree) -> None:
+    tree = small_tree()
+    (tree / "include/generated/utsrelease.h").unlink()
+    with pytest.raises(UsageError, match="run make prepare"):
+        find_kernel_tree(str(tree), None, None)
+    (tree / "include/generated/autoconf.h").unlink()
+    with pytest.raises(UsageError, match=r"is not configured .* make defconfig"):
+        find_kernel_tree(str(tree), None, None)
+
+
+@pytest.mark.parametrize(
+    ("arch", "srcarch"),
+    [
+        ("x86", "x86"),
+        ("x86_64", "x86"),
+        ("i386", "x86"),
+        ("i686", "x86"),
+        ("arm64", "arm64"),
+        ("aarch64", "arm64"),
+    ],
+)
+def test_an_architecture_may_be_named_as_the_kernel_or_uname_does(
+    small_tree: SmallTree, arch: str, srcarch: str
+) -> None:
+    assert find_kernel_tree(str(small_tree()), None, arch).srcarch == srcarch
+
+
+@pytest.mark.parametrize(
+    ("arch", "srcarch"),
+    [
+        ("armv7l", "arm"),
+        ("riscv64", "riscv"),
+        ("ppc64le", "powerpc"),
+        ("s390x", "s390"),
+        ("mips64", "mips"),
+        ("loongarch64", "loongarch"),
+        ("sparc64", "sparc"),
+        ("parisc64", "parisc"),
+        ("um", "um"),
+    ],
+)
+def test_every_architecture_of_the_kernel_can_be_named(
+    tmp_path: Path, arch: str, srcarch: str
+) -> None:
+    (tmp_path / "arch" / srcarch / "include").mkdir(parents=True)
+    assert find_srcarch(str(tmp_path), arch) == srcarch
+
+
+@pytest.mark.parametrize("arch", ["vax", "", "../arch/x86", "/"])
+def test_an_unknown_architecture_is_refused_with_those_there_are(
+    small_tree: SmallTree, arch: str
+) -> None:
+    with pytest.raises(UsageError, match="name one of arm64, x86"):
+        find_srcarch(str(small_tree()), arch)
+
+
+def test_the_architecture_is_the_configured_one(small_tree: SmallTree) -> None:
+    heading = (
+        "/*\n * Automatically generated file\n * Linux/arm64 6.1.7 Kernel Configuration\n */\n"
+    )
+    tree = small_tree(files={"include/generated/autoconf.h": heading})
+    assert find_kernel_tree(str(tree), None, None).srcarch == "arm64"
+    (tree / "include/generated/autoconf.h").write_text("#define CONFIG_X86 1\n")
+    with pytest.raises(UsageError, match="name it with --arch"):
+        find_kernel_tree(str(tree), None, None)
+
+
+def test_kernels_that_list_their_headers_are_told_by_makefile_or_version(
+    small_tree: SmallTree,
+) -> None:
+    old, new = small_tree("old", version="6.16.12"), small_tree("new", version="6.17.0")
+    assert not find_kernel_tree(str(old), None, None).lists
+    assert find_kernel_tree(str(new), None, None).lists
+    for tree, text in ((old, "$(obj)/kheaders-srclist: FORCE\n"), (new, "obj-y = fork.o\n")):
+        (tree / "kernel").mkdir()
+        (tree / "kernel/Makefile").write_text(text)
+    assert find_kernel_tree(str(old), None, None).lists
+    assert not find_kernel_tree(str(new), None, None).lists
