@@ -14,7 +14,7 @@ from benchmark.implementations import REPOSITORY, find_implementation
 from benchmark.inputs import Inputs, find_archive, list_names
 from benchmark.isolation import run_isolated
 from benchmark.report import describe_machine, print_absentees, write_json
-from benchmark.subjects import SUBJECTS, Bench, Settings
+from benchmark.subjects import SELF_SUFFICIENT, SUBJECTS, Bench, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,6 +152,8 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
         print("\n".join(f"{candidate.key:32}{candidate.title}" for candidate in candidates))
         return 0
     inputs.extract_tree()
+    if SELF_SUFFICIENT.issuperset(arguments.subjects):
+        candidates = []
     contenders, absentees = prepare(candidates, arguments.only, arguments.skip)
     print_absentees(absentees)
     bench = Bench(

@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import signal
+import sys
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,8 +33,12 @@ class Command(NamedTuple):
 
 
 def find_program(name: str) -> str:
-    """Return the absolute path of the program *name*. Raises Unavailable."""
-    path = shutil.which(name)
+    """Return the absolute path of the program *name*. Raises Unavailable.
+
+    It is also looked for where this Python's own packages have their programs.
+    """
+    own = os.path.dirname(sys.executable)
+    path = shutil.which(name) or shutil.which(name, path=own)
     if path is None:
         raise Unavailable(f"{name} is not installed")
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import random
+import signal
 import struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 17
 """What one read(2) asks for, as cat(1) does."""
+PATIENCE = 60
+"""Seconds that reading everything may take."""
 _RECORD = struct.Struct("<dd")  # seconds that one file took, and when it was done
 
 
@@ -90,7 +93,7 @@ def read_in_parallel(paths: Sequence[str], readers: int) -> ReadSample:
         statuses = [os.waitpid(pid, 0)[1] for pid in pids]
         wall = perf_counter() - began
         if any(statuses):
-            raise Failed(f"{sum(map(bool, statuses))} of {readers} readers could not read a file")
+            raise Failed(_describe_failure([os.waitstatus_to_exitcode(each) for each in statuses]))
         results = list(_RECORD.iter_unpack(records[:]))
     latencies = sorted(latency for latency, _ in results)
     ends = [
@@ -100,6 +103,13 @@ def read_in_parallel(paths: Sequence[str], readers: int) -> ReadSample:
     return ReadSample(
         wall, latencies[-1], percentile(latencies, 0.99), (min(ends) - began) / (max(ends) - began)
     )
+
+
+def _describe_failure(codes: Sequence[int]) -> str:
+    failed = sum(map(bool, codes))
+    if -signal.SIGALRM in codes:
+        return f"{failed} of {len(codes)} readers were not done after {PATIENCE} s"
+    return f"{failed} of {len(codes)} readers could not read a file"
 
 
 def _positions(shares: Sequence[Sequence[str]]) -> list[tuple[int, Sequence[str]]]:
@@ -117,6 +127,7 @@ def _run_reader(paths: Sequence[str], records: mmap.mmap, position: int, waiting
     status = 1
     try:
         os.read(waiting, 1)
+        signal.alarm(PATIENCE)
         for path in paths:
             began = perf_counter()
             _read_file(path)

@@ -192,28 +192,36 @@ def _measure(case: Case, generator: random.Random) -> ScaleSample:
 
 
 class ScaleFigures(NamedTuple):
-    """One case's figures; ``per_name`` is bytes of memory for each name more than the smallest."""
+    """One case's figures.
+
+    ``per_name`` and ``per_byte`` are bytes of memory for each name, and for each byte of archive,
+    that the smallest of its group does not have.
+    """
 
     case: Case
     archive_size: int
     parts: dict[str, Summary]
     per_name: float | None
+    per_byte: float | None
 
 
 def summarise_cases(outcomes: Sequence[Outcome[Case, ScaleSample]]) -> list[ScaleFigures]:
     """Return the figures of all *outcomes*, each compared with the first of its group."""
     figures: list[ScaleFigures] = []
-    smallest: dict[str, dict[str, Summary]] = {}
+    smallest: dict[str, ScaleFigures] = {}
     for case, samples in outcomes:
         parts = {
             name: summarise([getattr(sample, name) for sample in samples])
             for name in ScaleSample._fields
         }
-        first = smallest.setdefault(case.group, parts)
-        more = parts["names"].median - first["names"].median
-        memory = parts["listing_peak"].median - first["listing_peak"].median
-        size = os.stat(case.archive).st_size
-        figures.append(ScaleFigures(case, size, parts, memory / more if more > 0 else None))
+        row = ScaleFigures(case, os.stat(case.archive).st_size, parts, None, None)
+        first = smallest.setdefault(case.group, row)
+        names = parts["names"].median - first.parts["names"].median
+        memory = parts["listing_peak"].median - first.parts["listing_peak"].median
+        if names > 0:
+            per_byte = memory / (row.archive_size - first.archive_size)
+            row = row._replace(per_name=memory / names, per_byte=per_byte)
+        figures.append(row)
     return figures
 
 
@@ -235,13 +243,14 @@ def print_cases(figures: Sequence[ScaleFigures]) -> None:
             cells.append(show(value.scaled(factor), form))
             cells.append(growth(first.parts[name].median, value.median))
         cells.append("-" if row.per_name is None else f"{row.per_name:.0f}")
+        cells.append("-" if row.per_byte is None else f"{row.per_byte:.2f}")
         rows.append(cells)
     print_table(
         "scale: mount, one random file of a new mount, list all of a new mount; "
         "xN: against the smallest",
         [
             *("", "names", "MB", "mount ms", "", "one file ms", "", "list all ms", ""),
-            *("peak MB, file", "", "list", "", "bytes/name"),
+            *("peak MB, file", "", "list", "", "B/name", "B/archive B"),
         ],
         rows,
     )
@@ -255,6 +264,7 @@ def describe_cases(figures: Sequence[ScaleFigures]) -> list[dict[str, Any]]:
             "title": row.case.title,
             "archive_size": row.archive_size,
             "bytes_per_name": row.per_name,
+            "bytes_per_archive_byte": row.per_byte,
             "parts": {name: part._asdict() for name, part in row.parts.items()},
         }
         for row in figures

@@ -131,6 +131,8 @@ def measure_scale(bench: Bench) -> list[dict[str, Any]]:
     return scale.describe_cases(figures)
 
 
+SELF_SUFFICIENT = frozenset(("pack", "scale"))
+"""Subjects that do without the contenders."""
 SUBJECTS: dict[str, Callable[[Bench], list[dict[str, Any]]]] = {
     "build": measure_build,
     "stat": measure_stat,
