@@ -43,7 +43,8 @@ while read -r word; do
         gone) mine= && break ;;
     esac
 done
-ours && ! [ -e "$1" ] && $4 -- "$1"
+# To stat it would not do: the kernel may still know what the dead server said.
+ours && ! true <"$1" && $4 -- "$1"
 count=$5
 directory=$1
 [ "$count" -gt 0 ] && rm -f -- "$1/$6"
