@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +42,7 @@ def test_elsewhere_it_is_the_running_kernel(
     small_tree: SmallTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trees, "MODULES_DIRECTORY", str(tmp_path))
-    release = trees.os.uname().release
+    release = os.uname().release
     (tmp_path / release).mkdir()
     (tmp_path / release / "build").symlink_to(small_tree())
     monkeypatch.chdir(tmp_path)

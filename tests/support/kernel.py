@@ -102,8 +102,7 @@ def run_script(script: Path, objtree: Path, srctree: str, **variables: str) -> s
 
 
 def _configure(srctree: Path, objtree: Path, *variables: str) -> None:
-    jobs = f"-j{os.cpu_count()}"
-    make = ("make", "-s", "-C", srctree, jobs, *variables)
+    make: list[str | Path] = ["make", "-s", "-C", srctree, f"-j{os.cpu_count()}", *variables]
     _run(*make, CONFIGURATION)
     _run(srctree / "scripts/config", "--file", objtree / ".config", "-e", "IKHEADERS")
     _run(*make, "olddefconfig", "prepare")
