@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import site
 import subprocess
 import sys
 import sysconfig
@@ -84,10 +85,10 @@ def _export_commit(commit: str, directory: str) -> str:
 def _install(checkout: str, environment: str) -> str:
     """Make a virtual environment that runs *checkout*. Returns its console script's path."""
     venv.EnvBuilder(symlinks=True).create(environment)
-    paths = sysconfig.get_paths(vars={"base": environment, "platbase": environment})
-    dependencies = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-    with open(os.path.join(paths["purelib"], "checkout.pth"), "w") as additions:
-        additions.write("\n".join([checkout, *dependencies]) + "\n")
+    variables = {"base": environment, "platbase": environment}
+    packages = sysconfig.get_path("purelib", "venv", variables)
+    with open(os.path.join(packages, "checkout.pth"), "w") as additions:
+        additions.write("\n".join([checkout, *site.getsitepackages()]) + "\n")
     executable = os.path.join(environment, "bin", _PACKAGE)
     with open(executable, "w") as script:
         # As pip writes it.
@@ -99,9 +100,11 @@ def _install(checkout: str, environment: str) -> str:
             "    sys.exit(main())\n"
         )
     os.chmod(executable, 0o755)
-    # Compiled now, not while it is measured.
+    # Compiled now, if we may write there, not while it is measured.
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", os.path.join(checkout, _PACKAGE)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         check=False,
     )
     return executable

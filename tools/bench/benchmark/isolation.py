@@ -7,6 +7,7 @@ kernel kills every server that it started, and every mount made meanwhile goes w
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
+_PREFIX = "kheadersfs-bench-"
 
 
 def run_isolated(function: Callable[[str], int], parent: str) -> int:
@@ -37,8 +39,7 @@ def run_isolated(function: Callable[[str], int], parent: str) -> int:
     _unshare(libc, _CLONE_NEWPID | (_CLONE_NEWUSER if uid else 0))
     if uid:
         _become_root_of_namespace(uid, gid)
-    scratch = tempfile.mkdtemp(prefix="kheadersfs-bench-", dir=parent)
-    os.mkdir(os.path.join(scratch, "memory"))
+    scratch = _make_scratch(parent)
     child = os.fork()
     if child == 0:
         _enter_as_first_process(libc, scratch)
@@ -47,6 +48,32 @@ def run_isolated(function: Callable[[str], int], parent: str) -> int:
         return _await(child)
     finally:
         shutil.rmtree(scratch)
+
+
+def _make_scratch(parent: str) -> str:
+    """Make the scratch directory, and remove those of runs that were killed.
+
+    A running one holds a lock on its directory.
+    """
+    for name in os.listdir(parent):
+        if name.startswith(_PREFIX):
+            path = os.path.join(parent, name)
+            descriptor = os.open(path, os.O_RDONLY)
+            if _lock(descriptor):
+                shutil.rmtree(path)
+            os.close(descriptor)
+    scratch = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    _lock(os.open(scratch, os.O_RDONLY))  # until this process and its child end
+    os.mkdir(os.path.join(scratch, "memory"))
+    return scratch
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _become_root_of_namespace(uid: int, gid: int) -> None:
