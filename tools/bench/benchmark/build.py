@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import BASELINE, Contender, Runner
 from benchmark.errors import Failed
-from benchmark.figures import Summary, summarise
+from benchmark.figures import Summary, summarise, summarise_fields
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
@@ -90,7 +90,7 @@ class BuildFigures(NamedTuple):
     contender: Contender | Runner
     ratio: Summary
     second_ratio: Summary | None
-    parts: dict[str, Summary | None]
+    parts: dict[str, Summary]
 
 
 def summarise_builds(outcomes: Sequence[BuildOutcome]) -> list[BuildFigures]:
@@ -99,26 +99,17 @@ def summarise_builds(outcomes: Sequence[BuildOutcome]) -> list[BuildFigures]:
     unit = summarise([sample.total for sample in baseline.samples]).median
     figures = []
     for contender, samples in outcomes:
-        parts = {
-            name: _summarise_part([getattr(sample, name) for sample in samples])
-            for name in BuildSample._fields
-        }
-        total, second = parts["total"], parts["second"]
-        assert total is not None
+        parts = summarise_fields(samples)
+        second = parts.get("second")
         figures.append(
             BuildFigures(
                 contender,
-                total.scaled(1 / unit),
+                parts["total"].scaled(1 / unit),
                 None if second is None else second.scaled(1 / unit),
                 parts,
             )
         )
     return sorted(figures, key=lambda row: row.ratio.median)
-
-
-def _summarise_part(samples: list[float | None]) -> Summary | None:
-    measured = [sample for sample in samples if sample is not None]
-    return summarise(measured) if measured else None
 
 
 def print_builds(figures: Sequence[BuildFigures]) -> None:
@@ -129,7 +120,10 @@ def print_builds(figures: Sequence[BuildFigures]) -> None:
             show(row.ratio, ".2f"),
             show_spread(row.ratio, ".2f"),
             show(row.second_ratio, ".2f"),
-            *(_milliseconds(row.parts[name]) for name in ("visible", "first", "second", "away")),
+            *(
+                _milliseconds(row.parts.get(name))
+                for name in ("visible", "first", "second", "away")
+            ),
             str(row.ratio.rounds),
         ]
         for row in figures
@@ -158,7 +152,7 @@ def describe_builds(
             "family": row.contender.family,
             "ratio": row.ratio._asdict(),
             "second_ratio": row.second_ratio and row.second_ratio._asdict(),
-            "seconds": {name: part and part._asdict() for name, part in row.parts.items()},
+            "seconds": {name: part._asdict() for name, part in row.parts.items()},
             "samples": [sample._asdict() for sample in samples[row.contender.key]],
         }
         for row in figures

@@ -74,7 +74,9 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
     parser.add_argument("--json", metavar="FILE", help="write all figures there; - is stdout")
     parser.add_argument("--chart", metavar="FILE", help="build: draw them there, as .svg or .png")
     parser.add_argument(
-        "--cold", action="store_true", help="build: the archive is not in the page cache either"
+        "--cold",
+        action="store_true",
+        help="build: archives and all programs but the compiler come from the disk",
     )
     parser.add_argument(
         "--idle",

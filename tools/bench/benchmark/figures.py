@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,25 @@ def summarise(samples: Sequence[float]) -> Summary:
         return Summary(samples[0], samples[0], samples[0], 1)
     low, median, high = statistics.quantiles(samples, n=4, method="inclusive")
     return Summary(median, low, high, len(samples))
+
+
+class Sample(Protocol):
+    """A named tuple of numbers; None is a number that was not measured."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def summarise_fields(samples: Sequence[Sample]) -> dict[str, Summary]:
+    """Return the summary of each field of *samples*, at least one.
+
+    A field that was measured in some only is summarised from these, and left out if in none.
+    """
+    columns: dict[str, list[float]] = {}
+    for sample in samples:
+        for name, value in sample._asdict().items():
+            if value is not None:
+                columns.setdefault(name, []).append(value)
+    return {name: summarise(values) for name, values in columns.items()}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

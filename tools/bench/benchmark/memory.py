@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import Contender
-from benchmark.figures import Summary, summarise
+from benchmark.figures import summarise_fields
 from benchmark.machine import (
     cpu_ticks,
     measure_unreclaimable,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark.contenders import Absentee
+    from benchmark.figures import Summary
     from benchmark.inputs import Inputs
     from benchmark.workload import Workload
 
@@ -117,29 +118,15 @@ def measure_memory(
 
 
 class MemoryFigures(NamedTuple):
-    """One contender's figures, in bytes; None for what was not measured."""
+    """One contender's figures, in bytes; what was not measured is left out."""
 
     contender: Contender
-    parts: dict[str, Summary | None]
+    parts: dict[str, Summary]
 
 
 def summarise_memory(outcomes: Sequence[Outcome[Contender, MemorySample]]) -> list[MemoryFigures]:
     """Return the figures of all *outcomes*, in their order."""
-    return [
-        MemoryFigures(
-            contender,
-            {
-                name: _summarise_part([getattr(sample, name) for sample in samples])
-                for name in MemorySample._fields
-            },
-        )
-        for contender, samples in outcomes
-    ]
-
-
-def _summarise_part(samples: Sequence[int | None]) -> Summary | None:
-    measured = [sample for sample in samples if sample is not None]
-    return summarise(measured) if measured else None
+    return [MemoryFigures(contender, summarise_fields(samples)) for contender, samples in outcomes]
 
 
 def print_memory(figures: Sequence[MemoryFigures], idle: float) -> None:
@@ -148,9 +135,9 @@ def print_memory(figures: Sequence[MemoryFigures], idle: float) -> None:
     rows = [
         [
             row.contender.title,
-            *(_megabytes(row.parts[name]) for name in columns[:2]),
-            show_spread(_scaled(row.parts["built"]), ".1f"),
-            *(_megabytes(row.parts[name]) for name in (*columns[2:], "memfd", "deleted")),
+            *(_megabytes(row.parts.get(name)) for name in columns[:2]),
+            show_spread(row.parts["built"].scaled(1e-6), ".1f"),
+            *(_megabytes(row.parts.get(name)) for name in (*columns[2:], "memfd", "deleted")),
         ]
         for row in figures
     ]
@@ -165,12 +152,8 @@ def print_memory(figures: Sequence[MemoryFigures], idle: float) -> None:
     )
 
 
-def _scaled(summary: Summary | None) -> Summary | None:
-    return None if summary is None else summary.scaled(1e-6)
-
-
 def _megabytes(summary: Summary | None) -> str:
-    return show(_scaled(summary), ".1f")
+    return show(None if summary is None else summary.scaled(1e-6), ".1f")
 
 
 def describe_memory(figures: Sequence[MemoryFigures]) -> list[dict[str, Any]]:
@@ -179,7 +162,7 @@ def describe_memory(figures: Sequence[MemoryFigures]) -> list[dict[str, Any]]:
         {
             "key": row.contender.key,
             "title": row.contender.title,
-            "bytes": {name: part and part._asdict() for name, part in row.parts.items()},
+            "bytes": {name: part._asdict() for name, part in row.parts.items()},
         }
         for row in figures
     ]

@@ -10,9 +10,9 @@ import struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.contenders import Contender
+from benchmark.contenders import BASELINE, Contender
 from benchmark.errors import Failed
-from benchmark.figures import Summary, percentile, summarise
+from benchmark.figures import Summary, percentile, summarise_fields
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
@@ -147,27 +147,23 @@ def _read_file(path: str) -> None:
 
 
 class ReadFigures(NamedTuple):
-    """One contender's figures with a number of readers."""
+    """One contender's figures with a number of readers; ``ratio`` is time against the baseline."""
 
     contender: Contender
     readers: int
+    ratio: float
     parts: dict[str, Summary]
 
 
 def summarise_reads(
     outcomes: Sequence[Outcome[Contender, ReadSample]], readers: int
 ) -> list[ReadFigures]:
-    """Return the figures of all *outcomes*, fastest first."""
+    """Return the figures of all *outcomes*, one of which is the baseline's, fastest first."""
+    summaries = {contender: summarise_fields(samples) for contender, samples in outcomes}
+    unit = next(parts["wall"].median for each, parts in summaries.items() if each.key == BASELINE)
     figures = [
-        ReadFigures(
-            contender,
-            readers,
-            {
-                name: summarise([getattr(sample, name) for sample in samples])
-                for name in ReadSample._fields
-            },
-        )
-        for contender, samples in outcomes
+        ReadFigures(contender, readers, parts["wall"].median / unit, parts)
+        for contender, parts in summaries.items()
     ]
     return sorted(figures, key=lambda row: row.parts["wall"].median)
 
@@ -177,6 +173,7 @@ def print_reads(figures: Sequence[ReadFigures], readers: int, size: int) -> None
     rows = [
         [
             row.contender.title,
+            f"{row.ratio:.2f}",
             show(row.parts["wall"].scaled(1e3), ".0f"),
             show_spread(row.parts["wall"].scaled(1e3), ".0f"),
             format(size / row.parts["wall"].median / 1e6, ".0f"),
@@ -189,7 +186,17 @@ def print_reads(figures: Sequence[ReadFigures], readers: int, size: int) -> None
     ]
     print_table(
         f"read: every file once, cold, {readers} reader{'s' if readers > 1 else ''}",
-        ["", "ms", "quartiles", "MB/s", "99 % file ms", "worst ms", "first/last", "rounds"],
+        [
+            "",
+            "ratio",
+            "ms",
+            "quartiles",
+            "MB/s",
+            "99 % file ms",
+            "worst ms",
+            "first/last",
+            "rounds",
+        ],
         rows,
     )
 
@@ -201,6 +208,7 @@ def describe_reads(figures: Sequence[ReadFigures]) -> list[dict[str, Any]]:
             "key": row.contender.key,
             "title": row.contender.title,
             "readers": row.readers,
+            "ratio": row.ratio,
             "parts": {name: part._asdict() for name, part in row.parts.items()},
         }
         for row in figures

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import FORMS, Absentee
 from benchmark.errors import BenchError, Failed, Unavailable
-from benchmark.figures import Summary, growth, summarise
+from benchmark.figures import Summary, growth, summarise_fields
 from benchmark.inputs import list_names
 from benchmark.machine import server_memory
 from benchmark.processes import find_program, running
@@ -210,10 +210,7 @@ def summarise_cases(outcomes: Sequence[Outcome[Case, ScaleSample]]) -> list[Scal
     figures: list[ScaleFigures] = []
     smallest: dict[str, ScaleFigures] = {}
     for case, samples in outcomes:
-        parts = {
-            name: summarise([getattr(sample, name) for sample in samples])
-            for name in ScaleSample._fields
-        }
+        parts = summarise_fields(samples)
         row = ScaleFigures(case, os.stat(case.archive).st_size, parts, None, None)
         first = smallest.setdefault(case.group, row)
         names = parts["names"].median - first.parts["names"].median

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import BASELINE, Contender
-from benchmark.figures import Summary, percentile, summarise
+from benchmark.figures import Summary, percentile, summarise_fields
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
 from benchmark.rounds import Outcome, measure_rounds
@@ -80,16 +80,7 @@ class StatFigures(NamedTuple):
 
 def summarise_stats(outcomes: Sequence[Outcome[Contender, StatSample]]) -> list[StatFigures]:
     """Return the figures of all *outcomes*, best mean first."""
-    figures = [
-        StatFigures(
-            contender,
-            {
-                name: summarise([getattr(sample, name) for sample in samples])
-                for name in StatSample._fields
-            },
-        )
-        for contender, samples in outcomes
-    ]
+    figures = [StatFigures(contender, summarise_fields(samples)) for contender, samples in outcomes]
     return sorted(figures, key=lambda row: row.parts["mean"].median)
 
 
