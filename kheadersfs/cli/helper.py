@@ -20,7 +20,7 @@ def parser() -> Parser:
         "mount",
         "Mount the headers in ARCHIVE, or with the word none the running kernel's, at MOUNTPOINT. "
         "This is for mount(8): mount -t fuse.kheadersfs ARCHIVE MOUNTPOINT. All options of "
-        "kheadersfs mount have a name for -o.",
+        "kheadersfs mount but --foreground have a name for -o.",
     )
     arguments.prog = "mount.fuse.kheadersfs"
     arguments.add_argument("-s", action="store_true", help="leave out options that do not exist")

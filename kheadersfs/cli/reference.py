@@ -5,10 +5,11 @@ One source, so they cannot disagree. ``tools/reference`` prints them.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
-from kheadersfs.cli import COMMANDS, load
+from kheadersfs.cli import COMMANDS, helper, load
 
 if TYPE_CHECKING:
     import argparse
@@ -16,18 +17,27 @@ if TYPE_CHECKING:
 
 _OPENING = """\
 .TH KHEADERSFS 1 "" "kheadersfs {version}" "User Commands"
+.ad l
+.nh
 .SH NAME
 kheadersfs \\- kernel headers as a read\\-only file system, straight from their compressed archive
 .SH SYNOPSIS
 .B kheadersfs
 .I command
 .RI [ argument ...]
+.PP
+.B mount \\-t fuse.kheadersfs
+.I archive mountpoint
 .SH DESCRIPTION
 An archive of kernel headers (tar or cpio, plain or compressed with xz, zstd, gzip, bzip2 or lz4) is
 mounted with FUSE. What is not looked at is not decompressed, and when the file system is
 unmounted the memory is free again. Archives that
 .B kheadersfs pack
 made are ordinary ones with an index at the end, and are read block by block.
+.PP
+In a mount of the running kernel's own headers there is also
+.IR include/vmlinux.h ,
+with all the kernel's types, made from its BTF when somebody looks.
 .SH COMMANDS
 """
 
@@ -48,14 +58,43 @@ not a supported archive
 .IP 13 4
 a damaged archive
 .IP 14 4
-refused: an unsafe member, or a limit
+refused: an unsafe member, a limit, or the headers of another kernel
 .IP 15 4
 FUSE is not available
 .PP
 .B kheadersfs run
 returns the exit status of its command, and 127 or 126 if that cannot be started.
+.SH ENVIRONMENT
+.TP
+.BR KHEADERS ", " BCC_KERNEL_SOURCE ", " BPFTRACE_KERNEL_SOURCE ", " BPFTRACE_KERNEL_BUILD
+where the headers are, for the command that
+.B kheadersfs run
+starts
+.TP
+.B XDG_CACHE_HOME
+where users other than root keep packed header trees, in
+.IR kheadersfs ;
+.I \\(ti/.cache
+if it is not set
+.SH FILES
+The running kernel's headers are looked for in this order:
+.TP
+.I /sys/kernel/kheaders.tar.xz
+of a kernel with CONFIG_IKHEADERS; its module is loaded if need be, and unloaded again
+.TP
+.I /usr/lib/kheaders/RELEASE.tar.xz
+or with another ending of a supported archive
+.TP
+.I /boot/kheaders\\-RELEASE.tar.xz
+likewise
+.TP
+.IR /lib/modules/RELEASE/build ", " /usr/src/linux\\-headers\\-RELEASE ", " \\
+/usr/src/kernels/RELEASE
+header trees, packed once into
+.I /var/cache/kheadersfs
 .SH SEE ALSO
 .BR fusermount3 (1),
+.BR fstab (5),
 .BR mount (8),
 .BR bpftool (8)
 """
@@ -66,12 +105,16 @@ def man_page() -> str:
     parts = [_OPENING.format(version=__version__)]
     for name in COMMANDS:
         parts.extend(_man_section(name, load(name).parser()))
+    mounting = helper.parser()
+    parts.extend(_man_section(mounting.prog, mounting))
     return "".join(parts) + _CLOSING
 
 
 def _man_section(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    usage = parser.format_usage().removeprefix("usage: ").strip()
-    yield f".SS {_roff(name)}\n.nf\n.B {_roff(' '.join(usage.split()))}\n.fi\n"
+    usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+    # A line may be broken between options, not within one.
+    usage = re.sub(r"\[[^]]*\]", lambda option: option[0].replace(" ", r"\ "), _roff(usage))
+    yield f".SS {_roff(name)}\n.B {usage}\n"
     yield f".PP\n{_roff(parser.description or '')}\n"
     for action in _options(parser):
         words = ", ".join(action.option_strings)

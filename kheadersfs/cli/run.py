@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
-from kheadersfs.cli.arguments import Parser, positive
+from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.fuse import running, starting
+from kheadersfs.pinning import Pins, open_pinned
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
         "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
         "this machine has them. Returns COMMAND's exit status; afterwards nothing is left.",
     )
+    arguments.usage = "%(prog)s [options] [--] COMMAND [ARGUMENT ...]"
     arguments.add_argument(
         "--archive",
         dest="archives",
@@ -50,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the paths of the headers that were opened, in order of first use",
     )
+    add_pins(arguments)
+    add_limits(arguments)
     arguments.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
     return arguments
 
@@ -65,19 +70,27 @@ def run(arguments: list[str]) -> int:
         command_parser.error("--each needs --archive")
     if values.archives is not None and len(values.archives) > 1 and not values.each:
         command_parser.error("several archives need --each")
-    for option, value in (("--record", values.record), ("--btf", values.btf)):
+    pins = (("--digest", values.digest), ("--verify-key", values.verify_key))
+    for option, value in (("--record", values.record), ("--btf", values.btf), *pins):
         if values.each and value is not None:
             command_parser.error(f"{option} is for one kernel, not for --each")
+    for option, value in pins:
+        if values.archives is None and value is not None:
+            command_parser.error(f"{option} needs --archive")
     options = _serve_options(values.log, values.record, values.btf)
+    options = options._replace(limits=parse_limits(values.limits))
     starting.require_pyfuse3()
     what = running.Run(command, lambda directory: {**os.environ, **environment(directory)})
     if values.each:
         return _run_each(values.archives, what, values.jobs, options)
     if values.archives is not None:
-        return running.run_command(open_archive(values.archives[0]), what, options)
+        archive = open_pinned(
+            open_source(values.archives[0]), Pins(values.digest, values.verify_key), options.limits
+        )
+        return running.run_command(archive, what, options)
     from kheadersfs.cli.defaults import open_running_kernels
 
-    return running.run_command(open_running_kernels(), what, options)
+    return running.run_command(open_running_kernels(options.limits), what, options)
 
 
 def _serve_options(log: str | None, record: str | None, btf: str | None) -> starting.ServeOptions:
