@@ -17,7 +17,6 @@ import select
 import threading
 from collections import deque
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-SPIN = 0.0003
-"""Seconds to poll for the next request before going to sleep: waking a virtual CPU costs more."""
+QUIET = 0.25
+"""Seconds without a request or a finished job after which there is time for housekeeping."""
 
 LARGEST_NUMBER_OF_TASKS = 256
 """Requests that may wait for a thread at the same time; further ones queue in the kernel."""
@@ -134,8 +133,8 @@ class Workers:
 class Loop:
     """Runs pyfuse3's main loop over one descriptor.
 
-    ``housekeeping`` is called before the loop sleeps and when it has slept long enough; it
-    returns the seconds after which it wants to be called again, or None.
+    ``housekeeping`` is called when nothing has happened for a while. It returns the seconds after
+    which it wants to be called again if nothing happens until then, or None.
     """
 
     def __init__(self, threads: int, housekeeping: Callable[[], float | None]) -> None:
@@ -146,7 +145,6 @@ class Loop:
         self._workers = Workers(threads, self._hand_back)
         self._finished: deque[Job[Any]] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._requests = select.poll()
         self._jobs = select.poll()
         self._anything = select.poll()
         for poller in (self._jobs, self._anything):
@@ -161,9 +159,12 @@ class Loop:
     # What pyfuse3 calls.
 
     async def wait_readable(self, descriptor: int) -> None:
-        """Return when there is a request to read."""
+        """Return when there is a request to read.
+
+        Where no other task can run this is one poll(2), without a detour through ``run``.
+        """
         assert descriptor == self._descriptor
-        if self._finished or self._readers or not self._poll_spinning():
+        if self._ready or self._finished or not self._await_event(self._anything):
             await _Readable()
 
     def current_task(self) -> type[_Named]:
@@ -211,7 +212,6 @@ class Loop:
         """Take requests from *descriptor*, which is /dev/fuse."""
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._requests.register(descriptor, select.POLLIN)
         self._anything.register(descriptor, select.POLLIN)
 
     def start(self, task: Task) -> None:
@@ -225,10 +225,13 @@ class Loop:
         while self._running or self._spares:
             if self._ready:
                 self._step(self._ready.popleft())
+            elif self._finished:
+                self._drain_finished()
             elif self._spares and not self._readers:
                 self.start(self._spares.pop()())
-            else:
-                self._sleep()
+            # Without a free task a request that is there must not keep the loop awake.
+            elif self._await_event(self._anything if self._readers else self._jobs):
+                self._ready.append(self._readers.pop())
 
     def _step(self, task: Task) -> None:
         """Run *task* until it waits, and note for what."""
@@ -252,17 +255,15 @@ class Loop:
             else:
                 self._readers.append(task)
 
-    def _sleep(self) -> None:
-        """Wait for a request or a finished job, and make the tasks that waited for it ready."""
-        if not self._finished:
+    def _await_event(self, poller: select.poll) -> bool:
+        """Sleep until there is a request, and return True, or a finished job."""
+        timeout: float | None = QUIET
+        while not self._finished:
+            events = poller.poll(None if timeout is None else timeout * 1000)
+            if events:
+                return any(descriptor == self._descriptor for descriptor, _ in events)
             timeout = self._housekeeping()
-            # Without a free task a request that is there must not keep the loop awake.
-            poller = self._anything if self._readers else self._jobs
-            poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
-        if self._finished:
-            self._drain_finished()
-        if self._readers and self._requests.poll(0):
-            self._ready.append(self._readers.pop())
+        return False
 
     def _drain_finished(self) -> None:
         with suppress(BlockingIOError):  # the job may be seen before its wake-up
@@ -277,14 +278,3 @@ class Loop:
         """Called in a worker thread when *job* has run."""
         self._finished.append(job)
         os.eventfd_write(self._wake, 1)
-
-    def _poll_spinning(self) -> bool:
-        """Tell whether a request came before it is time to sleep or to look at a finished job."""
-        poll = self._requests.poll
-        if poll(0):
-            return True
-        deadline = monotonic() + SPIN
-        while not self._finished and monotonic() < deadline:
-            if poll(0):
-                return True
-        return False

@@ -89,7 +89,7 @@ class Session:
             self._log.warning("%s", missing)
         if self._options.prefetch:
             self._loop.start(self._prefetch())
-        self._loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
+        self._loop.run(pyfuse3.main(0, LARGEST_NUMBER_OF_TASKS))
         self._write_record()
 
     async def _load(self) -> Served:
