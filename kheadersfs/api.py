@@ -15,6 +15,7 @@ from kheadersfs.bpf.kernel import (
     headers_release,
 )
 from kheadersfs.errors import DamagedArchive, MountpointError, UsageError, error_of_status
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.store import DEFAULT_BUDGET, Store
 from kheadersfs.tree import Tree
 
@@ -173,12 +174,16 @@ class HeaderArchive:
         )
 
 
-def open_archive(path: str | os.PathLike[str], budget: int = DEFAULT_BUDGET) -> HeaderArchive:
+def open_archive(
+    path: str | os.PathLike[str], budget: int = DEFAULT_BUDGET, limits: Limits = DEFAULT_LIMITS
+) -> HeaderArchive:
     """Open the archive at *path*; *budget* is how many bytes of decoded content to hold.
 
-    Raises ArchiveUnavailable, UnsupportedArchive, or DamagedArchive when it looks incomplete.
+    Raises ArchiveUnavailable, UnsupportedArchive, RefusedArchive when it is beyond *limits*, or
+    DamagedArchive when it looks incomplete. It is parsed in this process with all the rights that
+    this has; the commands give theirs up before.
     """
-    return HeaderArchive(open_container(os.fspath(path)), budget)
+    return HeaderArchive(open_container(os.fspath(path), limits), budget)
 
 
 @contextmanager

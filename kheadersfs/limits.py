@@ -21,7 +21,7 @@ class Limits(NamedTuple):
 
     ``members``: names in the archive and the directories that these imply. ``total``: content of
     all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
-    target. ``depth``: directories in a path. ``ratio``: how often what an archive decompresses to
+    target. ``depth``: names in a path. ``ratio``: how often what an archive decompresses to
     may be its own size, beyond HARMLESS. ``block``: what a block of an archive with an index
     decompresses to. ``blocks``: how many there are. ``memory``: what an archive without an index
     takes when its content is held compressed, with all names. ``seconds``: to read an archive's
@@ -58,7 +58,7 @@ _SUBJECTS = {
     "total": "the content of all files in bytes",
     "file": "the size of a file in bytes",
     "path": "the length of a path in bytes",
-    "depth": "the depth of a directory",
+    "depth": "the number of names in a path",
     "target": "the length of a symlink's target in bytes",
     "ratio": "the ratio of compression",
     "block": "the decompressed size of a block in bytes",

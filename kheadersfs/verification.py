@@ -49,7 +49,9 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
 def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
     """Compare names, attributes and bytes with those of the archive's members."""
     container = archive.archive
-    read = read_in_one_pass(container.source, container.compression, container.blocks, container.limits)
+    read = read_in_one_pass(
+        container.source, container.compression, container.blocks, container.limits
+    )
     name = container.source.name
     indexed, actual = archive.content.table, read.table
     # Starts differ: they are offsets into streams that are laid out differently.

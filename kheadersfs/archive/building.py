@@ -222,7 +222,7 @@ class TableBuilder:
         if b".." in components:
             raise _Refused("a name with .. in it")
         if len(components) > self._limits.depth:
-            raise _Refused(f"a path of {len(components)} directories (--limit depth)")
+            raise _Refused(f"a path of {len(components)} names (--limit depth)")
         return components
 
     def build(self) -> Table:

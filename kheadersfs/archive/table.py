@@ -98,12 +98,10 @@ class Table(NamedTuple):
         limits.check(archive, "path", length)
 
     def _measure_paths(self) -> tuple[int, int]:
-        """Return how deep the deepest directory is, and how long in bytes the longest path."""
-        starts = [
-            start
-            for mode, start in zip(self.inode_mode, self.inode_start, strict=True)
-            if stat.S_ISDIR(mode)
-        ]
+        """Return how many names the deepest path has, and how many bytes the longest one."""
+        directories = [row for row, mode in enumerate(self.inode_mode) if stat.S_ISDIR(mode)]
+        starts = [self.inode_start[row] for row in directories]
+        filled = [self.inode_size[row] > 0 for row in directories]
         # Directories are numbered in the order in which they are named, their parents before them.
         depths, lengths = [0], [0]
         for entry, inode in enumerate(self.entry_inode):
@@ -114,7 +112,7 @@ class Table(NamedTuple):
                 lengths.append(lengths[parent] + 1 + len(self.name(entry)))
         ends = self.entry_name_end
         longest_name = max(map(int.__sub__, ends, [0, *ends[:-1]]), default=0)
-        return max(depths), max(lengths) + longest_name
+        return max(map(int.__add__, depths, filled)), max(lengths) + longest_name
 
     def _check_extents(self) -> None:
         """Check directories, which must share the entries out in order, and link targets."""

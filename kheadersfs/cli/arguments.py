@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from kheadersfs.errors import UsageError
+from kheadersfs.limits import DEFAULT_LIMITS
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,6 +18,34 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the option that changes limits; options.parse_limits() understands its values."""
+    parser.add_argument(
+        "--limit",
+        dest="limits",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="how much an archive may be, several times if need be: "
+        + ", ".join(f"{name} ({limit})" for name, limit in DEFAULT_LIMITS._asdict().items()),
+    )
+
+
+def add_pins(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which archive it must be."""
+    parser.add_argument(
+        "--digest",
+        metavar="sha256:HEX",
+        help="refuse an archive with another digest than this, which kheadersfs info prints",
+    )
+    parser.add_argument(
+        "--verify-key",
+        metavar="FILE",
+        help="refuse an archive without a good signature by the public key in FILE: "
+        "ARCHIVE.minisig for a key of minisign, ARCHIVE.sig for one of ssh-keygen",
+    )
 
 
 def seconds(text: str) -> float:

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("cat", "Print the files at each PATH in ARCHIVE, one after the other.")
+    add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE")
     arguments.add_argument("paths", metavar="PATH", nargs="+")
     return arguments
@@ -24,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse_args(arguments)
-    with open_archive(values.archive) as archive:
+    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _write(archive, values.paths))
     return 0
 

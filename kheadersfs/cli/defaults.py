@@ -23,10 +23,12 @@ from kheadersfs.cli.reading import read_confined
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kheadersfs.limits import Limits
+
 _PACKED_SUFFIX = ".tar.zst"  # it is read at every mount, and kept on this machine only
 
 
-def open_running_kernels() -> Archive:
+def open_running_kernels(limits: Limits) -> Archive:
     """Open the archive of the running kernel's headers, wherever this machine has them.
 
     Raises ArchiveUnavailable, naming every place that was tried, if it has none.
@@ -34,8 +36,8 @@ def open_running_kernels() -> Archive:
     directory = default_cache_directory(os.environ)
     found = find_archive(running_kernel(), ArchiveCache(directory, _PACKED_SUFFIX, _pack))
     if found.content is None:
-        return open_archive(found.path)
-    return Archive(BytesSource(found.content, found.path))
+        return open_archive(found.path, limits)
+    return Archive(BytesSource(found.content, found.path), limits)
 
 
 def require_running_kernels(archive: Archive, budget: int) -> None:

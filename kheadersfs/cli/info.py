@@ -8,7 +8,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("info", "Describe ARCHIVE.")
     arguments.add_argument("--json", action="store_true", help="print it as JSON")
+    add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE")
     return arguments
 
@@ -30,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
     values = parser().parse_args(arguments)
-    with open_archive(values.archive) as archive:
+    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _print(describe(archive), values.json))
     return 0
 

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import Entry, HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
 from kheadersfs.cli.reading import read_confined
 
@@ -19,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("ls", "List what is in ARCHIVE, all of it or what is below each PATH.")
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
+    add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE")
     arguments.add_argument("paths", metavar="PATH", nargs="*", default=["."])
     return arguments
@@ -27,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse_args(arguments)
-    with open_archive(values.archive) as archive:
+    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _list(archive, values.paths, values.long))
     return 0
 

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import Input, merge
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "that several kernels share are there once.",
     )
     add_form(arguments)
+    add_limits(arguments)
     arguments.add_argument("-o", "--output", metavar="OUT", required=True)
     arguments.add_argument("inputs", metavar="NAME=IN", nargs="+")
     return arguments
@@ -37,12 +39,13 @@ def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
     values = parser().parse_args(arguments)
     form = chosen_form(values.format, values.compress, values.output)
+    limits = parse_limits(values.limits)
     named = dict(_named(text) for text in values.inputs)
     if len(named) != len(values.inputs):
         raise UsageError("every NAME may be given once")
     with ExitStack() as stack, progress_bar("merge", "B") as progress:
         inputs = [
-            Input(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET)))
+            Input(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET, limits)))
             for name, path in named.items()
         ]
         merge(inputs, values.output, form, progress)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NoReturn
 
-from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created, has_headers
-from kheadersfs.cli.arguments import Parser, seconds
-from kheadersfs.cli.options import MountOptions, parse_mount_options
+from kheadersfs.cli.arguments import Parser, add_limits, add_pins, seconds
+from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
+from kheadersfs.errors import UsageError
 from kheadersfs.fuse import mounting, starting
+from kheadersfs.pinning import Pins, open_pinned
 
 if TYPE_CHECKING:
     import argparse
@@ -38,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="OPTS",
         help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
         "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
-        "64M), and idle_timeout=S, prefetch, strict, any_release, log=FILE and btf=FILE like the "
-        "options below; what fstab adds is accepted",
+        "64M), and idle_timeout=S, prefetch, strict, any_release, log=FILE, btf=FILE, digest=, "
+        "verify_key=FILE and limit=NAME=NUMBER like the options below; what fstab adds is accepted",
     )
     arguments.add_argument(
         "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"
@@ -69,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         help="make include/vmlinux.h of the types in FILE, BTF or a vmlinux with it; by default of "
         "the running kernel's, for its own headers only",
     )
+    add_pins(arguments)
+    add_limits(arguments)
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
     arguments.add_argument("archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS)
     arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
@@ -86,12 +90,15 @@ def run(arguments: list[str]) -> int:
         any_release=options.any_release or values.any_release,
         log=values.log or options.log,
         btf=values.btf or options.btf,
+        digest=values.digest or options.digest,
+        verify_key=values.verify_key or options.verify_key,
+        limits=(*options.limits, *values.limits),
     )
     starting.require_pyfuse3()
     if values.mountpoint is None:
         _mount_at_default_place(values.archive, options, values.foreground)
     else:
-        archive = _open(values.archive)
+        archive = _open(values.archive, options)
         serve = _mount(archive, values.archive, values.mountpoint, options, values.foreground)
         _start(serve, values.foreground)
     return 0
@@ -108,18 +115,22 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
     if os.geteuid() == 0:
         options = options._replace(allow_other=True)  # compilers of all users look there
     with prepared_place(place):
-        archive = _open(name)
+        archive = _open(name, options)
         serve = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     print(f"{place}: has the headers of {archive.source.name} now", flush=True)
     _start(serve, foreground)
 
 
-def _open(name: str) -> Archive:
+def _open(name: str, options: MountOptions) -> Archive:
+    limits = parse_limits(options.limits)
+    pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
-        return open_archive(name)
+        return open_pinned(open_source(name), pins, limits)
+    if pins != Pins():
+        raise UsageError("a digest or a key is for an ARCHIVE; name it")
     from kheadersfs.cli.defaults import open_running_kernels
 
-    return open_running_kernels()
+    return open_running_kernels(limits)
 
 
 def _mount(

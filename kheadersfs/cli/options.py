@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from kheadersfs.cli.arguments import seconds
@@ -25,8 +25,8 @@ class MountOptions(NamedTuple):
     """What ``-o`` can say, and options of the mount command that mean the same.
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
-    never. ``log`` and ``btf`` are paths. ``any_release`` is for the default place: headers of
-    another kernel may be mounted there.
+    never. ``log``, ``btf`` and ``verify_key`` are paths. ``any_release`` is for the default place:
+    headers of another kernel may be mounted there. ``limits`` are as parse_limits() takes them.
     """
 
     allow_other: bool = False
@@ -40,6 +40,9 @@ class MountOptions(NamedTuple):
     any_release: bool = False
     log: str | None = None
     btf: str | None = None
+    digest: str | None = None
+    verify_key: str | None = None
+    limits: tuple[str, ...] = ()
 
 
 def parse_mount_options(lists: list[str]) -> MountOptions:
@@ -48,17 +51,20 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
     Raises UsageError for an option that is unknown or has a wrong value.
     """
     settings: dict[str, Any] = {}
+    limits: list[str] = []
     for option in ",".join(lists).split(","):
         name, separator, value = option.partition("=")
         if name in _VALUES:
             settings[name] = _VALUES[name](f"-o {option}", value)
+        elif name == "limit":
+            limits.append(value)
         elif name in _FLAGS and not separator:
             settings[name] = True
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(("x-", "comment")):
             raise UsageError(f"-o {option}: no such option; kheadersfs mount --help lists them")
-    return MountOptions(**settings)
+    return MountOptions(**settings, limits=tuple(limits))
 
 
 def _number(option: str, value: str) -> int:
@@ -74,9 +80,9 @@ def _seconds(option: str, value: str) -> float:
         raise UsageError(f"{option}: give seconds, as in idle_timeout=60") from None
 
 
-def _path(option: str, value: str) -> str:
+def _text(option: str, value: str) -> str:
     if not value:
-        raise UsageError(f"{option}: give the path of a file")
+        raise UsageError(f"{option}: give a value")
     return value
 
 
@@ -98,12 +104,14 @@ _VALUES: dict[str, Callable[[str, str], object]] = {
     "gid": _number,
     "cache": parse_size,
     "idle_timeout": _seconds,
-    "log": _path,
-    "btf": _path,
+    "log": _text,
+    "btf": _text,
+    "digest": _text,
+    "verify_key": _text,
 }
 
 
-def parse_limits(settings: list[str]) -> Limits:
+def parse_limits(settings: Iterable[str]) -> Limits:
     """Return the limits with those changed that *settings* name, each as NAME=NUMBER.
 
     Raises UsageError.

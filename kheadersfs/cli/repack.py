@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.pack.repacking import repack
 
@@ -22,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         "without being decompressed as a whole. Nothing but the owners is lost.",
     )
     add_form(arguments)
+    add_limits(arguments)
     arguments.add_argument("input", metavar="IN")
     arguments.add_argument("output", metavar="OUT")
     return arguments
@@ -31,6 +33,9 @@ def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
     values = parser().parse_args(arguments)
     form = chosen_form(values.format, values.compress, values.output)
-    with open_archive(values.input) as archive, progress_bar("repack", "B") as progress:
+    with (
+        open_archive(values.input, limits=parse_limits(values.limits)) as archive,
+        progress_bar("repack", "B") as progress,
+    ):
         repack(archive, values.output, form, progress)
     return 0

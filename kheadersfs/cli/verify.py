@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import read_confined
 from kheadersfs.verification import verify
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("verify", "Read all of each ARCHIVE, and check it and its index.")
+    add_limits(arguments)
     arguments.add_argument("archives", metavar="ARCHIVE", nargs="+")
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Print a line per archive. Stops at the first that is damaged."""
-    for path in parser().parse_args(arguments).archives:
-        with open_archive(path) as archive, progress_bar("verify", "files") as progress:
+    values = parser().parse_args(arguments)
+    limits = parse_limits(values.limits)
+    for path in values.archives:
+        with (
+            open_archive(path, limits=limits) as archive,
+            progress_bar("verify", "files") as progress,
+        ):
             read_confined([archive], partial(_verify, path, archive, progress))
     return 0
 

@@ -69,7 +69,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
     try:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-        status = running.run_command(open_archive(archive), run, options)
+        status = running.run_command(open_archive(archive, options.limits), run, options)
     except KheadersfsError as error:
         os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
         status = error.exit_status

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
 from kheadersfs.fuse import mounting
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.store import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class ServeOptions(NamedTuple):
     log: int = SYSTEM_LOG
     record: int | None = None
     btf: BtfFile | None = None
+    limits: Limits = DEFAULT_LIMITS
 
 
 def open_output(path: str, append: bool = False) -> int:

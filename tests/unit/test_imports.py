@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": BASE,
     "tree": {*BASE, "archive"},
     "store": {*BASE, "archive"},
+    "signature": {"errors"},
+    "pinning": {*BASE, "archive", "signature"},
     "bpf": BASE,
     "api": {*READING, "bpf"},
     "verification": {*READING, "api"},
@@ -35,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The flow of packing, from a kernel tree, or for repack another archive, to an archive.
     "pack": {*READING, "bpf", "api"},
     # Both end here.
-    "cli": {*READING, "bpf", "api", "verification", "sandbox", "fuse", "pack"},
+    "cli": {*READING, "bpf", "api", "verification", "sandbox", "fuse", "pack", "pinning"},
     "__init__": {*BASE, "api"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,157 @@
+"""Every limit: it holds, it says which one it is, and it can be raised."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kheadersfs.errors import RefusedArchive
+from kheadersfs.limits import DEFAULT_LIMITS, Limits, Meter
+from tests.support.mounting import Outcome, mounts_below, run_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Mounting
+    from tests.support.mounting import Mount
+
+    Prepare = Callable[[Path], Mount]
+
+FILE_SIZE = 50_000
+
+
+@pytest.fixture(scope="module", params=["one pass", "index"])
+def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in a directory with two files and a symlink, in an archive of three blocks."""
+    top = tmp_path_factory.mktemp("limits")
+    inner = top / "tree/outer/inner"
+    inner.mkdir(parents=True)
+    for number in range(2):
+        text = b"".join(b"%d" % (number + n * n) for n in range(FILE_SIZE))
+        (inner / f"file{number}").write_bytes(text[:FILE_SIZE])
+    (inner / "link").symlink_to("file0")
+    plain: Path = top / "plain.tar"
+    subprocess.run(["tar", "-cf", plain, "-C", top / "tree", "."], check=True)
+    if request.param == "one pass":
+        subprocess.run(["xz", "--block-size=51200", plain], check=True)
+        return top / "plain.tar.xz"
+    packed = top / "packed.tar.xz"
+    assert run_command("repack", plain, packed).status == 0
+    return packed
+
+
+# The largest value that is too small for the archive, and what the message says.
+WHOLE = {
+    "members": (5, "the number of names"),
+    "total": (2 * FILE_SIZE - 1, "the content of all files"),
+    "file": (FILE_SIZE - 1, "the size of a file"),
+    "blocks": (1, "the number of blocks"),
+}
+BY_NAME = {"path": 15, "depth": 2, "target": 4}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_archive_beyond_a_limit_is_refused_and_the_limit_named(archive: Path, name: str) -> None:
+    value, subject = WHOLE[name]
+    outcome = run_command("verify", "--limit", f"{name}={value}", archive)
+    assert outcome.status == 14, outcome
+    assert f"{subject}" in outcome.errors
+    assert f"is beyond {value}; if you trust it, allow more: --limit {name}=" in outcome.errors
+    enough = {"members": 6, "blocks": 100}.get(name, value + 1)
+    assert run_command("verify", "--limit", f"{name}={enough}", archive).status == 0
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_member_beyond_a_limit_is_left_out_or_the_archive_refused(
+    archive: Path, name: str
+) -> None:
+    """Who made an index had larger limits, and what an index lists cannot be left out."""
+    outcome = run_command("verify", "--limit", f"{name}={BY_NAME[name]}", archive)
+    if archive.name == "packed.tar.xz":
+        assert outcome.status == 14
+        assert f"--limit {name}=" in outcome.errors
+    else:
+        assert outcome.status == 0
+        assert "members refused" in outcome.output
+    assert run_command("verify", "--limit", f"{name}=100", archive).status == 0
+
+
+def test_a_limit_of_time_ends_reading(archive: Path) -> None:
+    outcome = run_command("verify", "--limit", "seconds=0", archive)
+    assert outcome.status == 14
+    assert "the time to read it, in seconds, is beyond 0" in outcome.errors
+
+
+def test_a_limit_of_memory_holds_where_content_is_held(tmp_path: Path) -> None:
+    plain = tmp_path / "random.tar"
+    (tmp_path / "random").write_bytes(bytes(3 << 20))
+    with open("/dev/urandom", "rb") as random, (tmp_path / "random").open("wb") as file:
+        file.write(random.read(4 << 20))
+    subprocess.run(["tar", "-cf", plain, "-C", tmp_path, "random"], check=True)
+    outcome = run_command("ls", "--limit", "memory=1M", plain)
+    assert outcome.status == 14
+    assert "--limit memory=" in outcome.errors
+    assert run_command("ls", "--limit", "memory=5M", plain).status == 0
+
+
+def test_a_block_beyond_the_limit_makes_the_index_useless_not_the_archive(
+    archive: Path, mount: Mounting
+) -> None:
+    mounted = mount(archive, "--limit", "block=10000")
+    mounted.accept("its index is not used: a block decompresses to more than 10000 bytes")
+    assert (mounted / "outer/inner/file0").stat().st_size == FILE_SIZE
+    assert mounted.status()["indexed"] is False
+
+
+def test_a_mount_beyond_a_limit_shows_errors_and_says_why(archive: Path, mount: Mounting) -> None:
+    mounted = mount(archive, "-o", "limit=members=5")
+    mounted.accept("ERROR: .*--limit members=NUMBER")
+    with pytest.raises(OSError, match="Input/output error"):
+        list(mounted.path.iterdir())
+    assert any("--limit members=NUMBER" in line for line in mounted.messages())
+
+
+def test_a_strict_mount_beyond_a_limit_is_refused(archive: Path, prepared_mount: Prepare) -> None:
+    mount = prepared_mount(archive)
+    outcome = run_command("mount", "--strict", "--limit", "members=5", archive, mount.path)
+    assert outcome.status == 14
+    assert not mounts_below(mount.path)
+
+
+def test_a_run_has_limits_too(fuse: None, archive: Path) -> None:
+    outcome = run_command("run", "--archive", archive, "--limit", "members=5", "--", "ls", "/")
+    assert outcome.status == 0
+    blind = run_command(
+        *("run", "--archive", archive, "--limit", "members=5", "--"),
+        *("sh", "-c", 'ls "$KHEADERS"'),
+    )
+    assert blind.status != 0
+    assert "Input/output error" in blind.errors
+
+
+@pytest.mark.parametrize("setting", ["", "members", "members=", "members=many", "other=1", "=1"])
+def test_what_is_no_limit_is_a_matter_of_usage(archive: Path, setting: str) -> None:
+    assert run_command("ls", "--limit", setting, archive).status == 2
+
+
+def test_help_names_every_limit_and_its_default() -> None:
+    text = " ".join(run_command("mount", "--help").output.split())
+    for name, value in DEFAULT_LIMITS._asdict().items():
+        assert f"{name} ({value})" in text
+
+
+def test_a_ratio_counts_beyond_what_is_harmless() -> None:
+    meter = Meter("archive", 1000, Limits(ratio=10))
+    meter.count(64 << 20)
+    with pytest.raises(RefusedArchive, match="the ratio of compression is beyond 10"):
+        meter.count(1)
+
+
+def test_a_real_archive_is_far_from_every_limit(reference_archive: Path) -> None:
+    tenth = [f"--limit={name}={value // 4}" for name, value in DEFAULT_LIMITS._asdict().items()]
+    assert run_command("verify", *tenth, reference_archive) == Outcome(
+        0, run_command("verify", reference_archive).output, ""
+    )
