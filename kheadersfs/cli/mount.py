@@ -92,7 +92,7 @@ def run(arguments: list[str]) -> int:
         btf=values.btf or options.btf,
         digest=values.digest or options.digest,
         verify_key=values.verify_key or options.verify_key,
-        limits=(*options.limits, *values.limits),
+        limit=(*options.limit, *values.limits),
     )
     starting.require_pyfuse3()
     if values.mountpoint is None:
@@ -122,7 +122,7 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
 
 
 def _open(name: str, options: MountOptions) -> Archive:
-    limits = parse_limits(options.limits)
+    limits = parse_limits(options.limit)
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
         return open_pinned(open_source(name), pins, limits)

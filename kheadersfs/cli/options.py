@@ -26,7 +26,7 @@ class MountOptions(NamedTuple):
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
     never. ``log``, ``btf`` and ``verify_key`` are paths. ``any_release`` is for the default place:
-    headers of another kernel may be mounted there. ``limits`` are as parse_limits() takes them.
+    headers of another kernel may be mounted there. ``limit`` is what parse_limits() takes.
     """
 
     allow_other: bool = False
@@ -42,7 +42,7 @@ class MountOptions(NamedTuple):
     btf: str | None = None
     digest: str | None = None
     verify_key: str | None = None
-    limits: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
 
 
 def parse_mount_options(lists: list[str]) -> MountOptions:
@@ -64,7 +64,7 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(("x-", "comment")):
             raise UsageError(f"-o {option}: no such option; kheadersfs mount --help lists them")
-    return MountOptions(**settings, limits=tuple(limits))
+    return MountOptions(**settings, limit=tuple(limits))
 
 
 def _number(option: str, value: str) -> int:
