@@ -41,12 +41,10 @@ def run(arguments: list[str]) -> int:
     if mounting.find_mount(mountpoint) is None and restore(mountpoint):
         return 0  # a power failure left the directories and nothing else
     mounting.require_mount(mountpoint)
-    if mounting.is_dead(mountpoint):
-        mounting.unmount(mountpoint, detach=True)
-    else:
-        server = serving.find_server(mountpoint)
-        mounting.unmount(mountpoint, detach=values.lazy)
-        if server is not None and not values.lazy:
-            server.wait()
+    dead = mounting.is_dead(mountpoint)
+    server = None if dead or values.lazy else serving.find_server(mountpoint)
+    mounting.unmount(mountpoint, detach=dead or values.lazy)
     restore(mountpoint)
+    if server is not None:
+        server.wait()
     return 0

@@ -68,6 +68,29 @@ def _read_mounts() -> Iterator[tuple[str, str]]:
             yield os.fsdecode(_unescape(fields.split(b" ")[4])), rest.split(b" ", 1)[0].decode()
 
 
+def find_device(mountpoint: str) -> bytes:
+    """Return the device number of the file system at *mountpoint*, as mountinfo has it."""
+    found = b""
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        for line in mounts:
+            fields = line.split(b" ")
+            if os.fsdecode(_unescape(fields[4])) == mountpoint:
+                found = fields[2]
+    return found
+
+
+def find_holder(device: bytes) -> int | None:
+    """Return a process in whose mount namespace the file system *device* is still mounted."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/mountinfo", "rb") as mounts:
+                if any(line.split(b" ", 3)[2] == device for line in mounts):
+                    return int(name)
+        except OSError:
+            continue  # it has ended, or is another user's
+    return None
+
+
 def _unescape(field: bytes) -> bytes:
     """Undo the octal escapes of proc(5): space, tab, newline and backslash."""
     head, *parts = field.split(b"\\")

@@ -10,8 +10,11 @@ import threading
 from typing import Any
 
 from kheadersfs.errors import KheadersfsError, MountpointError, reason
+from kheadersfs.fuse import mounting
 
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
+PROMPT = 1.0
+"""Seconds that a server which is free to go needs at most, unless the machine is busy."""
 PATIENCE = 10.0
 """Seconds to wait for an answer, or for a server to end, before calling it stuck."""
 
@@ -58,20 +61,28 @@ def started_at(pid: int) -> int:
 
 
 class Server:
-    """A running server's process."""
+    """The process that serves the file system *device*."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, device: bytes) -> None:
         self.pid = pid
+        self._device = device
         self._descriptor = os.pidfd_open(pid)
 
     def wait(self) -> None:
-        """Wait until it has ended. Raises KheadersfsError if it does not."""
+        """Wait until it has ended. Raises KheadersfsError if it does not, saying why."""
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
-        if not poller.poll(PATIENCE * 1000):
-            raise KheadersfsError(
-                f"unmounted, but the server (process {self.pid}) has not ended; look at its log"
-            )
+        if not poller.poll(PROMPT * 1000):
+            holder = mounting.find_holder(self._device)
+            if holder is not None:
+                raise KheadersfsError(
+                    "unmounted here, but still mounted in another mount namespace, that of "
+                    f"process {holder}; the memory is free when that has ended"
+                )
+            if not poller.poll(PATIENCE * 1000):
+                raise KheadersfsError(
+                    f"unmounted, but the server (process {self.pid}) has not ended; look at its log"
+                )
         os.close(self._descriptor)
 
 
@@ -79,7 +90,7 @@ def find_server(mountpoint: str) -> Server | None:
     """Return the process that serves *mountpoint*, None if it cannot be seen from here."""
     try:
         status = read_status(mountpoint)
-        server = Server(status["pid"])
+        server = Server(status["pid"], mounting.find_device(mountpoint))
         # In another pid namespace the number may be somebody else's.
         return server if started_at(server.pid) == status["started_at"] else None
     except (MountpointError, OSError, KeyError, ValueError):
