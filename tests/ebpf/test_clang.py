@@ -8,15 +8,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kheadersfs.bpf.toolchain import cflags
-from kheadersfs.bpf.vmlinux import Unavailable, prepare
-from tests.ebpf.conftest import PROGRAMS, Client, Namespace
+from tests.ebpf.conftest import PROGRAMS, Client
 from tests.support.mounting import wait_until
+from tests.support.namespace import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,27 +123,40 @@ def read_key(entry: dict[str, Any]) -> int:
     return key
 
 
-def test_a_program_with_the_kernels_types_gives_events(
-    namespace: Namespace, tmp_path: Path
+# As a makefile for CO-RE does it, and with all that headers need besides.
+WAYS = {
+    "with the directory alone": ("-Wall", "-Werror", "-I$KHEADERS/include"),
+    "with all flags": ("-Wall", "-Werror", "$(KHEADERSFS cflags --bpf $KHEADERS)"),
+}
+
+
+@pytest.mark.parametrize("flags", WAYS.values(), ids=WAYS)
+def test_a_program_with_types_and_macros_of_the_mount_gives_events(
+    client: Client, namespace: Namespace, libbpf: ctypes.CDLL, tmp_path: Path, flags: tuple[str]
 ) -> None:
-    header = prepare()
-    if isinstance(header, Unavailable):
-        pytest.skip(f"not installed: {header.reason}")
-    (tmp_path / "vmlinux.h").write_bytes(header.text())
     built = tmp_path / "list_tasks.o"
-    source = PROGRAMS / "list_tasks.bpf.c"
-    words = ["clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", f"-I{tmp_path}"]
-    subprocess.run([*words, "-c", source, "-o", built], check=True)
+    words = ("clang -target bpf -O2 -g", *flags, "-c", PROGRAMS / "list_tasks.bpf.c", "-o", built)
+    script = " ".join(map(str, words)).replace("KHEADERSFS", f"{sys.executable} -m kheadersfs")
+    assert client.run("sh", "-c", script) == (0, "")
     pinned = f"/sys/fs/bpf/kheadersfs-{os.getpid()}"
     namespace.run("bpftool", "iter", "pin", built, pinned)
     try:
         link = bpftool(namespace, "link", "show", "pinned", pinned)
-        tasks = dict(line.split(" ", 1) for line in namespace.path(pinned).read_text().splitlines())
+        lines = namespace.path(pinned).read_text().splitlines()
     finally:
         namespace.run("rm", pinned)
-    assert tasks[str(os.getpid())] == Path("/proc/self/comm").read_text().strip()
-    assert tasks["2"] == "kthreadd"
+    tasks = {line.split(" ", 2)[0]: line.split(" ", 2)[1:] for line in lines}
+    own = Path("/proc/self/comm").read_text().strip()
+    assert tasks[str(os.getpid())] == [str(seconds_until_this_process_started()), own]
+    assert tasks["2"] == ["0", "kthreadd"]
     await_removal(namespace, "link", link["id"])
+
+
+def seconds_until_this_process_started() -> int:
+    """Return how many seconds after the machine this process started."""
+    with open("/proc/self/stat") as statistics:
+        ticks = int(statistics.read().rpartition(")")[2].split()[19])
+    return ticks // os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
