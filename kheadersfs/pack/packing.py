@@ -29,13 +29,14 @@ class Settings(NamedTuple):
 
     ``comments`` turns a header's bytes into those that are packed. ``profile`` lists paths of
     headers, the most important first; without one, reach decides. ``time`` is the modification
-    time of all members, in seconds since 1970.
+    time of all members, in seconds since 1970. ``threads`` is 0 for one per processor.
     """
 
     form: Form
     comments: Callable[[bytes], bytes]
     profile: Sequence[bytes]
     time: int
+    threads: int = 0
 
 
 def pack(
@@ -58,7 +59,9 @@ def pack(
     _require_same(headers, select())
     kernel = _kernel(headers, texts, description.arch, settings)
     with complete_file(path) as file:
-        write_archive(file, arrange([kernel]), settings.form, description, progress)
+        write_archive(
+            file, arrange([kernel]), settings.form, description, progress, settings.threads
+        )
 
 
 def read_profile(path: str) -> list[bytes]:

@@ -150,7 +150,7 @@ def _sources_of(objtree: str) -> str:
             return link
     # Every object tree has a makefile that includes the real one.
     makefile = _read(os.path.join(objtree, "Makefile")) or b""
-    included = re.search(rb"^include[ \t]+(\S+)/Makefile[ \t]*$", makefile, re.MULTILINE)
+    included = re.search(rb"^include[ \t]+([^\s$]+)/Makefile[ \t]*$", makefile, re.MULTILINE)
     if included is None:
         raise UsageError(
             f"{objtree}: is not a kernel tree (neither {_SOURCE_MARK} nor a makefile that names "

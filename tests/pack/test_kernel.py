@@ -9,7 +9,6 @@ import subprocess
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -17,8 +16,8 @@ from kheadersfs.pack.comments import strip, strip_as_kernel
 from kheadersfs.pack.selection import read_header, select
 from kheadersfs.pack.trees import find_kernel_tree
 from tests.conftest import REPOSITORY
+from tests.pack.conftest import Packed, pack
 from tests.support import golden, kernel
-from tests.support.mounting import Outcome, run_command
 from tests.support.tokens import raw_tokens
 
 EVERY_HEADER = os.environ.get("KHEADERSFS_EVERY_HEADER") == "1"
@@ -51,18 +50,6 @@ BPF_INCLUDED = ("tools/lib", "tools/testing/selftests/bpf")
 INCLUDED_FIRST = ("compiler-version.h", "kconfig.h", "compiler_types.h")
 
 
-def pack(*arguments: str | Path) -> None:
-    assert run_command("pack", *arguments) == Outcome(0, "", "")
-
-
-class Packed(NamedTuple):
-    """An archive, what GNU tar extracts from it, and the one that the kernel's script made."""
-
-    archive: Path
-    tree: Path
-    kernels: Path
-
-
 @pytest.fixture(scope="module", params=["in-tree", "O="])
 def packed_as_kernel(
     request: pytest.FixtureRequest,
@@ -77,17 +64,6 @@ def packed_as_kernel(
     pack(option, built, "--comments", "kernel", "-o", packed.archive)
     golden.extract_with_tar(packed.archive, packed.tree)
     return packed
-
-
-@pytest.fixture(scope="module")
-def packed(kernel_trees: kernel.Trees, tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """A kernel's headers as they are packed by default."""
-    directory = tmp_path_factory.mktemp("packed")
-    built = kernel_trees.in_tree
-    made = Packed(directory / "kheaders.tar.xz", directory / "tree", built / kernel.ARCHIVE)
-    pack("--srctree", built, "-o", made.archive)
-    golden.extract_with_tar(made.archive, made.tree)
-    return made
 
 
 def members(archive: Path) -> dict[str, tuple[bytes, int, str, bytes]]:

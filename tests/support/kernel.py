@@ -104,7 +104,8 @@ def run_script(script: Path, objtree: Path, srctree: str, **variables: str) -> s
 def _configure(srctree: Path, objtree: Path, *variables: str) -> None:
     make: list[str | Path] = ["make", "-s", "-C", srctree, f"-j{os.cpu_count()}", *variables]
     _run(*make, CONFIGURATION)
-    _run(srctree / "scripts/config", "--file", objtree / ".config", "-e", "IKHEADERS")
+    config = (srctree / "scripts/config", "--file", objtree / ".config")
+    _run(*config, "-e", "IKHEADERS", "-e", "BPF_SYSCALL")
     _run(*make, "olddefconfig", "prepare")
 
 
