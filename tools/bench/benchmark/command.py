@@ -7,7 +7,7 @@ import glob
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import list_candidates, prepare
 from benchmark.errors import BenchError
@@ -71,7 +71,7 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         help="a version of this project: a checkout's directory, a commit, or an executable; "
         "can be repeated; by default the working copy",
     )
-    parser.add_argument("--json", metavar="FILE", help="write all figures there; - is stdout")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--chart", metavar="FILE", help="build: draw them there, as .svg or .png")
     parser.add_argument(
         "--cold",
@@ -164,8 +164,13 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
     bench = Bench(
         arguments.settings, inputs, implementations, contenders, list_names(inputs.tree)[1]
     )
-    results = {subject: SUBJECTS[subject](bench) for subject in arguments.subjects}
-    if arguments.json:
-        not_measured = {absentee.key: absentee.reason for absentee in absentees}
-        write_json(arguments.json, {"machine": machine, "not_measured": not_measured, **results})
+    document: dict[str, Any] = {
+        "machine": machine,
+        "not_measured": {absentee.key: absentee.reason for absentee in absentees},
+    }
+    for subject in arguments.subjects:
+        document[subject] = SUBJECTS[subject](bench)
+        if arguments.json is not None:
+            # After each, because all of them take hours.
+            write_json(arguments.json, document)
     return 0

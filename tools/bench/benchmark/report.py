@@ -69,10 +69,7 @@ def show_progress(text: str) -> None:
 
 
 def write_json(path: str, document: dict[str, Any]) -> None:
-    """Write *document*; ``-`` is the standard output."""
-    text = json.dumps(document, indent=2) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-        return
+    """Write *document* to the file *path*."""
     with open(path, "w") as output:
-        output.write(text)
+        json.dump(document, output, indent=2)
+        output.write("\n")
