@@ -1,7 +1,8 @@
 """Finds the bytes that requests ask for: at once when they are decoded, else by way of a thread.
 
 A block is decoded once, however many requests wait for it. A mount where one file after another
-is opened has a build at work, so the archive's hot blocks are then decoded ahead of need.
+is opened has a build at work, so the archive's hot blocks are then decoded ahead of need; and for
+one who needs block after block, the next one is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 OPENS_OF_A_BUILD = 3
 """Files that are opened before the hot blocks are read ahead; a single look is no build."""
 
+STRIDE = 2
+"""Blocks from one that is waited for to the next, when the one between was decoded ahead."""
+
 
 class ContentServer:
     """Serves extents of one store's stream to the tasks of one loop."""
@@ -27,6 +31,8 @@ class ContentServer:
         self._hot_blocks = hot_blocks
         self._under_way: dict[int, Job[None]] = {}
         self._opens = 0
+        self._awaited = -STRIDE - 1
+        """The block that was waited for last."""
         self.last_used = monotonic()
 
     async def opened(self, start: int, size: int) -> bytes | memoryview:
@@ -42,7 +48,9 @@ class ContentServer:
         if content is not None:
             return content
         for number in self._store.missing(start, size):
-            await self._decoding(number)
+            job = self._decoding(number)
+            self._follow(number)
+            await job
         self.last_used = monotonic()
         content = self._store.get(start, size)
         if content is not None:
@@ -55,6 +63,15 @@ class ContentServer:
         for number in range(self._hot_blocks):
             if not self._store.is_held(number) and number not in self._under_way:
                 self._start(number, ahead=True)
+
+    def _follow(self, number: int) -> None:
+        """Decode ahead of one who goes through the archive in its order, as copying all does."""
+        following = number + 1
+        if 0 < number - self._awaited <= STRIDE and following < self._store.counters.blocks:
+            job = self._under_way.get(following)
+            if (job is None or job.done) and not self._store.is_held(following):
+                self._start(following, ahead=True)
+        self._awaited = number
 
     def _decoding(self, number: int) -> Job[None]:
         """Return the one job that decodes block *number*."""
