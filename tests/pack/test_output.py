@@ -1,0 +1,187 @@
+"""OUT is replaced by a complete archive, or stays as it was and nothing is left beside it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kheadersfs.errors import KheadersfsError, UsageError
+from kheadersfs.pack.output import complete_file
+from tests.support.mounting import PATIENCE, command_line, run_command, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.pack.conftest import SmallTree
+
+BEFORE = b"what was there"
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """An archive that is there already, alone in its directory."""
+    directory = tmp_path / "output"
+    directory.mkdir()
+    path = directory / "kheaders.tar.xz"
+    path.write_bytes(BEFORE)
+    return path
+
+
+def is_untouched(output: Path) -> bool:
+    return os.listdir(output.parent) == [output.name] and output.read_bytes() == BEFORE
+
+
+def add_noise(tree: Path, size: int) -> Path:
+    """Add *size* bytes of headers that compress to half at best, and slowly."""
+    generator = random.Random(1)
+    for number in range(size // 400_000):
+        text = generator.randbytes(200_000).hex()
+        (tree / f"include/linux/noise{number}.h").write_text(text)
+    return tree
+
+
+@pytest.fixture
+def large_tree(small_tree: SmallTree) -> Path:
+    """A tree whose archive is too large for what the tests allow it."""
+    return add_noise(small_tree(), 800_000)
+
+
+@pytest.fixture
+def slow_tree(small_tree: SmallTree) -> Path:
+    """A tree that takes long enough to be interrupted."""
+    return add_noise(small_tree(), 4_000_000)
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    with complete_file(str(path)) as file:
+        file.write(b"content")
+        assert not path.exists()
+    assert path.read_bytes() == b"content"
+    assert os.listdir(tmp_path) == ["new"]
+
+
+def test_an_error_leaves_everything_as_it_was(output: Path) -> None:
+    with pytest.raises(ZeroDivisionError), complete_file(str(output)) as file:
+        file.write(b"half of it")
+        raise ZeroDivisionError
+    assert is_untouched(output)
+
+
+def test_permissions_are_what_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with complete_file(str(tmp_path / "new")):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_symlink_stays_and_its_target_is_replaced(output: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(output)
+    with complete_file(str(link)) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert output.read_bytes() == b"new"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/null")):
+        with pytest.raises(UsageError, match="is not a file"), complete_file(str(path)):
+            pass
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = str(tmp_path / "nowhere/kheaders.tar.xz")
+    error = pytest.raises(KheadersfsError, match=r"nowhere/kheaders.* No such file or directory")
+    with error, complete_file(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+def test_an_interrupted_run_leaves_everything_as_it_was(
+    number: signal.Signals, status: int, slow_tree: Path, output: Path
+) -> None:
+    process = subprocess.Popen(
+        command_line("pack", "--srctree", slow_tree, "-o", output),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_until(lambda: len(os.listdir(output.parent)) == 2, "a temporary file")
+        process.send_signal(number)
+        printed = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, *printed) == (status, b"", b"")
+    assert is_untouched(output)
+
+
+def test_a_limit_on_file_sizes_is_an_error(large_tree: Path, output: Path) -> None:
+    done = subprocess.run(
+        ["prlimit", "--fsize=100000", *command_line("pack", "--srctree", large_tree, "-o", output)],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"kheadersfs: {output}: cannot be written: File too large; what was there is unchanged\n"
+    )
+    assert is_untouched(output)
+
+
+@pytest.fixture
+def full_disk(root: None, tmp_path: Path) -> Iterator[Path]:
+    """A file on a file system with room for little more."""
+    mountpoint = tmp_path / "disk"
+    mountpoint.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", mountpoint],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"kernel: {mounted.stderr.strip()}")
+    try:
+        output = mountpoint / "kheaders.tar.xz"
+        output.write_bytes(BEFORE)
+        yield output
+    finally:
+        subprocess.run(["umount", mountpoint], check=True)
+
+
+@pytest.mark.parametrize("command", ["pack", "repack", "merge"])
+def test_a_full_disk_is_an_error(
+    command: str, large_tree: Path, full_disk: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "source.tar"
+    if command != "pack":
+        assert run_command("pack", "--srctree", large_tree, "-o", archive).status == 0
+    outcome = run_command(
+        *{
+            "pack": ("pack", "--srctree", large_tree, "-o", full_disk),
+            "repack": ("repack", archive, full_disk),
+            "merge": ("merge", f"one={archive}", "-o", full_disk),
+        }[command]
+    )
+    assert outcome.status == 1
+    assert "No space left on device; what was there is unchanged" in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert is_untouched(full_disk)
