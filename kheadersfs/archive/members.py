@@ -135,11 +135,27 @@ class MemberStream:
         ffi, archive, entry = self._ffi, self._archive, self._entry
         while True:
             try:
-                if ffi.read_next_header2(archive, entry) == ffi.ARCHIVE_EOF:
-                    return
+                status = ffi.read_next_header2(archive, entry)
             except ffi.ArchiveError as error:
                 raise self._translated(error) from error
+            if status == ffi.ARCHIVE_EOF:
+                return
+            if status == ffi.ARCHIVE_WARN:
+                self._check_warning()
             yield self._member()
+
+    def _check_warning(self) -> None:
+        """Raise DamagedArchive unless the warning is of a name in another encoding.
+
+        Others are of extensions that libarchive did not understand and went on without, though
+        they may have held a name, a size, or where the content is.
+        """
+        text: bytes = self._ffi.error_string(self._archive) or b"an extension makes no sense"
+        if b"can't be converted" not in text:
+            raise DamagedArchive(
+                f"{self._name}: is damaged ({text.decode(errors='replace')}); "
+                "make or fetch it again"
+            )
 
     def _member(self) -> Member:
         ffi, entry = self._ffi, self._entry
@@ -152,6 +168,13 @@ class MemberStream:
             target = ffi.entry_symlink(entry) or b""
         size: int = ffi.entry_size(entry)
         return Member(name, mode, mtime, size, target, hard_link)
+
+    def require_one_layer(self) -> None:
+        """Raise UnsupportedArchive when libarchive has found one compression inside another."""
+        if self._ffi.filter_count(self._archive) > 2:  # one is the reading itself
+            raise UnsupportedArchive(
+                f"{self._name}: is compressed more than once; decompress it once"
+            )
 
     @property
     def format(self) -> str:
@@ -182,6 +205,8 @@ class MemberStream:
             count: int = self._ffi.read_data(self._archive, ctypes.byref(buffer, offset), size)
         except self._ffi.ArchiveError as error:
             raise self._translated(error) from error
+        if count < 0:  # a warning, which is no number of bytes
+            raise DamagedArchive(f"{self._name}: a member cannot be read; make or fetch it again")
         return count
 
 
@@ -196,8 +221,12 @@ def open_members(source: Source) -> Iterator[MemberStream]:
 
 
 def decompress_lz4(source: Source, piece_size: int) -> Iterator[bytes]:
-    """Yield what *source* decompresses to, in pieces. Raises DamagedArchive."""
+    """Yield what *source* decompresses to, in pieces.
+
+    Raises DamagedArchive, UnsupportedArchive when that is compressed again.
+    """
     with closing(MemberStream(source, ("raw",), "lz4")) as stream:
         for _ in stream:
+            stream.require_one_layer()
             while piece := stream.read(piece_size):
                 yield piece

@@ -19,6 +19,7 @@ from kheadersfs.archive.building import Refusal, TableBuilder
 from kheadersfs.archive.decoding import open_stream
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.source import Source
+from kheadersfs.archive.sums import CpioSums
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import Limits, Meter
 
@@ -46,23 +47,31 @@ class Pass(NamedTuple):
 
 
 class _MeteredSource(Source):
-    """A source whose reading is metered."""
+    """A source that is read once, in order, while its limits and checksums are looked after."""
 
-    __slots__ = ("_meter", "_source")
+    __slots__ = ("_meter", "_source", "_sums")
 
     def __init__(self, source: Source, meter: Meter) -> None:
         super().__init__(source.name, source.size)
         self._source = source
         self._meter = meter
+        self._sums = CpioSums()
 
     def available(self, offset: int, limit: int) -> int:
         """See Source.available."""
         return self._source.available(offset, limit)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """See Source.read_at. Raises RefusedArchive."""
+        """See Source.read_at. Raises RefusedArchive, DamagedArchive."""
         self._meter.count(length)
-        return self._source.read_at(offset, length)
+        piece = self._source.read_at(offset, length)
+        try:
+            self._sums.follow(piece)
+        except ValueError as error:
+            raise DamagedArchive(
+                f"{self.name}: is damaged ({error}); make or fetch it again"
+            ) from error
+        return piece
 
 
 class _Compressor:

@@ -1,0 +1,76 @@
+"""The checksums of cpio's crc format, which libarchive does not look at.
+
+They are sums of the bytes of each file (cpio(5), "New CRC Format"). What libarchive reads is
+looked at on its way there.
+"""
+
+from __future__ import annotations
+
+import stat
+
+MAGIC = b"070702"
+_HEADER_SIZE = 110
+_TRAILER = b"TRAILER!!!\0"
+
+
+class CpioSums:
+    """Follows an archive of the crc format piece by piece; other formats it leaves alone."""
+
+    __slots__ = ("_check", "_done", "_head", "_left", "_padding", "_sum")
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = 0
+        self._padding = 0
+        self._check: int | None = None
+        self._sum = 0
+        self._done = False
+
+    def follow(self, piece: bytes) -> None:
+        """Look at the next *piece* of the archive. Raises ValueError when a checksum is wrong."""
+        position = 0
+        while position < len(piece) and not self._done:
+            if self._left:
+                content = piece[position : position + self._left]
+                position += len(content)
+                self._left -= len(content)
+                self._add(content)
+            elif self._padding:
+                skipped = min(self._padding, len(piece) - position)
+                position += skipped
+                self._padding -= skipped
+            else:
+                position += self._take_head(piece[position:])
+
+    def _add(self, content: bytes) -> None:
+        if self._check is None:
+            return
+        self._sum = (self._sum + sum(content)) & 0xFFFFFFFF
+        if self._left == 0 and self._sum != self._check:
+            raise ValueError(f"a file's checksum is {self._sum:08x}, not {self._check:08x}")
+
+    def _take_head(self, piece: bytes) -> int:
+        """Collect a header and the name behind it. Returns how much of *piece* that took."""
+        wanted = _HEADER_SIZE
+        if len(self._head) >= _HEADER_SIZE:
+            wanted = _padded(_HEADER_SIZE + int(self._head[94:102], 16))
+        taken = piece[: wanted - len(self._head)]
+        self._head += taken
+        if not self._head.startswith(MAGIC[: len(self._head)]):
+            self._done = True  # another format, or what libarchive will complain of
+        elif len(self._head) == wanted > _HEADER_SIZE:
+            self._begin_content(self._head)
+            self._head = b""
+        return len(taken)
+
+    def _begin_content(self, head: bytes) -> None:
+        self._left = int(head[54:62], 16)
+        self._padding = -self._left % 4
+        self._sum = 0
+        regular = stat.S_ISREG(int(head[14:22], 16))
+        self._check = int(head[102:110], 16) if regular else None
+        self._done = head[_HEADER_SIZE:].startswith(_TRAILER)
+
+
+def _padded(size: int) -> int:
+    return -(-size // 4) * 4
