@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import random
 import stat
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,75 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mounting
 
-READERS = 16
 MANY = 20_000
-
-
-def test_nothing_is_decompressed_before_somebody_looks(
-    mount: Mounting, reference_archive: Path
-) -> None:
-    mounted = mount(reference_archive)
-    assert json.loads(run_command("status", "--json", mounted.path).output)["loaded"] is False
-    status = mounted.status()
-    assert (status["loaded"], status["blocks_decoded"]) == (False, 0)
-    assert sum(status["requests"].values()) == 0
-    assert (mounted / "include/linux/kconfig.h").is_file()
-    assert mounted.status()["loaded"] is True
-
-
-def test_prefetch_reads_the_archive_before_somebody_looks(
-    mount: Mounting, reference_archive: Path
-) -> None:
-    mounted = mount(reference_archive, "--prefetch")
-    # The first request waits until the thread that prefetches has the names.
-    assert mounted.path.stat().st_ino == 1
-    assert mounted.status()["loaded"] is True
-
-
-def test_parallel_readers_in_random_order_get_the_right_bytes(
-    mount: Mounting, reference_archive: Path, reference_description: golden.Description
-) -> None:
-    mounted = mount(reference_archive)
-    files = [name for name, entry in reference_description.items() if entry.kind == "-"]
-
-    def read_all(seed: int) -> list[bytes]:
-        order = random.Random(seed).sample(files, len(files) // 4)
-        return [
-            name
-            for name in order
-            if golden.digest_of(os.path.join(os.fsencode(mounted.path), name))
-            != reference_description[name].digest
-        ]
-
-    with ThreadPoolExecutor(READERS) as readers:
-        assert [wrong for wrongs in readers.map(read_all, range(READERS)) for wrong in wrongs] == []
-
-
-def test_a_block_is_decoded_once_however_many_wait_for_it(
-    cold: None, mount: Mounting, small_archive: Path
-) -> None:
-    mounted = mount(small_archive)
-    with ThreadPoolExecutor(READERS) as readers:
-        for _ in range(3):
-            drop_caches()
-            paths = [mounted / "sizes/300000"] * READERS
-            assert len(set(readers.map(Path.read_bytes, paths))) == 1
-    # A file of that size lies in two blocks, or three.
-    assert mounted.status()["blocks_decoded"] in (2, 3)
-
-
-def test_parts_of_a_file_are_read_at_any_offset(
-    cold: None, mount: Mounting, small_archive: Path, synthetic_tree: Path
-) -> None:
-    mounted = mount(small_archive)
-    expected = (synthetic_tree / "sizes/300000").read_bytes()
-    generator = random.Random(3)
-    with open(mounted / "sizes/300000", "rb", buffering=0) as stream:
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-        for _ in range(50):
-            offset, size = generator.randrange(310_000), generator.randrange(20_000)
-            assert os.pread(stream.fileno(), size, offset) == expected[offset : offset + size]
-            drop_caches()
 
 
 WRITES: dict[str, Callable[[Path], object]] = {
@@ -292,21 +221,6 @@ def test_everything_belongs_to_root_unless_said_otherwise(
             assert (status.st_uid, status.st_gid) == owner
 
 
-def test_a_small_cache_is_slow_but_right(
-    cold: None,
-    mount: Mounting,
-    reference_archive: Path,
-    reference_description: golden.Description,
-) -> None:
-    mounted = mount(reference_archive, "-o", "cache=1")
-    below = mounted / "include/uapi"
-    for path in below.rglob("*.h"):
-        name = os.fsencode(path.relative_to(mounted.path))
-        if not path.is_symlink():
-            assert golden.digest_of(path) == reference_description[name].digest
-    assert mounted.status()["held_decoded"] <= 256 << 10
-
-
 def test_the_mount_is_shown_with_archive_and_type(mount: Mounting, small_archive: Path) -> None:
     mounted = mount(small_archive)
     with open("/proc/self/mounts") as mounts:
@@ -314,16 +228,3 @@ def test_the_mount_is_shown_with_archive_and_type(mount: Mounting, small_archive
     source, _, kind, options, *_ = line.split()
     assert (source, kind) == (str(small_archive), "fuse.kheadersfs")
     assert {"ro", "nosuid", "nodev"} <= set(options.split(","))
-
-
-def test_an_archive_that_is_replaced_or_deleted_while_mounted_stays_what_it_was(
-    cold: None, mount: Mounting, small_archive: Path, synthetic_tree: Path, tmp_path: Path
-) -> None:
-    archive = tmp_path / "archive.tar.xz"
-    archive.write_bytes(small_archive.read_bytes())
-    mounted = mount(archive)
-    archive.unlink()
-    archive.write_bytes(b"something else\n")
-    expected = hashlib.sha256((synthetic_tree / "sizes/300000").read_bytes()).hexdigest()
-    drop_caches()
-    assert golden.digest_of(mounted / "sizes/300000") == expected

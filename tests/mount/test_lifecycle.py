@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import kheadersfs
-from kheadersfs.fuse import serving
 from tests.support.mounting import (
     Mount,
     Outcome,
@@ -269,40 +267,3 @@ def test_the_server_keeps_nothing_of_its_caller(mount: Mounting, small_archive: 
     assert open_files.count(os.devnull) == 3
     assert os.readlink(f"{process}/cwd") == "/"
     assert os.getsid(mounted.pid) == mounted.pid
-
-
-def test_the_python_interface_mounts_for_a_while(fuse: None, small_archive: Path) -> None:
-    with kheadersfs.mounted(small_archive) as path:
-        assert Path(path, "modes/644").read_bytes() == b"mode\n"
-        server = serving.read_status(path)["pid"]
-    assert not os.path.exists(path)
-    assert not is_running(server)
-
-
-def test_the_python_interface_unmounts_when_its_block_fails(
-    fuse: None, small_archive: Path
-) -> None:
-    with pytest.raises(ZeroDivisionError), kheadersfs.mounted(small_archive) as path:
-        _ = 1 / 0
-    assert not os.path.exists(path)
-
-
-def test_the_python_interface_detaches_a_mount_that_is_still_in_use(
-    fuse: None, small_archive: Path
-) -> None:
-    with kheadersfs.mounted(small_archive) as path:
-        stream = open(os.path.join(path, "sizes/513"), "rb")  # noqa: SIM115 - outlives the mount
-        server = serving.read_status(path)["pid"]
-    with stream:
-        assert not os.path.exists(path)
-        assert len(stream.read()) == 513
-    wait_until(lambda: not is_running(server), "the server ended")
-
-
-def test_the_python_interface_raises_what_the_command_reports(fuse: None, tmp_path: Path) -> None:
-    with (
-        pytest.raises(kheadersfs.KheadersfsError, match="cannot open the archive") as caught,
-        kheadersfs.mounted(tmp_path / "absent"),
-    ):
-        pass
-    assert caught.value.exit_status == 11

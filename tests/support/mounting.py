@@ -51,6 +51,15 @@ def run_command(*arguments: str | Path, **environment: str) -> Outcome:
     )
 
 
+def one_line(outcome: Outcome) -> str:
+    """Check that *outcome* says one thing, on standard error, and return it."""
+    assert outcome.output == ""
+    assert outcome.errors.startswith("kheadersfs: ")
+    assert outcome.errors.endswith("\n")
+    assert outcome.errors.count("\n") == 1
+    return outcome.errors
+
+
 def mounts_below(directory: Path) -> list[str]:
     """Return where something is mounted at or below *directory*."""
     with open("/proc/self/mountinfo") as mounts:

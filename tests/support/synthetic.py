@@ -250,3 +250,10 @@ PROGRAMS = ("tar", "bsdtar", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2")
 def missing_programs() -> list[str]:
     """Return which of PROGRAMS this machine lacks."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+def altered(content: bytes, position: int) -> bytes:
+    """Return *content* with one bit changed in the byte at *position*."""
+    changed = bytearray(content)
+    changed[position] ^= 1
+    return bytes(changed)

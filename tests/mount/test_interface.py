@@ -1,0 +1,49 @@
+"""The Python interface: a mount for the time of a block."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import kheadersfs
+from kheadersfs.fuse import serving
+from tests.support.mounting import is_running, wait_until
+
+
+def test_the_python_interface_mounts_for_a_while(fuse: None, small_archive: Path) -> None:
+    with kheadersfs.mounted(small_archive) as path:
+        assert Path(path, "modes/644").read_bytes() == b"mode\n"
+        server = serving.read_status(path)["pid"]
+    assert not os.path.exists(path)
+    assert not is_running(server)
+
+
+def test_the_python_interface_unmounts_when_its_block_fails(
+    fuse: None, small_archive: Path
+) -> None:
+    with pytest.raises(ZeroDivisionError), kheadersfs.mounted(small_archive) as path:
+        _ = 1 / 0
+    assert not os.path.exists(path)
+
+
+def test_the_python_interface_detaches_a_mount_that_is_still_in_use(
+    fuse: None, small_archive: Path
+) -> None:
+    with kheadersfs.mounted(small_archive) as path:
+        stream = open(os.path.join(path, "sizes/513"), "rb")  # noqa: SIM115 - outlives the mount
+        server = serving.read_status(path)["pid"]
+    with stream:
+        assert not os.path.exists(path)
+        assert len(stream.read()) == 513
+    wait_until(lambda: not is_running(server), "the server ended")
+
+
+def test_the_python_interface_raises_what_the_command_reports(fuse: None, tmp_path: Path) -> None:
+    with (
+        pytest.raises(kheadersfs.KheadersfsError, match="cannot open the archive") as caught,
+        kheadersfs.mounted(tmp_path / "absent"),
+    ):
+        pass
+    assert caught.value.exit_status == 11
