@@ -22,6 +22,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive import soundness
 from kheadersfs.archive.table import Table
 
 if TYPE_CHECKING:
@@ -152,11 +153,12 @@ def is_present(content: bytes) -> bool:
     return len(footer) == FOOTER_SIZE and footer.startswith(_FOOTER_MAGIC)
 
 
-def decode(content: bytes, most: int = sys.maxsize) -> Index:
+def decode(content: bytes, most: int = sys.maxsize, checked: bool = False) -> Index:
     """Return the index at the end of *content*, the last block of an archive.
 
-    Every number is checked against what it refers to inside the index. Raises ValueError for
-    anything that is not exactly an index of this version, or lists more than *most* names.
+    Every number is checked against what it refers to inside the index, unless that is *checked*
+    already. Raises ValueError for anything that is not exactly an index of this version, or lists
+    more than *most* names.
     """
     _, checksum, size = _FOOTER.unpack(content[-FOOTER_SIZE:])
     end = len(content) - FOOTER_SIZE
@@ -173,9 +175,12 @@ def decode(content: bytes, most: int = sys.maxsize) -> Index:
     if max(header[2], header[3]) > most:
         raise ValueError(f"it lists more than {most} names")
     try:
-        return _Decoding(payload, header).index()
+        index = _Decoding(payload, header).index()
     except (OverflowError, UnicodeDecodeError) as error:
         raise ValueError("it holds a value that cannot be") from error
+    if not checked:
+        soundness.check(index.table)
+    return index
 
 
 class _Decoding:
@@ -212,7 +217,6 @@ class _Decoding:
         table = self._table()
         if self._position != len(self._payload):
             raise ValueError("it has stray bytes behind its columns")
-        table.check()
         return Index(table, release, arch, digests, self._hot_blocks, self._stream_size)
 
     def _table(self) -> Table:

@@ -113,7 +113,7 @@ class Archive:
             return b""
         try:
             content = _decode_last(self.blocks)
-            return content if _parse_index(self.blocks, content, self.limits) is not None else b""
+            return content if _parse_index(self.blocks, content, self.limits) else b""
         except (ValueError, KheadersfsError):
             return b""  # load() will find the same, and say so
 
@@ -160,8 +160,9 @@ class Archive:
         warning = ""
         if self.blocks is not None and self.may_have_index:
             try:
+                found = bool(self._index_content)
                 content = self._index_content or _decode_last(self.blocks)
-                index = _parse_index(self.blocks, content, self.limits)
+                index = _parse_index(self.blocks, content, self.limits, checked=found)
             except ValueError as error:
                 warning = f"{self.source.name}: its index is not used: {error}"
             else:
@@ -272,17 +273,22 @@ def _decode_last(blocks: BlockTable) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def _parse_index(blocks: BlockTable, content: bytes, limits: Limits) -> Index | None:
+def _parse_index(
+    blocks: BlockTable, content: bytes, limits: Limits, checked: bool = False
+) -> Index | None:
     """Return the index in *content*, of the last of *blocks*; None when there is none.
 
     Raises ValueError when there is one that cannot be used, RefusedArchive when what it lists is
-    beyond *limits*.
+    beyond *limits*; but not when the same content was *checked* before.
     """
     from kheadersfs.archive import index as embedded  # not needed before the first lookup
+    from kheadersfs.archive import soundness
 
     if not embedded.is_present(content):
         return None
-    index = embedded.decode(content, limits.members)
+    index = embedded.decode(content, limits.members, checked)
+    if checked:
+        return index
     last = len(blocks) - 1
     if len(index.digests) != last or index.stream_size != blocks.starts[last]:
         raise ValueError("it belongs to another archive")
@@ -291,7 +297,7 @@ def _parse_index(blocks: BlockTable, content: bytes, limits: Limits) -> Index | 
     if max(end - start for start, end in pairwise(blocks.starts[:-1])) > limits.block:
         raise ValueError(f"a block decompresses to more than {limits.block} bytes (--limit block)")
     _check_extents(index.table, blocks.starts[last])
-    index.table.check_limits(blocks.name, limits)
+    soundness.check_limits(index.table, blocks.name, limits)
     return index
 
 
