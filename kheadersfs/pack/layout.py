@@ -88,9 +88,10 @@ def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
 
 def _split(kernel: Kernel) -> tuple[int, int]:
     """Return how many of *kernel*'s files are hot, and how many are hot or warm."""
-    ends = list(accumulate(packed.member.size + _FRAME_SIZE for packed in kernel.files))
-    hot = bisect_left(ends, HOT_SIZE) if kernel.hot is None else kernel.hot
-    return hot, max(hot, bisect_left(ends, WARM_SIZE))
+    sizes = [packed.member.size + _FRAME_SIZE for packed in kernel.files]
+    starts = list(accumulate(sizes, initial=0))[:-1]
+    hot = bisect_left(starts, HOT_SIZE) if kernel.hot is None else kernel.hot
+    return hot, max(hot, bisect_left(starts, WARM_SIZE))
 
 
 def _with_parents(members: Iterable[Packed], directories: dict[bytes, Packed]) -> Iterator[Packed]:

@@ -1,0 +1,262 @@
+"""Any archive as a packed one, and several as one: nothing is lost on the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import kheadersfs
+from kheadersfs.verification import verify
+from tests.support import golden, synthetic
+from tests.support.mounting import Outcome, run_command
+
+if TYPE_CHECKING:
+    from tests.pack.conftest import SmallTree
+
+WHOLE_SECONDS = ("newc", "crc", "odc", "gnu", "gnu-padded", "oldgnu-sparse", "gnu-sparse", "ustar")
+"""Forms whose times cpio can hold too."""
+
+
+PAIRS = [
+    *((form.name, ".tar.xz") for form in synthetic.FORMS),
+    *((name, ".cpio.xz") for name in WHOLE_SECONDS),
+    *(("gnu", suffix) for suffix in (".tar", ".tar.gz", ".tar.zst", ".cpio", ".cpio.zst")),
+]
+
+
+def repack(archive: Path, output: Path, *options: str) -> None:
+    assert run_command("repack", *options, archive, output) == Outcome(0, "", "")
+
+
+def entries(archive: Path) -> dict[str, tuple[object, ...]]:
+    """Return what the Python interface says of every entry of *archive*, and its content.
+
+    Of several names of one file each has the first one instead of its inode number.
+    """
+    first_names: dict[int, str] = {}
+    with kheadersfs.open_archive(archive) as opened:
+        root = opened.tree.attributes(1)
+        found: dict[str, tuple[object, ...]] = {".": (root.mode, root.mtime)}
+        for entry in opened:
+            first = first_names.setdefault(entry.inode, entry.path)
+            content = opened.read(entry.path) if entry.is_file else b""
+            found[entry.path] = (*entry._replace(inode=0), first, content)
+    return found
+
+
+@pytest.fixture(scope="module")
+def originals(synthetic_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The synthetic tree in every form, by its name."""
+    if missing := synthetic.missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    directory = tmp_path_factory.mktemp("originals")
+    for form in synthetic.FORMS:
+        synthetic.write_archive(form, synthetic_tree, directory / form.name)
+    return {form.name: directory / form.name for form in synthetic.FORMS}
+
+
+@pytest.mark.parametrize(("name", "suffix"), PAIRS)
+def test_nothing_is_lost(
+    name: str, suffix: str, originals: dict[str, Path], tmp_path: Path
+) -> None:
+    packed = tmp_path / f"packed{suffix}"
+    repack(originals[name], packed)
+    assert entries(packed) == entries(originals[name])
+    with kheadersfs.open_archive(packed) as opened:
+        assert opened.content.indexed == suffix.endswith(("xz", "zst"))
+        verify(opened, lambda _done, _total: None)
+
+
+@pytest.mark.parametrize("suffix", [".tar.xz", ".tar.zst"])
+def test_a_packed_archive_is_repacked_to_the_same_bytes(
+    suffix: str, originals: dict[str, Path], tmp_path: Path
+) -> None:
+    packed, again = tmp_path / f"packed{suffix}", tmp_path / f"again{suffix}"
+    repack(originals["gnu"], packed)
+    repack(packed, again)
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_what_cpio_cannot_hold_is_an_error(originals: dict[str, Path], tmp_path: Path) -> None:
+    output = tmp_path / "out.cpio.xz"
+    outcome = run_command("repack", originals["pax"], output)
+    assert (outcome.status, outcome.output) == (1, "")
+    assert "has a size or a time that cpio cannot hold; use tar" in outcome.errors
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["pax", "gnu"])
+def test_gnu_tar_extracts_the_same_from_both(
+    name: str, originals: dict[str, Path], tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed.tar.xz"
+    repack(originals[name], packed)
+    trees = []
+    for source in (originals[name], packed):
+        tree = tmp_path / f"{source.name}-tree"
+        golden.extract_with_tar(source, tree)
+        description = golden.describe(tree)
+        # A directory that is written to again after tar has set its time gets a new one.
+        trees.append(
+            {
+                path: described._replace(mtime=0) if described.kind == "d" else described
+                for path, described in description.items()
+            }
+        )
+    assert golden.differences(trees[1], trees[0]) == []
+
+
+def test_gnu_cpio_extracts_hard_links_and_symlinks(
+    synthetic_tree: Path, originals: dict[str, Path], tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed.cpio"
+    repack(originals["newc"], packed)
+    trees = []
+    for source in (originals["newc"], packed):
+        tree = tmp_path / f"{source.name}-tree"
+        golden.extract_with_cpio(source, tree)
+        trees.append(golden.with_times_from(synthetic_tree, golden.describe(tree)))
+    assert golden.differences(trees[1], trees[0]) == []
+
+
+def test_the_reference_archive_stays_the_same(reference_archive: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.tar.zst"
+    repack(reference_archive, packed)
+    assert entries(packed) == entries(reference_archive)
+    with kheadersfs.open_archive(packed) as opened:
+        assert opened.content.indexed
+        assert opened.content.release
+        assert opened.content.arch
+
+
+def test_an_archive_with_something_unsafe_is_not_repacked(tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive.tar", tmp_path / "out.tar.xz"
+    (tmp_path / "file").write_text("content")
+    subprocess.run(
+        ["tar", "-cPf", archive, "--transform", "s:^:../:", "file"], check=True, cwd=tmp_path
+    )
+    outcome = run_command("repack", archive, output)
+    assert outcome.status == 14
+    assert "a name with .. in it, so it cannot be packed" in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert not output.exists()
+
+
+def test_an_archive_may_be_repacked_over_itself(small_tree: SmallTree, tmp_path: Path) -> None:
+    archive = tmp_path / "kheaders.tar"
+    assert run_command("pack", "--srctree", small_tree(), "-o", archive).status == 0
+    before = entries(archive)
+    repack(archive, archive, "--compress", "xz")
+    assert entries(archive) == before
+    assert archive.read_bytes().startswith(b"\xfd7zXZ\0")
+
+
+KERNELS = {
+    "6.1": {"include/linux/same.h": "same\n", "include/linux/other.h": "old\n"},
+    "6.2": {"include/linux/same.h": "same\n", "include/linux/other.h": "new\n"},
+    "6.3": {"include/linux/moved.h": "same\n", "include/linux/empty.h": ""},
+}
+
+
+@pytest.fixture
+def kernels(tmp_path: Path) -> dict[str, Path]:
+    """Archives of three kernels that have some files in common, with links among them."""
+    archives = {}
+    for name, files in KERNELS.items():
+        tree = tmp_path / f"tree-{name}"
+        for path, text in {**files, "include/linux/all.h": "all\n"}.items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_text(text)
+        os.link(tree / "include/linux/all.h", tree / "include/linux/hard.h")
+        (tree / "include/linux/soft.h").symlink_to("all.h")
+        archives[name] = tmp_path / f"{name}.tar.xz"
+        subprocess.run(["tar", "-cJf", archives[name], "--sort=name", "."], check=True, cwd=tree)
+    return archives
+
+
+def merge(output: Path, archives: dict[str, Path]) -> None:
+    words = [f"{name}={archive}" for name, archive in archives.items()]
+    assert run_command("merge", *words, "-o", output) == Outcome(0, "", "")
+
+
+@pytest.mark.parametrize("suffix", [".tar.xz", ".tar.zst", ".cpio.zst", ".tar"])
+def test_merged_kernels_have_all_their_files(
+    suffix: str, kernels: dict[str, Path], tmp_path: Path
+) -> None:
+    merged = tmp_path / f"merged{suffix}"
+    merge(merged, kernels)
+    assert run_command("verify", merged).status == 0
+    with kheadersfs.open_archive(merged) as opened:
+        contents = {entry.path: opened.read(entry.path) for entry in opened if entry.is_file}
+        targets = {entry.path: entry.target for entry in opened if entry.target}
+    expected = {}
+    for name, archive in kernels.items():
+        with kheadersfs.open_archive(archive) as opened:
+            for entry in opened:
+                if entry.is_file:
+                    expected[f"{name}/{entry.path}"] = opened.read(entry.path)
+    assert contents == expected
+    assert targets == {f"{name}/include/linux/soft.h": "all.h" for name in kernels}
+
+
+def test_the_same_header_of_several_kernels_is_there_once(
+    kernels: dict[str, Path], tmp_path: Path
+) -> None:
+    merged = tmp_path / "merged.tar.xz"
+    merge(merged, kernels)
+    with kheadersfs.open_archive(merged) as opened:
+        groups: dict[int, set[str]] = {}
+        for entry in opened:
+            if entry.is_file:
+                groups.setdefault(entry.inode, set()).add(entry.path)
+    directory = "include/linux"
+    assert sorted(groups.values(), key=sorted) == [
+        {f"{name}/{directory}/{file}" for name in KERNELS for file in ("all.h", "hard.h")},
+        {f"6.1/{directory}/other.h"},
+        {f"{name}/{directory}/same.h" for name in ("6.1", "6.2")},
+        {f"6.2/{directory}/other.h"},
+        # Nothing is shared that has another name, or nothing in it.
+        {f"6.3/{directory}/empty.h"},
+        {f"6.3/{directory}/moved.h"},
+    ]
+
+
+def test_gnu_tar_extracts_every_kernel_as_it_was(kernels: dict[str, Path], tmp_path: Path) -> None:
+    # In this order the links' targets have names that come after the links' own.
+    merged, tree = tmp_path / "merged.tar.xz", tmp_path / "merged"
+    merge(merged, dict(reversed(kernels.items())))
+    with tarfile.open(merged) as tar:
+        assert sum(member.islnk() for member in tar) >= 6
+    golden.extract_with_tar(merged, tree)
+    for name in kernels:
+        for path in (tmp_path / f"tree-{name}").rglob("*.h"):
+            extracted = tree / name / path.relative_to(tmp_path / f"tree-{name}")
+            assert extracted.read_bytes() == path.read_bytes()
+            assert extracted.is_symlink() == path.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("no-archive",), ("=a.tar",), ("a=",), ("a/b=a.tar",), ("..=a.tar",), ("a=x", "a=y")],
+)
+def test_names_that_are_no_directories_are_refused(words: tuple[str, ...], tmp_path: Path) -> None:
+    outcome = run_command("merge", *words, "-o", tmp_path / "out.tar.xz")
+    assert outcome.status == 2
+    assert outcome.errors.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("xz") is None, reason="not installed: xz")
+def test_a_damaged_archive_is_not_repacked(reference_archive: Path, tmp_path: Path) -> None:
+    damaged, output = tmp_path / "damaged.tar.xz", tmp_path / "out.tar.xz"
+    content = bytearray(reference_archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    outcome = run_command("repack", damaged, output)
+    assert outcome.status == 13
+    assert not output.exists()
