@@ -116,7 +116,7 @@ def encode(index: Index, block_starts: Sequence[int]) -> bytes:
             _encode_column(gaps),
         )
     )
-    return payload + _FOOTER.pack(_FOOTER_MAGIC, zlib.crc32(payload), len(payload))
+    return payload + footer(payload)
 
 
 class _Expected:
@@ -145,6 +145,11 @@ def _encode_column(column: array[int]) -> bytes:
     if sys.byteorder == "big":
         narrow.byteswap()
     return bytes((width,)) + narrow.tobytes()
+
+
+def footer(payload: bytes) -> bytes:
+    """Return what follows *payload*, all of an index but this, so that it is found and checked."""
+    return _FOOTER.pack(_FOOTER_MAGIC, zlib.crc32(payload), len(payload))
 
 
 def is_present(content: bytes) -> bool:
