@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kheadersfs.bpf.kernel import CONFIGURATION_HEADER
+from kheadersfs.bpf.locking import exclusive
 from kheadersfs.errors import ArchiveUnavailable, reason
 
 
@@ -44,7 +43,7 @@ class ArchiveCache(NamedTuple):
         archive = os.path.join(self.directory, release + self.suffix)
         try:
             _require_own_directory(self.directory)
-            with _exclusive(os.path.join(self.directory, release + ".lock")):
+            with exclusive(os.path.join(self.directory, release + ".lock")):
                 if not _is_newer(archive, tree):
                     partial = archive + ".partial"
                     self.pack(tree, partial)
@@ -96,32 +95,3 @@ def _is_newer(archive: str, tree: HeaderTree) -> bool:
         os.path.join(tree.objtree, CONFIGURATION_HEADER),
     )
     return all(os.stat(marker).st_ctime_ns < made for marker in markers)
-
-
-@contextlib.contextmanager
-def _exclusive(path: str) -> Iterator[None]:
-    """Hold a lock on the file *path*, which exists only while somebody holds it or waits.
-
-    Whoever is done removes the file; a waiter that then gets the lock of a removed
-    file starts again with the new one.
-    """
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if _is_file(path, fd):
-                try:
-                    yield
-                finally:
-                    os.unlink(path)
-                return
-        finally:
-            os.close(fd)
-
-
-def _is_file(path: str, fd: int) -> bool:
-    """Return whether *path* still names the file that *fd* has open."""
-    try:
-        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
-    except FileNotFoundError:
-        return False

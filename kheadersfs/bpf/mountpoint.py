@@ -10,10 +10,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
+from kheadersfs.bpf.locking import exclusive
 from kheadersfs.errors import MountpointError, reason
 
 RECORD = ".kheadersfs-created"
+
+# Held while something is mounted, for which a header tree may have to be packed first.
+_LOCK = "/run/kheadersfs.lock"
 
 # Far more than a mountpoint can be deep; a record that says more is not ours.
 _DEEPEST = 64
@@ -33,7 +38,6 @@ def prepare(mountpoint: str) -> None:
     """Make *mountpoint* a directory to mount on, creating it and its parents if absent.
 
     It is then empty but for the record of what was created, which the mount has to hide.
-    A dead mount is left as it is: to remove it is the business of whoever mounts.
     Raises MountpointError if *mountpoint* is something else or cannot be made.
     """
     try:
@@ -44,14 +48,47 @@ def prepare(mountpoint: str) -> None:
     except NotADirectoryError:
         raise MountpointError(f"{mountpoint} is not a directory: name another one") from None
     except OSError as error:
-        if error.errno == errno.ENOTCONN:
-            return
         raise MountpointError(f"cannot look into {mountpoint}: {reason(error)}") from error
     if set(names) - {RECORD}:
         raise MountpointError(
             f"{mountpoint} is neither empty nor a complete header tree: "
             "move it away, or name another directory"
         )
+
+
+@contextlib.contextmanager
+def prepared(mountpoint: str) -> Iterator[bool]:
+    """Prepare *mountpoint* for a mount, one process at a time; what fails in the block undoes it.
+
+    Yields whether there is anything to do: False means that there are headers already, perhaps
+    because another process mounted some meanwhile, and that nothing was changed.
+    Raises MountpointError.
+    """
+    with _alone():
+        if has_headers(mountpoint):
+            yield False
+            return
+        prepare(mountpoint)
+        try:
+            yield True
+        except BaseException:
+            _restore(mountpoint)
+            raise
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep others from preparing or restoring; only root's commands meet in one place."""
+    with contextlib.ExitStack() as stack:
+        if os.geteuid() == 0:
+            try:
+                stack.enter_context(exclusive(_LOCK))
+            except OSError as error:
+                raise MountpointError(
+                    f"cannot create {_LOCK}: {reason(error)}; name a MOUNTPOINT, "
+                    "or use kheadersfs run"
+                ) from error
+        yield
 
 
 def restore(mountpoint: str) -> list[str]:
@@ -62,6 +99,14 @@ def restore(mountpoint: str) -> list[str]:
     the mount's guardian may be doing the same meanwhile.
     Raises MountpointError if the file system refuses.
     """
+    if not directories_created(mountpoint):
+        return []
+    with _alone():
+        return _restore(mountpoint)
+
+
+def _restore(mountpoint: str) -> list[str]:
+    """See restore()."""
     count = directories_created(mountpoint)
     removed: list[str] = []
     directory = os.path.abspath(mountpoint)

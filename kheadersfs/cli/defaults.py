@@ -6,7 +6,6 @@ The archive is then the running kernel's, and the mountpoint is where bcc and bp
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,10 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.bpf.cache import ArchiveCache, HeaderTree, default_cache_directory
 from kheadersfs.bpf.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
 from kheadersfs.bpf.kernel import require_same_kernel, running_kernel
-from kheadersfs.bpf.mountpoint import prepare, restore
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kheadersfs.limits import Limits
 
 _PACKED_SUFFIX = ".tar.zst"  # it is read at every mount, and kept on this machine only
@@ -55,17 +51,6 @@ def require_running_kernels(archive: Archive, budget: int) -> None:
         lambda: require_same_kernel(name, headers.release, headers.arch, kernel),
         budget,
     )
-
-
-@contextmanager
-def prepared_place(place: str) -> Iterator[None]:
-    """Make *place* a directory to mount on; what goes wrong after that makes it undone."""
-    prepare(place)
-    try:
-        yield
-    except BaseException:
-        restore(place)
-        raise
 
 
 def _pack(tree: HeaderTree, path: str) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.archive.source import open_source
-from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created, has_headers
+from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created, prepared
 from kheadersfs.cli.arguments import Parser, add_limits, add_pins, seconds
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.errors import UsageError
@@ -106,15 +106,14 @@ def run(arguments: list[str]) -> int:
 
 def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
     """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
-    from kheadersfs.cli.defaults import prepared_place
-
     place = default_mountpoint(os.uname().release)
-    if has_headers(place):
-        print(f"{place}: has kernel headers already; nothing was changed")
-        return
     if os.geteuid() == 0:
         options = options._replace(allow_other=True)  # compilers of all users look there
-    with prepared_place(place):
+    mounting.remove_dead_mount(place)
+    with prepared(place) as has_to_be_done:
+        if not has_to_be_done:
+            print(f"{place}: has kernel headers already; nothing was changed")
+            return
         archive = _open(name, options)
         serve = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     print(f"{place}: has the headers of {archive.source.name} now", flush=True)

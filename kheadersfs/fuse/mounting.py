@@ -122,16 +122,25 @@ def real_path(path: str) -> str:
     return candidate if find_mount(candidate) == FILE_SYSTEM else os.path.realpath(path)
 
 
-def prepare_mountpoint(path: str, nonempty: bool) -> str:
-    """Return the real path of the directory *path* when something can be mounted there.
+def remove_dead_mount(path: str) -> str:
+    """Unmount a file system of ours at *path* whose server was killed. Returns the real path.
 
-    A mount of ours whose server was killed is removed on the way. Raises MountpointError.
+    Raises MountpointError for a dead mount that is not ours.
     """
     mountpoint = real_path(path)
     if is_dead(mountpoint):
         if find_mount(mountpoint) != FILE_SYSTEM:
             raise MountpointError(f"{path}: a dead mount of another file system; unmount it first")
         unmount(mountpoint, detach=True)
+    return mountpoint
+
+
+def prepare_mountpoint(path: str, nonempty: bool) -> str:
+    """Return the real path of the directory *path* when something can be mounted there.
+
+    A mount of ours whose server was killed is removed on the way. Raises MountpointError.
+    """
+    mountpoint = remove_dead_mount(path)
     try:
         entries = os.scandir(mountpoint)
     except FileNotFoundError:

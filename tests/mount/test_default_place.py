@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 NOBODY = 65534
+AT_ONCE = 8
 
 EXISTING = ["", "/lib/modules", f"/lib/modules/{RELEASE}", PLACE]
 
@@ -68,6 +70,27 @@ def test_with_none_the_running_kernels_headers_go_anywhere(
     assert machine.namespace.run("cat", place / "include/linux/kconfig.h") == KCONFIG
     assert machine.umount(place).status == 0
     assert place.is_dir()
+
+
+def test_many_that_mount_at_once_mount_once(machine: Machine) -> None:
+    archive = machine.install()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(lambda _: machine.mount(), range(AT_ONCE)))
+    assert {(outcome.status, outcome.errors) for outcome in outcomes} == {(0, "")}
+    assert sorted(outcome.output for outcome in outcomes) == [
+        *[f"{PLACE}: has kernel headers already; nothing was changed\n"] * (AT_ONCE - 1),
+        f"{PLACE}: has the headers of {archive} now\n",
+    ]
+    assert len(machine.mounts()) == 1
+    assert machine.umount().status == 0
+    assert machine.modules() == []
+
+
+def test_many_that_fail_at_once_leave_nothing(machine: Machine) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(lambda _: machine.mount(), range(AT_ONCE)))
+    assert {outcome.status for outcome in outcomes} == {11}
+    assert machine.modules() == []
 
 
 def test_a_complete_tree_is_left_alone(machine: Machine) -> None:
@@ -173,6 +196,17 @@ def test_a_read_only_file_system_is_reported(machine: Machine) -> None:
     assert "kheadersfs run" in message
 
 
+def test_a_machine_that_is_read_only_altogether_is_reported(machine: Machine) -> None:
+    machine.install()
+    script = 'mount -t tmpfs -o ro none /run && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", script, "sh", *command_line("mount")]
+    outcome = machine.namespace.outcome(*words)
+    message = one_line(outcome)
+    assert (outcome.status, "Read-only file system" in message) == (10, True), message
+    assert "kheadersfs run" in message
+    assert machine.modules() == []
+
+
 def test_an_ordinary_user_is_told_to_mount_elsewhere(machine: Machine) -> None:
     machine.install()
     # The interpreter may lie below a closed directory, so this user may pass through any.
@@ -223,6 +257,8 @@ def test_a_server_that_a_signal_ends_leaves_nothing(
 def test_an_idle_mount_leaves_nothing(machine: Machine) -> None:
     machine.install()
     machine.mount("--idle-timeout", "0.3")
+    # To look into the mount would keep it busy.
+    wait_until(lambda: machine.mounts() == [], "it was unmounted")
     wait_until(lambda: machine.modules() == [], "all directories went away")
 
 
@@ -286,6 +322,49 @@ def test_flags_and_variables_need_no_compiler(machine: Machine) -> None:
         assert (outcome.status, outcome.errors) == (0, "")
         assert PLACE in outcome.output
     machine.umount()
+
+
+# Stands for the one of a machine whose kernel has the module: it shows the archive in sysfs.
+MODPROBE = """#!/bin/sh
+case "$*" in
+"-q kheaders")
+    mkdir /sys/module/kheaders
+    echo live >/sys/module/kheaders/initstate
+    cp {archive} /sys/kernel/kheaders.tar.xz ;;
+"-q -r kheaders")
+    rm -r /sys/module/kheaders /sys/kernel/kheaders.tar.xz ;;
+esac
+"""
+
+
+def replace_sysfs(machine: Machine) -> None:
+    """Let what kernels show in sysfs be written by the test."""
+    for directory in ("/sys/kernel", "/sys/module"):
+        machine.namespace.run("mount", "-t", "tmpfs", "none", directory)
+
+
+def test_a_modules_headers_stay_mounted_when_it_is_unloaded_again(
+    machine: Machine, tmp_path: Path
+) -> None:
+    replace_sysfs(machine)
+    modprobe = tmp_path / "modprobe"
+    modprobe.write_text(MODPROBE.format(archive=machine.archives.own))
+    modprobe.chmod(0o755)
+    words = command_line("mount", "--log", machine.log)
+    outcome = machine.namespace.outcome(*words, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    said = f"{PLACE}: has the headers of /sys/kernel/kheaders.tar.xz now\n"
+    assert outcome == Outcome(0, said, "")
+    for directory in ("/sys/kernel", "/sys/module"):
+        assert os.listdir(machine.namespace.path(directory)) == []
+    assert machine.namespace.run("cat", f"{PLACE}/include/linux/kconfig.h") == KCONFIG
+    assert machine.umount().status == 0
+
+
+def test_what_the_kernel_itself_has_is_its_own_whatever_it_says(machine: Machine) -> None:
+    replace_sysfs(machine)
+    machine.namespace.run("cp", machine.archives.others, "/sys/kernel/kheaders.tar.xz")
+    assert machine.mount().status == 0
+    assert machine.umount().status == 0
 
 
 def test_a_header_tree_is_packed_once(machine: Machine) -> None:

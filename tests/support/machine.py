@@ -56,7 +56,8 @@ class Machine(NamedTuple):
 
     def modules(self) -> list[str]:
         """Return all names in /lib/modules, and that directory itself."""
-        script = "[ ! -e /lib/modules ] || find /lib/modules -mindepth 0"
+        # Some may be removed meanwhile.
+        script = "[ ! -e /lib/modules ] || find /lib/modules -mindepth 0 2>/dev/null || true"
         return sorted(self.namespace.run("sh", "-c", script).splitlines())
 
 
