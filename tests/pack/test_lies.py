@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def headers(letter: str) -> dict[str, str]:
-    return {f"include/linux/{letter}{n}.h": f"#define {letter}{n}\n" * (n * 40) for n in range(30)}
+    return {
+        f"include/linux/{letter}{n}.h": f"#define {letter}{n}\n" * (n * 40 + 40) for n in range(30)
+    }
 
 
 @pytest.fixture
