@@ -11,6 +11,7 @@ from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.writing import write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import Input, merge
 
@@ -48,7 +49,11 @@ def run(arguments: list[str]) -> int:
             Input(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET, limits)))
             for name, path in named.items()
         ]
-        merge(inputs, values.output, form, progress)
+        write_confined(
+            [source.archive for source in inputs],
+            values.output,
+            lambda file: merge(inputs, file, form, progress),
+        )
     return 0
 
 

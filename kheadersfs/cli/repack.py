@@ -9,6 +9,7 @@ from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.writing import write_confined
 from kheadersfs.pack.repacking import repack
 
 if TYPE_CHECKING:
@@ -37,5 +38,5 @@ def run(arguments: list[str]) -> int:
         open_archive(values.input, limits=parse_limits(values.limits)) as archive,
         progress_bar("repack", "B") as progress,
     ):
-        repack(archive, values.output, form, progress)
+        write_confined([archive], values.output, lambda file: repack(archive, file, form, progress))
     return 0

@@ -36,12 +36,12 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
     try:
         with _ending_in_order(), _replacement(target) as file:
             yield file
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
 @contextmanager
@@ -89,7 +89,8 @@ def _end(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _not_written(path: str, error: OSError) -> KheadersfsError:
+def not_written(path: str, error: OSError) -> KheadersfsError:
+    """Return what to raise when writing *path* by way of complete_file() failed."""
     return KheadersfsError(
         f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
     )

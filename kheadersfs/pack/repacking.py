@@ -12,11 +12,11 @@ from kheadersfs.archive.table import ROOT
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.pack.layout import Kernel, Packed, arrange
 from kheadersfs.pack.ordering import by_reach, inclusions
-from kheadersfs.pack.output import complete_file
 from kheadersfs.pack.writing import Description, Form, write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import BinaryIO
 
     from kheadersfs.api import HeaderArchive
 
@@ -29,9 +29,9 @@ class Input(NamedTuple):
 
 
 def repack(
-    archive: HeaderArchive, path: str, form: Form, progress: Callable[[int, int], None]
+    archive: HeaderArchive, file: BinaryIO, form: Form, progress: Callable[[int, int], None]
 ) -> None:
-    """Write what is in *archive* to *path* in *form*.
+    """Write what is in *archive* to *file* in *form*.
 
     Names, types, modes, times, links and bytes stay; owners become root, as they are when it is
     mounted. Raises KheadersfsError; RefusedArchive or DamagedArchive when not all of it can be
@@ -39,14 +39,13 @@ def repack(
     """
     kernel = _read_kernel(archive, b"")
     description = Description(archive.release or "", archive.arch or "")
-    with complete_file(path) as file:
-        write_archive(file, arrange([kernel]), form, description, progress)
+    write_archive(file, arrange([kernel]), form, description, progress)
 
 
 def merge(
-    inputs: Sequence[Input], path: str, form: Form, progress: Callable[[int, int], None]
+    inputs: Sequence[Input], file: BinaryIO, form: Form, progress: Callable[[int, int], None]
 ) -> None:
-    """Write what is in all *inputs* to *path* in *form*, each below a directory of its name.
+    """Write what is in all *inputs* to *file* in *form*, each below a directory of its name.
 
     A file that several have at the same place, with the same mode and bytes, becomes hard links:
     one copy, one inode, one place in the page cache, with the time of the first. Files of the
@@ -58,8 +57,7 @@ def merge(
     for source in inputs:
         kernel = _read_kernel(source.archive, source.name + b"/")
         kernels.append(_share(kernel, len(source.name), first_of))
-    with complete_file(path) as file:
-        write_archive(file, arrange(kernels), form, Description("", ""), progress)
+    write_archive(file, arrange(kernels), form, Description("", ""), progress)
 
 
 def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:

@@ -1,0 +1,37 @@
+"""How commands turn archives into another: read without rights, written to a file that is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.cli.reading import read_confined
+from kheadersfs.pack.output import complete_file, not_written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from kheadersfs.api import HeaderArchive
+
+PACKING = 1 << 30
+"""Bytes that packing an archive anew may take: texts, and what compressing blocks needs."""
+
+
+def write_confined(
+    archives: list[HeaderArchive], path: str, write: Callable[[BinaryIO], None]
+) -> None:
+    """Call *write*, which reads *archives*, in a child without rights, with a file to write to.
+
+    The file appears as *path* when it is complete. Raises the KheadersfsError that *write* raises,
+    also for a disk that is full.
+    """
+    with complete_file(path) as file:
+
+        def write_all() -> None:
+            try:
+                write(file)
+                file.flush()
+            except OSError as error:
+                raise not_written(path, error) from error
+
+        read_confined(archives, write_all, PACKING)
