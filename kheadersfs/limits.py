@@ -25,7 +25,8 @@ class Limits(NamedTuple):
     may be its own size, beyond HARMLESS. ``block``: what a block of an archive with an index
     decompresses to. ``blocks``: how many there are. ``memory``: what an archive without an index
     takes when its content is held compressed, with all names. ``seconds``: to read an archive's
-    names, with its content if there is no index, or to answer one request.
+    names, with its content if there is no index; that is as long as a request can wait for it.
+    Later ones wait for one block, whose size is limited.
     """
 
     members: int = 200_000

@@ -17,6 +17,7 @@ import select
 import threading
 from collections import deque
 from contextlib import suppress
+from time import sleep
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Task = Coroutine[Any, Any, Any]
 
 Result = TypeVar("Result")
+
+SHORTAGES, SHORTAGE_PAUSE = 1000, 0.01
+"""How often in its life a loop waits for memory, and for how many seconds, before it gives up."""
 
 QUIET = 0.25
 """Seconds without a request or a finished job after which there is time for housekeeping."""
@@ -155,6 +159,7 @@ class Loop:
         self._spares: list[Callable[[], Task]] = []
         self._restart: Callable[[], Task] | None = None
         self._running = 0
+        self._shortages = 0
 
     # What pyfuse3 calls.
 
@@ -240,10 +245,8 @@ class Loop:
         except StopIteration:
             self._running -= 1
         except OSError as error:
-            # The request was withdrawn between poll and read: its sender was killed. pyfuse3
-            # takes that for the end of the session.
             self._running -= 1
-            if error.errno != errno.EAGAIN or self._restart is None:
+            if not self._is_passing(error) or self._restart is None:
                 raise
             self._spares.append(self._restart)
         else:
@@ -254,6 +257,18 @@ class Loop:
                     awaited.waiters.append(task)
             else:
                 self._readers.append(task)
+
+    def _is_passing(self, error: OSError) -> bool:
+        """Tell whether to go on after *error*, which pyfuse3 takes for the end of the session.
+
+        The request was withdrawn between poll and read, because its sender was killed; or there is
+        no memory for it now, and who has it may give it back.
+        """
+        if error.errno != errno.ENOMEM:
+            return error.errno == errno.EAGAIN
+        self._shortages += 1
+        sleep(SHORTAGE_PAUSE)
+        return self._shortages < SHORTAGES
 
     def _await_event(self, poller: select.poll) -> bool:
         """Sleep until there is a request, and return True, or a finished job."""

@@ -1,0 +1,211 @@
+"""Faults of the machine, of the server and of its clients: what is served stays right."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.mounting import (
+    Mount,
+    Outcome,
+    command_line,
+    drop_caches,
+    is_running,
+    mounts_below,
+    run_command,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Mounting
+
+    Prepare = Callable[[Path], Mount]
+
+SEED = 11
+CYCLES = 15
+KILLS = 12
+CLIENTS = 12
+ADDRESS_SPACE = 140 << 20
+LONGEST_KILL = 0.25
+"""Seconds in which a mount, a look at it and its end fit."""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """An archive of one file that takes a while to read, and its content."""
+    top = tmp_path_factory.mktemp("large")
+    content = random.Random(SEED).randbytes(24 << 20)
+    (top / "large").write_bytes(content)
+    archive: Path = top / "large.tar.xz"
+    subprocess.run(["tar", "-cf", top / "plain", "-C", top, "large"], check=True)
+    with archive.open("wb") as file:
+        subprocess.run(["xz", "-0", "-c", top / "plain"], stdout=file, check=True)
+    return archive, content
+
+
+def test_a_full_log_disk_ends_nothing(
+    mount: Mounting, prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "refused.tar"
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "good").write_bytes(b"good\n")
+    subprocess.run(["tar", "-cf", damaged, "-C", tmp_path, "fifo", "good"], check=True)
+    mounted = prepared_mount(damaged)
+    outcome = run_command("mount", "--log", "/dev/full", damaged, mounted.path)
+    assert outcome == Outcome(0, "", "")
+    mounted.pid = mounted.status()["pid"]
+    assert (mounted / "good").read_bytes() == b"good\n"
+    assert mounted.status()["refused"] == 1
+    mounted.unmount()
+
+
+def test_too_little_memory_is_an_error_and_no_end(
+    prepared_mount: Prepare, large: tuple[Path, bytes]
+) -> None:
+    """What the server is left with is enough to start, and not to hold the archive's content."""
+    archive, _ = large
+    mounted = prepared_mount(archive)
+    words = command_line("mount", "--log", mounted.log, archive, mounted.path)
+    subprocess.run(["prlimit", f"--as={ADDRESS_SPACE}", *words], check=True)
+    mounted.pid = mounted.status()["pid"]
+    for _ in range(3):
+        with pytest.raises(OSError, match=r"Input/output error|Cannot allocate memory"):
+            (mounted / "large").read_bytes()
+    assert mounted.status()["pid"] == mounted.pid
+    mounted.unmount()
+
+
+def test_clients_that_are_killed_while_they_read_disturb_nobody(
+    mount: Mounting, large: tuple[Path, bytes]
+) -> None:
+    archive, content = large
+    mounted = mount(archive)
+    generator = random.Random(SEED)
+    for _ in range(CLIENTS):
+        client = subprocess.Popen(["cat", mounted / "large"], stdout=subprocess.DEVNULL)
+        time.sleep(generator.random() * 0.1)
+        client.kill()
+        client.wait()
+    assert (mounted / "large").read_bytes() == content
+    wait_until(lambda: mounted.status()["open_files"] == 0, "every file was closed")
+
+
+def test_a_read_that_a_signal_interrupts_is_taken_up_again(
+    mount: Mounting, large: tuple[Path, bytes]
+) -> None:
+    archive, content = large
+    mounted = mount(archive)
+    script = (
+        "import hashlib, signal, sys\n"
+        "signal.signal(signal.SIGALRM, lambda *_: None)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)\n"
+        "with open(sys.argv[1], 'rb') as file:\n"
+        "    content = file.read()\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "print(len(content), hashlib.sha256(content).hexdigest())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, mounted / "large"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(len(content)), hashlib.sha256(content).hexdigest()]
+
+
+def test_a_server_killed_at_any_moment_leaves_nothing_that_stays(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    """The next command cleans up what the guardian could not. A sample of what torture does."""
+    generator = random.Random(SEED)
+    mount = prepared_mount(small_archive)
+    for _ in range(KILLS):
+        command = subprocess.Popen(
+            [sys.executable, "-m", "kheadersfs", "mount", small_archive, mount.path],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(generator.random() * LONGEST_KILL)
+        for pid in kheadersfs_processes(mount.path):
+            try_kill(pid)
+        command.wait()
+        wait_until(lambda: not kheadersfs_processes(mount.path), "all processes ended")
+        outcome = run_command("mount", "--log", mount.log, small_archive, mount.path)
+        assert outcome == Outcome(0, "", "")
+        assert (mount / "modes/644").read_bytes() == b"mode\n"
+        assert run_command("umount", mount.path) == Outcome(0, "", "")
+        assert mounts_below(mount.path) == []
+
+
+def kheadersfs_processes(mountpoint: Path) -> list[int]:
+    """Return the processes with *mountpoint* among their arguments: command, server, guardian."""
+    found: list[int] = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.fsencode(mountpoint) in words and is_running(int(process)):
+            found.append(int(process))
+    return found
+
+
+def try_kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def test_mounting_again_and_again_leaves_nothing_behind(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    """A sample of the two thousand cycles that torture makes."""
+    mount = prepared_mount(small_archive)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(CYCLES):
+        assert run_command("mount", "--log", mount.log, small_archive, mount.path).status == 0
+        assert (mount / "modes/644").read_bytes() == b"mode\n"
+        assert run_command("umount", mount.path) == Outcome(0, "", "")
+        assert kheadersfs_processes(mount.path) == []
+    assert mounts_below(mount.path) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert mount.messages() == []
+
+
+def test_many_readers_see_right_bytes_while_caches_are_dropped(
+    cold: None, mount: Mounting, small_archive: Path, synthetic_tree: Path
+) -> None:
+    """A sample of the hour's soak in torture."""
+    mounted = mount(small_archive)
+    names = [
+        path.relative_to(synthetic_tree)
+        for path in (synthetic_tree / "sizes").iterdir()
+        if path.is_file()
+    ]
+    script = (
+        "import pathlib, sys\n"
+        "here, there = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
+        "for _ in range(20):\n"
+        "    for name in sys.argv[3:]:\n"
+        "        assert (here / name).read_bytes() == (there / name).read_bytes(), name\n"
+    )
+    readers = [
+        subprocess.Popen([sys.executable, "-c", script, mounted.path, synthetic_tree, *names])
+        for _ in range(8)
+    ]
+    while any(reader.poll() is None for reader in readers):
+        drop_caches()
+        time.sleep(0.02)
+    assert [reader.returncode for reader in readers] == [0] * len(readers)
