@@ -67,7 +67,7 @@ def find_archive(
         return FoundArchive(cache.archive_of(tree, kernel.release), None)
     raise ArchiveUnavailable(
         f"no headers of {kernel} on this machine; tried {', '.join(tried)}; make an archive with: "
-        "kheadersfs pack --srctree SOURCES --objtree BUILD "
+        "mkdir -p /usr/lib/kheaders && kheadersfs pack --srctree SOURCES --objtree BUILD "
         f"-o /usr/lib/kheaders/{kernel.release}.tar.xz"
     )
 
