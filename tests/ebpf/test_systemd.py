@@ -21,7 +21,7 @@ exec systemd-analyze --man=no verify "$@"
 
 def verify(*units: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", VERIFY, "sh", *map(str, units)],
+        ["unshare", "--mount", "--propagation=slave", "sh", "-ec", VERIFY, "sh", *map(str, units)],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

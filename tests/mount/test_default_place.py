@@ -198,9 +198,7 @@ def test_a_read_only_file_system_is_reported(machine: Machine) -> None:
 
 def test_a_machine_that_is_read_only_altogether_is_reported(machine: Machine) -> None:
     machine.install()
-    script = 'mount -t tmpfs -o ro none /run && exec "$@"'
-    words = ["unshare", "--mount", "sh", "-c", script, "sh", *command_line("mount")]
-    outcome = machine.namespace.outcome(*words)
+    outcome = machine.mount_after("mount -t tmpfs -o ro none /run")
     message = one_line(outcome)
     assert (outcome.status, "Read-only file system" in message) == (10, True), message
     assert "kheadersfs run" in message
@@ -223,9 +221,7 @@ def test_an_ordinary_user_is_told_to_mount_elsewhere(machine: Machine) -> None:
 
 def test_without_dev_fuse_nothing_is_left(machine: Machine) -> None:
     machine.install()
-    script = 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec "$@"'
-    words = ["unshare", "--mount", "sh", "-c", script, "sh", *command_line("mount")]
-    outcome = machine.namespace.outcome(*words)
+    outcome = machine.mount_after("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3")
     assert (outcome.status, "modprobe fuse" in one_line(outcome)) == (15, True)
     assert machine.modules() == []
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.bpf.kernel import arch_of_machine
 from kheadersfs.bpf.mountpoint import default_mountpoint
+from tests.support.mounting import command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,12 @@ class Machine(NamedTuple):
     def mount(self, *arguments: str | Path) -> Outcome:
         """Run the mount command."""
         return self.namespace.kheadersfs("mount", "--log", self.log, *arguments)
+
+    def mount_after(self, script: str) -> Outcome:
+        """Run the mount command where shell commands in *script* change the machine for it."""
+        unshare = ("unshare", "--mount", "--propagation=slave")
+        run = ("sh", "-c", f'{script} && exec "$@"', "sh")
+        return self.namespace.outcome(*unshare, *run, *command_line("mount"))
 
     def umount(self, *arguments: str | Path) -> Outcome:
         """Run the umount command."""

@@ -130,7 +130,7 @@ except MountpointError as error:
     (tmp_path / "modules").mkdir()
     result = subprocess.run(
         [
-            *("unshare", "--mount", "sh", "-ec"),
+            *("unshare", "--mount", "--propagation=slave", "sh", "-ec"),
             f'mount -t tmpfs -o ro none {tmp_path}/modules; exec "$0" -c "$1"',
             *(sys.executable, program),
         ],
