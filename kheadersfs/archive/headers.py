@@ -44,6 +44,17 @@ def _plain(name: bytes) -> bytes:
     return name.removeprefix(b"./")
 
 
+def parse_digits(field: bytes, base: int) -> int:
+    """Return the number that *field* holds in digits of *base* and nothing else.
+
+    int() would also take signs, spaces and underscores, and a walk whose steps can be negative
+    need not end. Raises ValueError.
+    """
+    if not field.isalnum():
+        raise ValueError("a header has no number where there should be one")
+    return int(field, base)
+
+
 def _walk_tar(block: bytes) -> Iterator[FileExtent]:
     offset = 0
     long_name: bytes | None = None
@@ -80,14 +91,14 @@ def _tar_name(header: bytes) -> bytes:
 def _tar_number(field: bytes) -> int:
     if field[0] & 0x80:
         return int.from_bytes(field, "big") & ~(1 << (8 * len(field) - 1))
-    return int(field.strip(b" \0") or b"0", 8)
+    return parse_digits(field.strip(b" \0") or b"0", 8)
 
 
 def _pax_path(records: bytes) -> bytes | None:
     """Return the path of an extended header: records of "length keyword=value\\n"."""
     path = None
     while records:
-        length = int(records.partition(b" ")[0])
+        length = parse_digits(records.partition(b" ")[0], 10)
         if not 0 < length <= len(records):
             raise ValueError("an extended header is cut off")
         _, _, assignment = records[: length - 1].partition(b" ")
@@ -106,12 +117,12 @@ def _walk_newc(block: bytes) -> Iterator[FileExtent]:
         header = block[offset : offset + _NEWC_HEADER]
         if header[:6] != _NEWC_MAGIC or len(header) < _NEWC_HEADER:
             raise ValueError("there is no cpio header where a member should begin")
-        size, name_size = int(header[54:62], 16), int(header[94:102], 16)
+        size, name_size = parse_digits(header[54:62], 16), parse_digits(header[94:102], 16)
         name = block[offset + _NEWC_HEADER : offset + _NEWC_HEADER + name_size - 1]
         if name == _NEWC_TRAILER:
             return
         start = offset + -(-(_NEWC_HEADER + name_size) // 4) * 4
         # A symlink's target is its content, but not the content of a file.
-        if int(header[14:22], 16) & 0o170000 == 0o100000:
+        if parse_digits(header[14:22], 16) & 0o170000 == 0o100000:
             yield FileExtent(name, start, size)
         offset = start + -(-size // 4) * 4

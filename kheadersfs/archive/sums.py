@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import stat
 
+from kheadersfs.archive.headers import parse_digits
+
 MAGIC = b"070702"
 _HEADER_SIZE = 110
 _TRAILER = b"TRAILER!!!\0"
@@ -53,7 +55,7 @@ class CpioSums:
         """Collect a header and the name behind it. Returns how much of *piece* that took."""
         wanted = _HEADER_SIZE
         if len(self._head) >= _HEADER_SIZE:
-            wanted = _padded(_HEADER_SIZE + int(self._head[94:102], 16))
+            wanted = _padded(_HEADER_SIZE + parse_digits(self._head[94:102], 16))
         taken = piece[: wanted - len(self._head)]
         self._head += taken
         if not self._head.startswith(MAGIC[: len(self._head)]):
@@ -64,11 +66,11 @@ class CpioSums:
         return len(taken)
 
     def _begin_content(self, head: bytes) -> None:
-        self._left = int(head[54:62], 16)
+        self._left = parse_digits(head[54:62], 16)
         self._padding = -self._left % 4
         self._sum = 0
-        regular = stat.S_ISREG(int(head[14:22], 16))
-        self._check = int(head[102:110], 16) if regular else None
+        regular = stat.S_ISREG(parse_digits(head[14:22], 16))
+        self._check = parse_digits(head[102:110], 16) if regular else None
         self._done = head[_HEADER_SIZE:].startswith(_TRAILER)
 
 

@@ -1,0 +1,182 @@
+"""Coverage-guided fuzzing with atheris: python -m tests.hostile.fuzzing TARGET [LIBFUZZER OPTIONS]
+
+Every target gets bytes, makes their checksums right where there are any, as an attacker would, and
+fails on any exception that its module does not announce.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import TYPE_CHECKING
+
+from kheadersfs.errors import KheadersfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TARGETS = ("index", "xz", "zstd", "headers", "members")
+SMALL = {"members": 500, "blocks": 500, "total": 1 << 20, "file": 1 << 18}
+
+
+def fuzz_index(data: bytes) -> None:
+    """The index decoder: whatever it accepts can be walked."""
+    from kheadersfs.archive import index
+    from kheadersfs.tree import Tree
+
+    try:
+        found = index.decode(data + index.footer(data), most=5000)
+    except ValueError:
+        return
+    tree = Tree(found.table)
+    walked = list(tree.walk())
+    assert len(walked) == len(found.table.entry_inode)
+    for path, inode in walked:
+        assert tree.resolve(path) == inode
+        assert tree.path(inode)
+        tree.attributes(inode)
+
+
+def fuzz_xz(data: bytes) -> None:
+    """The xz framing: with the checksums of footer and index made right."""
+    from kheadersfs.archive import xz
+    from kheadersfs.archive.blocks import XzBlocks
+    from kheadersfs.archive.source import BytesSource
+    from kheadersfs.limits import Limits
+
+    body, _, stored = data.partition(b"\xff\xfe")
+    index = b"\0" + body + bytes(-(1 + len(body)) % 4)
+    index += zlib.crc32(index).to_bytes(4, "little")
+    footer = (len(index) // 4 - 1).to_bytes(4, "little") + b"\0\x04"
+    footer = zlib.crc32(footer).to_bytes(4, "little") + footer + b"YZ"
+    source = BytesSource(xz.stream_start() + stored + index + footer)
+    try:
+        blocks = XzBlocks(source, xz.read_blocks(source, Limits(**SMALL)))
+        for number in range(min(len(blocks), 4)):
+            if blocks.starts[number + 1] - blocks.starts[number] < 1 << 20:
+                blocks.decode(number)
+    except KheadersfsError:
+        return
+
+
+def fuzz_zstd(data: bytes) -> None:
+    """The zstd framing, with and without a seek table."""
+    from kheadersfs.archive import zstd
+    from kheadersfs.archive.source import BytesSource
+    from kheadersfs.limits import Limits
+
+    for content in (data, zstd.MAGIC + data):
+        source = BytesSource(content)
+        try:
+            frames = zstd.read_frames(source, Limits(**SMALL))
+        except KheadersfsError:
+            continue
+        for frame in frames[:4]:
+            assert frame.stored_size >= 0
+            assert frame.offset >= 0
+            if 0 <= frame.decoded_size < 1 << 20:
+                try:
+                    stored = source.read_at(frame.offset, frame.stored_size)
+                    content = zstd.decode_frame(stored, frame.decoded_size)
+                    assert len(content) == frame.decoded_size
+                except (ValueError, KheadersfsError):
+                    continue
+
+
+def fuzz_headers(data: bytes) -> None:
+    """The walk over a block's own headers, and the sums of cpio."""
+    from kheadersfs.archive.headers import walk_files
+    from kheadersfs.archive.sums import CpioSums
+
+    try:
+        for extent in walk_files(data):
+            assert 0 <= extent.start <= extent.start + extent.size <= len(data)
+    except ValueError:
+        pass
+    sums = CpioSums()
+    try:
+        for start in range(0, len(data), 37):
+            sums.follow(data[start : start + 37])
+    except ValueError:
+        return
+
+
+def fuzz_members(data: bytes) -> None:
+    """One pass, through libarchive: what is found can be read, and is what was announced."""
+    from kheadersfs.archive import soundness
+    from kheadersfs.archive.onepass import read_in_one_pass
+    from kheadersfs.archive.source import BytesSource
+    from kheadersfs.limits import Limits
+    from kheadersfs.store import Store
+    from kheadersfs.tree import Tree
+
+    if not data:
+        return
+    try:
+        found = read_in_one_pass(BytesSource(data), "none", None, Limits(**SMALL))
+        soundness.check(found.table)
+        store, tree = Store(found.blocks), Tree(found.table)
+        for _, inode in tree.walk():
+            attributes = tree.attributes(inode)
+            if attributes.blocks:
+                assert len(store.read(*tree.extent(inode))) == attributes.size
+    except KheadersfsError:
+        return
+
+
+def seeds(target: str) -> list[bytes]:
+    """Return good inputs for *target* to begin with."""
+    from kheadersfs.archive import index, xz
+    from kheadersfs.archive.building import TableBuilder
+    from kheadersfs.archive.index import Index
+    from kheadersfs.limits import Limits
+    from tests.hostile import forging as forge
+    from tests.hostile.corpus import cases
+    from tests.support import members
+
+    if target == "index":
+        builder = TableBuilder("seed", Limits())
+        some = (members.file(b"a/b", 5), members.symlink(b"a/l", b"b"), members.file(b"c", 9))
+        for start, member in enumerate(some):
+            builder.add(member, start * 512)
+        encoded = index.encode(Index(builder.build(), "6.1", "x86", [bytes(32)], 1, 9000), [0])
+        return [encoded[: -index.FOOTER_SIZE]]
+    if target == "xz":
+        block = xz.encode_block(b"content" * 20, 1)
+        record = xz.encode_vli(block.unpadded_size) + xz.encode_vli(block.decoded_size)
+        return [b"\x01" + record + b"\xff\xfe" + block.stored]
+    if target == "zstd":
+        frame = forge.compress("zstd", b"content" * 20)
+        return [frame, forge.zstd_file([frame], [(len(frame), 140)])]
+    made = (case.make() for case in cases() if "MiB" not in case.name and "bomb" not in case.name)
+    small = [content for content in made if isinstance(content, bytes) and len(content) < 20_000]
+    return [content for content in small if content[:4] != b"\x28\xb5\x2f\xfd"]
+
+
+def target_function(name: str) -> Callable[[bytes], None]:
+    functions = (fuzz_index, fuzz_xz, fuzz_zstd, fuzz_headers, fuzz_members)
+    return dict(zip(TARGETS, functions, strict=True))[name]
+
+
+def main(arguments: list[str]) -> None:
+    """Fuzz the target that *arguments* begin with; the rest is for libFuzzer."""
+    import tempfile
+    from pathlib import Path
+
+    import atheris
+
+    name, *options = arguments
+    function = target_function(name)
+    with atheris.instrument_imports(include=["kheadersfs"]):
+        function(b"")
+        for seed in seeds(name):
+            function(seed)
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(seeds(name)):
+            Path(corpus, str(number)).write_bytes(seed)
+        atheris.Setup([sys.argv[0], *options, corpus], function)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,43 @@
+"""What fuzzing found, one test each. See tests/hostile/fuzzing.py for how to look for more."""
+
+from __future__ import annotations
+
+import pytest
+
+from kheadersfs.archive.headers import walk_files
+from kheadersfs.archive.sums import CpioSums
+from tests.hostile import forging as forge
+from tests.hostile.fuzzing import TARGETS, seeds, target_function
+
+
+@pytest.mark.parametrize("size", [b"-0000001000\0", b"-0000002000\0", b"+0000000001\0", b"1_1\0"])
+def test_a_tar_size_with_a_sign_does_not_step_back(size: bytes) -> None:
+    """int() takes signs; the walk then came back to the same header for ever."""
+    block = forge.tar_header(b"f", size.ljust(12, b"\0")) + bytes(512)
+    with pytest.raises(ValueError, match="no number"):
+        list(walk_files(block))
+
+
+@pytest.mark.parametrize("place", [54, 94])
+def test_a_cpio_size_with_a_sign_does_not_step_back(place: int) -> None:
+    member = bytearray(forge.Newc(b"f", b"content").encode())
+    member[place : place + 8] = b"-0000070"
+    with pytest.raises(ValueError, match="no number"):
+        list(walk_files(bytes(member) * 2))
+
+
+@pytest.mark.parametrize("place", [14, 54, 94, 102])
+def test_a_cpio_number_with_a_sign_is_no_number_for_its_checksum(place: int) -> None:
+    member = bytearray(forge.Newc(b"f", b"content", check=1).encode(b"070702"))
+    member[place : place + 8] = b"-0000070"
+    with pytest.raises(ValueError, match="no number"):
+        CpioSums().follow(bytes(member))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_fuzzing_target_takes_its_seeds(target: str) -> None:
+    function = target_function(target)
+    for seed in seeds(target):
+        function(seed)
+        for cut in range(0, len(seed), max(1, len(seed) // 40)):
+            function(seed[:cut])
