@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_MS_REC, _MS_SLAVE = 0x4000, 0x80000
 _PR_SET_PDEATHSIG = 1
 _PREFIX = "kheadersfs-bench-"
 
@@ -92,7 +92,7 @@ def _enter_as_first_process(libc: ctypes.CDLL, scratch: str) -> None:
     # Process 1 ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     _unshare(libc, _CLONE_NEWNS)
-    _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount(libc, "none", "/", None, _MS_REC | _MS_SLAVE)
     _mount(libc, "proc", "/proc", "proc", 0)
     _mount(libc, "tmpfs", os.path.join(scratch, "memory"), "tmpfs", 0)
 
