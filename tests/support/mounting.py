@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kheadersfs.fuse import serving
@@ -101,6 +102,8 @@ class Mount:
         self.path.mkdir()
         self.log = directory / "log"
         self.pid = 0
+        # A number may be another process's by the time of a clean-up; a descriptor may not.
+        self._server = -1
         self._accepted: list[str] = []
 
     def __truediv__(self, name: str) -> Path:
@@ -111,6 +114,13 @@ class Mount:
         outcome = run_command("mount", "--log", self.log, *options, self.archive, self.path)
         assert outcome == Outcome(0, "", ""), outcome
         self.pid = self.status()["pid"]
+        self._forget_server()
+        self._server = os.pidfd_open(self.pid)
+
+    def _forget_server(self) -> None:
+        if self._server >= 0:
+            os.close(self._server)
+            self._server = -1
 
     def status(self) -> dict[str, Any]:
         """Return what the server says of itself, asking the kernel for nothing else."""
@@ -134,8 +144,10 @@ class Mount:
         """Take away what a failed test may have left, without asking whether all is well."""
         if mounts_below(self.path):
             run_command("umount", "--lazy", self.path)
-        if self.pid and is_running(self.pid):
-            os.kill(self.pid, signal.SIGKILL)
+        if self._server >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._server, signal.SIGKILL)
+        self._forget_server()
 
     def check_nothing_left(self) -> None:
         """Check what must hold at the end of every test."""
