@@ -49,11 +49,16 @@ def test_an_object_built_through_the_mount_equals_one_from_extracted_headers(
     expected = build(reference_tree, tmp_path)
     mounted = mount(reference_archive)
     assert build(mounted.path, tmp_path) == expected
-    requests = mounted.status()["requests"]
-    # The second time the kernel has everything but the opens.
-    assert build(mounted.path, tmp_path) == expected
-    again = mounted.status()["requests"]
-    assert again == {**requests, "open": again["open"]}
+    # Whatever else runs on the machine may drop caches in between; not three times in a row.
+    for _ in range(3):
+        requests = mounted.status()["requests"]
+        # The second time the kernel has everything but the opens.
+        assert build(mounted.path, tmp_path) == expected
+        again = mounted.status()["requests"]
+        if again == {**requests, "open": again["open"]}:
+            break
+    else:
+        raise AssertionError(f"the kernel asked for more than opens: {requests}, then {again}")
     assert mounted.status()["open_files"] == 0
 
 
