@@ -144,6 +144,7 @@ def test_nobody_writes_to_it(mount: Mounting, archives: Archives, expected: byte
         (mounted / NAME).unlink()
 
 
+@pytest.mark.usefixtures("expected")
 def test_headers_of_another_kernel_do_not_have_it_and_the_log_says_why_once(
     mount: Mounting, archives: Archives
 ) -> None:
@@ -156,6 +157,7 @@ def test_headers_of_another_kernel_do_not_have_it_and_the_log_says_why_once(
     assert len(mounted.messages()) == 1
 
 
+@pytest.mark.usefixtures("expected")
 def test_headers_of_an_unknown_kernel_do_not_have_it(mount: Mounting, small_archive: Path) -> None:
     mounted = mount(small_archive)
     mounted.accept(r"WARNING: no vmlinux\.h: the headers are of an unnamed release, ")
@@ -190,6 +192,7 @@ def test_it_is_not_among_the_headers_that_record_lists(
     assert record.read_text() == "include/linux/kconfig.h\n"
 
 
+@pytest.mark.usefixtures("expected")
 def test_an_archives_own_file_of_that_name_comes_first(
     mount: Mounting, archives: Archives, tmp_path: Path
 ) -> None:
@@ -203,9 +206,8 @@ def test_an_archives_own_file_of_that_name_comes_first(
     assert sorted(os.listdir(mounted / "include")) == ["generated", "linux", "vmlinux.h"]
 
 
-def test_without_a_directory_include_there_is_none(
-    mount: Mounting, archives: Archives, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("expected")
+def test_without_a_directory_include_there_is_none(mount: Mounting, tmp_path: Path) -> None:
     (tmp_path / "something").touch()
     archive = tmp_path / "no-include.tar"
     subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "something"], check=True)

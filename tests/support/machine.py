@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RELEASE = os.uname().release
 PLACE = default_mountpoint(RELEASE)
+NOBODY = 65534
+"""An ordinary user."""
 KCONFIG = "#define IS_ENABLED(option) 1\n"
 
 
