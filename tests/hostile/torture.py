@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.api import HeaderArchive
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.errors import KheadersfsError
+from tests.hostile.damage import Examiner, all_cuts, alterations, examine_in_processes
 from tests.support.mounting import drop_caches, is_running, mounts_below, run_command
 
 if TYPE_CHECKING:
@@ -49,46 +49,21 @@ def digests(archive: HeaderArchive) -> Truth:
     }
 
 
-def differences(content: bytes, truth: Truth) -> list[str]:
-    """Read all of an altered archive; return the names whose bytes are wrong. Errors are right."""
-    try:
-        archive = HeaderArchive(Archive(BytesSource(content)))
-        names = [entry.path for entry in archive if entry.is_file]
-    except KheadersfsError:
-        return []
-    wrong: list[str] = []
-    for name in names:
-        try:
-            digest = hashlib.sha256(archive.read(name)).hexdigest()
-        except KheadersfsError:
-            continue
-        if truth.get(os.fsencode(name)) != digest:
-            wrong.append(name)
-    return wrong
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
-def damage(archive: Path, count: int) -> int:
-    """Cut the archive at every KiB, and alter one byte of it *count* times."""
+def damage(archive: Path, first: int, count: int, processes: int) -> int:
+    """Cut the archive at every KiB, and alter one byte of it *count* times.
+
+    Not the *first* alterations and the cuts, if any were made before.
+    """
     good = archive.read_bytes()
-    truth = digests(HeaderArchive(Archive(BytesSource(good))))
-    generator = random.Random(SEED)
-    bad = 0
-    for length in range(0, len(good), TRUNCATION_STEP):
-        bad += _report(differences(good[:length], truth), f"cut at {length}")
-    for _ in range(count):
-        place, bit = generator.randrange(len(good)), generator.randrange(8)
-        altered = bytearray(good)
-        altered[place] ^= 1 << bit
-        bad += _report(differences(bytes(altered), truth), f"bit {bit} of byte {place}")
-    cuts = -(-len(good) // TRUNCATION_STEP)
-    print(f"damage: {cuts} cuts and {count} altered bytes of {archive.name}: {bad} differences")
-    return bad
-
-
-def _report(wrong: list[str], what: str) -> int:
-    if wrong:
-        print(f"{what}: wrong bytes in {', '.join(wrong[:5])}")
-    return len(wrong)
+    cuts = [] if first else all_cuts(len(good))
+    cases = cuts + alterations(first, count)
+    tally = examine_in_processes(Examiner(good), cases, processes, say)
+    say(f"damage: {archive.name}, {len(cuts)} cuts and {count} altered bytes from {first}: {tally}")
+    return len(tally.faults)
 
 
 def processes_of(mountpoint: Path) -> list[int]:
@@ -252,10 +227,12 @@ def main() -> int:
     parser.add_argument("part", choices=("damage", "kill", "cycles", "soak"))
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--count", type=int, help="20,000 altered bytes, 200 kills, 2,000 cycles")
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=3600.0, help="of soak; an hour")
     values = parser.parse_args()
     if values.part == "damage":
-        return bool(damage(values.archive, values.count or 20_000))
+        return bool(damage(values.archive, values.start, values.count or 20_000, values.jobs))
     with tempfile.TemporaryDirectory(prefix="kheadersfs-torture-") as directory:
         mountpoint = Path(directory, "headers")
         mountpoint.mkdir()
