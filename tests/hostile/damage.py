@@ -19,7 +19,7 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
-from tests.hostile.pace import Progress
+from tests.hostile.pace import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Tally(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.errors} errors ({self.unopened} before anything could be read), "
-            f"{self.right} right, {len(self.faults)} faults; longest {self.longest:.2f} s"
+            f"{self.right} right, {len(self.faults)} faults, longest {self.longest:.2f} s"
         )
 
 
@@ -246,7 +246,7 @@ def examine_in_processes(
 
     An exception that is none of ours is a fault, and so is a process that dies.
     """
-    progress = Progress(say)
+    journal = Journal(say)
     tally, done = Tally(), 0
     with ProcessPoolExecutor(processes) as pool:
         pieces = {
@@ -260,9 +260,8 @@ def examine_in_processes(
                 outcome = future.result()
             else:
                 outcome = Tally(faults=(f"{piece[0]} to {piece[-1]}: {error!r}",))
-            for fault in outcome.faults:
-                say(fault)
+            journal.note("damage", outcome.faults)
             tally = tally.plus(outcome)
             done += len(piece)
-            progress.tell(f"{done} of {len(cases)}: {tally}")
+            journal.tell(f"{done} of {len(cases)}: {tally}")
     return tally

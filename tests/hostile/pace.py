@@ -1,4 +1,4 @@
-"""Time for runs of hours, which may be stopped and continued as a whole, and say how they get on."""
+"""Time for runs of hours, which may be stopped and continued as a whole, and tell of progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Say = Callable[[str], None]
 
@@ -46,15 +46,25 @@ def await_that(condition: Callable[[], bool]) -> bool:
     return True
 
 
-class Progress:
-    """Says how far a run has come, once a minute."""
+class Journal:
+    """Says at once what a run finds wrong, and once a minute how far it has come.
+
+    ``faults`` is all that was wrong.
+    """
 
     def __init__(self, say: Say) -> None:
-        self._say = say
+        self.faults: list[str] = []
+        self.say = say
         self._next = time.monotonic() + PROGRESS_INTERVAL
+
+    def note(self, what: str, faults: Iterable[str]) -> None:
+        """Note that in *what* these were the *faults*."""
+        for fault in faults:
+            self.faults.append(f"{what}: {fault}")
+            self.say(self.faults[-1])
 
     def tell(self, text: str) -> None:
         """Say *text* if it is time to."""
         if time.monotonic() >= self._next:
-            self._say(f"{time.strftime('%H:%M:%S')} {text}")
+            self.say(f"{time.strftime('%H:%M:%S')} {text}: {len(self.faults)} faults")
             self._next = time.monotonic() + PROGRESS_INTERVAL
