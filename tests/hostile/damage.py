@@ -12,7 +12,7 @@ import random
 import stat
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
@@ -36,12 +36,20 @@ LONGEST = 10.0
 _CASES_AT_ONCE = 20
 
 
+class Case(Protocol):
+    """Something that is done to an archive. It says what it is when it is printed."""
+
+    def apply(self, content: bytes, /) -> bytes:
+        """Return *content* with the damage done."""
+
+
 class Cut(NamedTuple):
     """The archive's first ``length`` bytes and no more."""
 
     length: int
 
-    def apply(self, content: bytes) -> bytes:
+    def apply(self, content: bytes, /) -> bytes:
+        """See Case.apply."""
         return content[: self.length]
 
 
@@ -50,14 +58,12 @@ class Alteration(NamedTuple):
 
     number: int
 
-    def apply(self, content: bytes) -> bytes:
+    def apply(self, content: bytes, /) -> bytes:
+        """See Case.apply."""
         generator = random.Random(SEED + self.number)
         altered = bytearray(content)
         altered[generator.randrange(len(content))] ^= generator.randrange(1, 256)
         return bytes(altered)
-
-
-Case = Cut | Alteration
 
 
 class Tally(NamedTuple):
