@@ -163,17 +163,22 @@ class Rounds:
         return faults + place.left_over()
 
 
-def kill(place: Place, directory: Path, first: int, count: int, say: Say) -> list[str]:
-    """Kill in *count* rounds from number *first* on. Returns what was wrong."""
+def kill(place: Place, directory: Path, first: int, kills: int, say: Say) -> list[str]:
+    """Kill in rounds from number *first* on, until *kills* of them had something to kill.
+
+    Returns what was wrong.
+    """
     rounds = Rounds(place, directory)
     journal = Journal(say)
-    for number in range(first, first + count):
+    number = first
+    while rounds.in_time < kills:
         journal.note(f"round {number}", rounds.disturbed(number))
         journal.tell(f"round {number}")
+        number += 1
     journal.note("logged", place.failures())
     victims = ", ".join(f"{kind} {times}" for kind, times in rounds.killed.most_common())
     say(
-        f"kill: {place.archive.name}, {count} rounds from {first}, in {rounds.in_time} of them "
-        f"something was there to kill ({victims}): {len(journal.faults)} faults"
+        f"kill: {place.archive.name}, {kills} times in rounds {first} to {number - 1} ({victims}): "
+        f"{len(journal.faults)} faults"
     )
     return journal.faults
