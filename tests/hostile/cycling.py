@@ -2,8 +2,7 @@
 
 What a server holds is gone with its process, and that no process is left is checked each time. So
 what could grow is what the kernel holds for mounts and processes that are gone, and that is what
-is measured. Others use the machine too: the smallest figures of the first and the last quarter
-are compared, as what others hold for a while is not in these.
+is measured.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import os
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.hostile.pace import Journal
+from tests.hostile.pace import Journal, growth
 from tests.support.mounting import drop_caches
 
 if TYPE_CHECKING:
@@ -44,14 +43,9 @@ def held() -> Held:
     return Held(sum(figures[name] for name in _KERNEL_MEMORY), files)
 
 
-def growth(samples: list[Held]) -> Held:
-    """Return by how much the smallest of the last quarter exceed those of the first."""
-    quarter = -(-len(samples) // 4)
-    first, last = samples[:quarter], samples[-quarter:]
-    return Held(
-        min(sample.memory for sample in last) - min(sample.memory for sample in first),
-        min(sample.files for sample in last) - min(sample.files for sample in first),
-    )
+def growth_of(samples: list[Held]) -> Held:
+    """Return by how much what is held has grown."""
+    return Held(*map(growth, zip(*samples, strict=True)))
 
 
 def cycle(place: Place, generator: random.Random) -> list[str]:
@@ -64,15 +58,15 @@ def cycles(place: Place, count: int, say: Say) -> list[str]:
     """Mount and unmount *count* times. Returns what was wrong."""
     generator = random.Random(SEED)
     journal = Journal(say)
-    journal.note("first", cycle(place, generator))  # what is needed only once is there from now on
+    journal.note("first", cycle(place, generator))  # what is needed once is there now
     descriptors = len(os.listdir("/proc/self/fd"))
     samples = [held()]
     for number in range(1, count + 1):
         journal.note(f"cycle {number}", cycle(place, generator))
         if number % max(1, count // SAMPLES) == 0:
             samples.append(held())
-        journal.tell(f"{number} of {count}, grown {growth(samples)}")
-    grown = growth(samples)
+        journal.tell(f"{number} of {count}, grown {growth_of(samples)}")
+    grown = growth_of(samples)
     if grown.memory > MEMORY_GROWTH or grown.files > FILES_GROWTH:
         journal.note("all", [f"this has grown: {grown}"])
     if len(os.listdir("/proc/self/fd")) != descriptors:

@@ -133,9 +133,9 @@ class Rounds:
 
     def _kill_some(self, generator: random.Random, script: int) -> None:
         victims = processes_of(self._place.mountpoint)
-        if generator.random() < 0.5:
+        if victims and generator.random() < 0.5:
             single = generator.choice(sorted(victims.keys() - {script}) or [script])
-            victims = {single: victims.get(single, [b"sh"])}
+            victims = {single: victims[single]}
         for pid, arguments in victims.items():
             self.killed[kind_of(pid, arguments)] += 1
             with suppress(ProcessLookupError):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     Say = Callable[[str], None]
 
@@ -44,6 +44,17 @@ def await_that(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(_POLL_INTERVAL)
     return True
+
+
+def growth(samples: Sequence[int]) -> int:
+    """Return by how much the smallest of the last quarter of *samples* exceeds that of the first.
+
+    The smallest, because what others hold for a while does not count. Of no samples it is 0.
+    """
+    quarter = -(-len(samples) // 4)
+    if not quarter:
+        return 0
+    return min(samples[-quarter:]) - min(samples[:quarter])
 
 
 class Journal:

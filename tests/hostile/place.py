@@ -6,14 +6,16 @@ goes on after a fault and counts it.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kheadersfs.api import open_archive
+from kheadersfs.fuse.serving import STATUS_ATTRIBUTE
 from tests.hostile.damage import digest_of
 from tests.hostile.pace import await_that
 from tests.support.mounting import command_line, is_running, mounts_below
@@ -103,6 +105,11 @@ class Place:
             return self.is_mounted() and bool(os.listdir(self.mountpoint))
         except OSError:
             return False
+
+    def status(self) -> dict[str, Any]:
+        """Return what the server says of itself, however long it takes. Raises OSError."""
+        status: dict[str, Any] = json.loads(os.getxattr(self.mountpoint, STATUS_ATTRIBUTE))
+        return status
 
     def choose(self, generator: random.Random, count: int) -> list[str]:
         """Return the names of *count* files."""

@@ -1,8 +1,9 @@
 """Many readers for a long time, every byte compared, while caches are dropped and processes killed.
 
-Readers are processes. Time and again one is killed and another takes its place; less often it is
-the server, and the archive is mounted again. What is read while no server is there may be an error.
-Nothing else may, and what is read without an error must be right at any time.
+Readers are processes. Time and again one is killed and another takes its place. In the first half
+the server is killed too, less often, and the archive mounted again; what is read while no server is
+there may be an error. Nothing else may, and what is read without an error must be right at any
+time. In the second half the server lives, and may not grow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.hostile.damage import digest_of
-from tests.hostile.pace import Journal, RunningTime
+from tests.hostile.pace import Journal, RunningTime, await_that, growth
 from tests.hostile.place import processes_of
 from tests.support.mounting import drop_caches
 
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from tests.hostile.place import Place
 
 SEED = 20_000
+SERVER_GROWTH = 8 << 20
+GROWN_UP = 60.0
+"""Bytes of memory that a server may grow by from so many seconds after its start on."""
 READERS = 32
 STUCK = 60.0
 """Seconds of running in which every reader must have got on."""
 LONGEST_PAUSE = 0.5
-SERVER_INTERVAL = 20.0
+SERVER_INTERVAL = 10.0
 """Seconds of running between two kills of the server."""
 EXCUSABLE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ENOENT)
 """What a reader may get while the server is gone; the last when nothing is mounted yet."""
@@ -66,9 +70,10 @@ class Disturbance(ctypes.Structure):
 
 
 def read_for_ever(place: Place, figures: Figures, disturbance: Disturbance, seed: int) -> None:
-    """Compare random files with the archive, until killed."""
+    """Compare random files with the archive, until killed or left alone."""
     generator = random.Random(seed)
-    while True:
+    parent = os.getppid()
+    while os.getppid() == parent:
         [name] = place.choose(generator, 1)
         before = disturbance.count
         try:
@@ -82,11 +87,12 @@ def read_for_ever(place: Place, figures: Figures, disturbance: Disturbance, seed
                 sys.stderr.write(f"{name}: {error}\n")
             time.sleep(_RETRY_INTERVAL)
             continue
+        figures.compared += 1
+        figures.size += len(content)
         if digest_of(content) != place.digests[name]:
             figures.faults += 1
             sys.stderr.write(f"{name}: wrong bytes\n")
-        figures.compared += 1
-        figures.size += len(content)
+            time.sleep(_RETRY_INTERVAL)
 
 
 class Reader:
@@ -179,26 +185,40 @@ class Soak:
 
 
 def soak(place: Place, seconds: float, server_interval: float, say: Say) -> list[str]:
-    """Read for so many *seconds* of running. Returns what was wrong."""
+    """Read for so many *seconds* of running; in the first half kill a server every
+    *server_interval* seconds. Returns what was wrong.
+    """
     journal = Journal(say)
     journal.note("first", place.mount())
     work = Soak(place, journal)
     running, next_kill = RunningTime(), server_interval
+    resident: list[int] = []
     try:
         while running.elapsed() < seconds:
             work.step()
-            if running.elapsed() > next_kill:
+            if running.elapsed() > seconds / 2:
+                status = place.status()
+                if status["uptime"] > GROWN_UP:
+                    resident.append(status["resident"])
+            elif running.elapsed() > next_kill:
                 work.kill_server()
                 next_kill += server_interval
             journal.tell(f"{running.elapsed():.0f} s, {work}")
     finally:
         work.stop()
+    grown = growth(resident)
+    if grown > SERVER_GROWTH:
+        journal.note("end", [f"the server has grown by {grown} bytes"])
+    if not await_that(lambda: place.status()["open_files"] == 0):
+        journal.note("end", ["the server still has files open"])
+    requests = sum(place.status()["requests"].values())
     journal.note("end", place.unmount() + place.left_over())
     journal.note("logged", place.failures())
     if work.total("faults") or not work.total("compared"):
         journal.note("end", [f"reads: {work}"])
     say(
-        f"soak: {place.archive.name}, {seconds:.0f} s, {READERS} readers: {work}; "
+        f"soak: {place.archive.name}, {seconds:.0f} s, {READERS} readers: {work}; the last "
+        f"server had {requests} requests and grew by {grown >> 10} KiB; "
         f"{len(journal.faults)} faults"
     )
     return journal.faults

@@ -22,7 +22,7 @@ from tests.hostile.damage import (
     examine_in_processes,
 )
 from tests.hostile.killing import kill
-from tests.hostile.pace import RunningTime
+from tests.hostile.pace import RunningTime, growth
 from tests.hostile.place import Place
 from tests.hostile.soaking import soak
 from tests.support.mounting import Outcome, run_command
@@ -37,8 +37,8 @@ ONE_BLOCK_ALTERATIONS = 15
 PACKED_ALTERATIONS = 200
 KILLS = 6
 CYCLES = 10
-SOAK_SECONDS = 6.0
-SERVER_INTERVAL = 2.0
+SOAK_SECONDS = 8.0
+SERVER_INTERVAL = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,12 @@ def test_time_in_which_a_run_was_stopped_does_not_count(monkeypatch: pytest.Monk
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     running = RunningTime()
     assert [running.elapsed() for _ in range(4)] == [0.5, 1.25, 2.25, 2.5]
+
+
+def test_growth_is_what_the_smallest_samples_differ_by() -> None:
+    assert growth([]) == 0
+    assert growth([7]) == 0
+    assert growth([5, 90, 5, 90, 6, 6, 90, 8]) == 3
 
 
 def test_whatever_is_killed_the_next_command_works(place: Place, tmp_path: Path) -> None:
