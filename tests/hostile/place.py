@@ -46,6 +46,18 @@ def processes_of(mountpoint: Path) -> dict[int, list[bytes]]:
     return found
 
 
+def open_files(paths: tuple[Path, ...]) -> list[str]:
+    """Return which processes have files open that are at or below *paths*."""
+    found: list[str] = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            for link in Path("/proc", process, "fd").iterdir():
+                target = link.readlink()
+                if any(target.is_relative_to(path) for path in paths):
+                    found.append(f"process {process} has {target} open")
+    return found
+
+
 class Place:
     """*archive* and where it is mounted: below *directory*, which has nothing else in it."""
 
@@ -135,6 +147,7 @@ class Place:
             f"process {pid} is left: {b' '.join(arguments)!r}"
             for pid, arguments in processes_of(self.mountpoint).items()
         ]
+        left += open_files((self.mountpoint, self.log))
         left += [f"still mounted: {where}" for where in mounts_below(self.mountpoint)]
         with suppress(OSError):  # a dead mount, which is said above
             left += [f"{name} is left" for name in os.listdir(self.mountpoint)]
