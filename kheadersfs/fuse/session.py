@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.guardian import Guardian
-    from kheadersfs.fuse.loop import Job
     from kheadersfs.fuse.starting import ServeOptions
+    from kheadersfs.fuse.workers import Job
 
 DECODED_BLOCKS_KEPT = 30.0
 """Seconds after the last decoding until decoded blocks are let go; the kernel has the pages."""
