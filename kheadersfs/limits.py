@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from typing import NamedTuple
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.records import Record
 
+DEFAULT_BUDGET = 64 << 20
+"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
 HARMLESS = 64 << 20
 """Bytes that anything may decompress to, whatever the ratio."""
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """Sizes are in bytes.
 
     ``members``: names in the archive and the directories that these imply. ``total``: content of

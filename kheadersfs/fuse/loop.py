@@ -33,7 +33,7 @@ SHORTAGES, SHORTAGE_PAUSE = 1000, 0.01
 QUIET = 0.25
 """Seconds without a request or a finished job after which there is time for housekeeping."""
 
-AWAKE = 0.0003
+AWAKE = 0.0005
 """Seconds for which the next request is awaited awake, if there is an idle processor for that.
 
 To wake a sleeping one, a virtual one above all, takes longer than to answer: a cold stat takes

@@ -13,7 +13,7 @@ import pytest
 
 from kheadersfs.api import HeaderArchive
 from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz
+from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.index import Index
 from kheadersfs.archive.opening import Archive, open_archive
@@ -70,7 +70,7 @@ def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
     index = embedded.decode(blocks.decode(last))
-    encoded = xz.encode_block(embedded.encode(change(index), blocks.starts[:last]), 1)
+    encoded = xz_coding.encode_block(embedded.encode(change(index), blocks.starts[:last]), 1)
     stored = [blocks.stored(number) for number in range(last)] + [encoded.stored]
     records = [(block.unpadded_size, block.decoded_size) for block in blocks.blocks[:last]]
     records.append((encoded.unpadded_size, encoded.decoded_size))
@@ -268,7 +268,7 @@ def test_every_altered_byte_of_an_index_yields_right_bytes_or_an_error(
 def forged(blocks: XzBlocks, payload: bytes) -> bytes:
     """The archive of *blocks* with an index of *payload*, whose checksums are right."""
     last = len(blocks) - 1
-    encoded = xz.encode_block(payload + embedded.footer(payload), 1)
+    encoded = xz_coding.encode_block(payload + embedded.footer(payload), 1)
     records = [(block.unpadded_size, block.decoded_size) for block in blocks.blocks[:last]]
     records.append((encoded.unpadded_size, encoded.decoded_size))
     stored = [blocks.stored(number) for number in range(last)] + [encoded.stored]
