@@ -102,6 +102,13 @@ class BlockTable:
         """Return the stored, compressed bytes of block *number*."""
         raise NotImplementedError
 
+    def plain(self, number: int) -> bytes | None:
+        """Return the content of block *number* if it is stored as it is, None if compressed.
+
+        Nothing is checked. Raises DamagedArchive when it cannot be read.
+        """
+        raise NotImplementedError
+
     def unpack(self, number: int, stored: bytes) -> bytes:
         """Return what *stored* decodes to. Raises ValueError."""
         raise NotImplementedError
@@ -138,6 +145,10 @@ class XzBlocks(BlockTable):
         block = self.blocks[number]
         return self.source.read_at(block.offset, block.stored_size)
 
+    def plain(self, number: int) -> bytes | None:
+        """See BlockTable.plain."""
+        return xz.plain_content(self.stored(number), self.blocks[number])
+
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
         from kheadersfs.archive import xz_coding  # its library is not needed before
@@ -167,6 +178,10 @@ class ZstdBlocks(BlockTable):
         """See BlockTable.stored."""
         frame = self.frames[number]
         return self.source.read_at(frame.offset, frame.stored_size)
+
+    def plain(self, number: int) -> bytes | None:
+        """See BlockTable.plain."""
+        return zstd.plain_content(self.stored(number), self.frames[number].decoded_size)
 
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""

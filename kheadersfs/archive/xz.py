@@ -27,6 +27,8 @@ STREAMS_LIMIT = 10_000
 """Streams in one file; each costs some reads to find, and nobody has reason for many."""
 _PADDING_PIECE = 64 << 10
 _VLI_BYTES = 9
+_FILTER_LZMA2 = 0x21
+_LARGEST_PLAIN_CONTROL = 2
 
 
 class XzBlock(Record):
@@ -150,6 +152,39 @@ def read_blocks(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[XzBlock
         count += len(blocks)
         limits.check(source.name, "blocks", count)
     return [block for blocks in reversed(streams) for block in blocks]
+
+
+def plain_content(stored: bytes, block: XzBlock) -> bytes | None:
+    """Return the content of *block* if nothing in its *stored* bytes is compressed, else None.
+
+    LZMA2 (section 5.3.1, and lzma2_decoder.c of xz) is a sequence of chunks: a control byte, which
+    is 1 or 2 when bytes follow as they are, their number less one as a big-endian 16-bit integer,
+    and they; a zero ends it. The check is not looked at.
+    """
+    pieces: list[bytes] = []
+    try:
+        position = (stored[0] + 1) * 4
+        if not _has_only_lzma2(stored[:position]):
+            return None
+        while control := stored[position]:
+            if control > _LARGEST_PLAIN_CONTROL:
+                return None
+            start = position + 3
+            position = start + int.from_bytes(stored[position + 1 : start], "big") + 1
+            pieces.append(stored[start:position])
+    except (IndexError, ValueError):
+        return None
+    content = b"".join(pieces)
+    return content if len(content) == block.decoded_size else None
+
+
+def _has_only_lzma2(header: bytes) -> bool:
+    """Tell whether the block with *header* has LZMA2 for its one filter (section 3.1)."""
+    flags, position = header[1], 2
+    for size_is_present in (0x40, 0x80):
+        if flags & size_is_present:
+            _, position = decode_vli(header, position)
+    return flags & 0x03 == 0 and decode_vli(header, position)[0] == _FILTER_LZMA2
 
 
 def _skip_stream_padding(source: Source, end: int) -> int:

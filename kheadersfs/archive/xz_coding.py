@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 DECODER_MEMORY = 100 << 20
 """Bytes that decoding may take; what xz -9 makes needs 65 MiB."""
+_PLAIN_CHUNK = 64 << 10
+_PLAIN_FILTER_FLAGS = b"\x21\x01\x00"
+"""LZMA2 with the smallest dictionary, 4 KiB (section 5.3.1)."""
+_CHECK_SIZE = 8
 SMALLEST_DICTIONARY = 64 << 10
 LARGEST_DICTIONARY = 8 << 20
 
@@ -112,10 +116,30 @@ def encode_block(content: bytes, preset: int) -> EncodedBlock:
     filter_flags = _filter_flags(stream[xz.HEADER_SIZE : xz.HEADER_SIZE + old_header_size])
     body_size = unpadded_size - old_header_size  # data and check, without padding
     padded_body = stream[xz.HEADER_SIZE + old_header_size : -xz.FOOTER_SIZE - index_size]
-    data_size = body_size - 8
+    data_size = body_size - _CHECK_SIZE
     header = _block_header(data_size, decoded_size, filter_flags)
     # Both headers are multiples of four bytes, so the padding inside the body stays right.
     return EncodedBlock(header + padded_body, len(header) + body_size, decoded_size)
+
+
+def encode_plain_block(content: bytes) -> EncodedBlock:
+    """Put *content*, which must not be empty, into one block as it is; see xz.plain_content()."""
+    data = bytearray()
+    for start in range(0, len(content), _PLAIN_CHUNK):
+        chunk = content[start : start + _PLAIN_CHUNK]
+        # The first chunk empties the dictionary.
+        data += bytes((1 if start == 0 else 2,)) + (len(chunk) - 1).to_bytes(2, "big") + chunk
+    data += b"\0"
+    # The standard library computes this check only for a stream of its own, where it comes last.
+    stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=0)
+    index_size = (int.from_bytes(stream[-8:-4], "little") + 1) * 4
+    check_end = len(stream) - xz.FOOTER_SIZE - index_size
+    check = stream[check_end - _CHECK_SIZE : check_end]
+    header = _block_header(len(data), len(content), _PLAIN_FILTER_FLAGS)
+    padding = bytes(-len(data) % 4)
+    return EncodedBlock(
+        header + data + padding + check, len(header) + len(data) + _CHECK_SIZE, len(content)
+    )
 
 
 def _filter_flags(header: bytes) -> bytes:

@@ -23,7 +23,7 @@ def read_confined(
 
     def prepare() -> None:
         for archive in archives:
-            archive.archive.prepare(b"")
+            archive.archive.prepare()
 
     def call() -> bytes:
         read()

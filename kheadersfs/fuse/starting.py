@@ -83,7 +83,7 @@ def check_safety(archive: Archive, budget: int) -> None:
         require_safe(archive.load())
         return b""
 
-    Confined(archive.source.name, lambda: archive.prepare(b""), check, budget).result()
+    Confined(archive.source.name, archive.prepare, check, budget).result()
 
 
 def import_pyfuse3() -> None:
@@ -202,23 +202,12 @@ def _serve(
     guardian: Guardian | None,
     log: logging.Logger,
 ) -> None:
-    # Whether there is an index decides what to import, and to find it takes a decoder: that works
-    # in a process of its own, without any rights, while this one imports.
-    from kheadersfs.sandbox.confined import (
-        Confined,
-    )  # 3 ms that the mount command need not wait for
-
-    finding = None
-    if archive.may_have_index:
-        finding = Confined(
-            archive.source.name, archive.prepare_to_find, archive.find_index, options.budget
-        )
     import_pyfuse3()
     from kheadersfs.bpf import vmlinux
     from kheadersfs.fuse.session import Session
 
     header = vmlinux.prepare(options.btf)
-    archive.prepare(finding.result() if finding is not None else b"")
+    archive.prepare(for_all=False)
     session = Session(archive, mountpoint, options, guardian, header, log)
     descriptor = device()
     if descriptor is not None:
