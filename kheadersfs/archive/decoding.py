@@ -14,7 +14,7 @@ import os
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import zstd
@@ -164,16 +164,12 @@ def _decompress(source: Source, compression: str) -> Iterator[bytes]:
 
 def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> DecodedStream:
     """Return what *source* decompresses to; *blocks* are its blocks, if these are known."""
-    if blocks is not None and len(blocks) > 1 and largest(blocks) <= LARGEST_WHOLE_BLOCK:
-        return WholeBlocks(blocks)
     if blocks is not None:
-        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in range(len(blocks)))
+        numbers = range(len(blocks))
+        if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
+            return WholeBlocks(blocks)
+        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
         return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
         return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
     return Pieces(source.name, _decompress(source, compression))
-
-
-def largest(blocks: BlockTable) -> int:
-    """Return the decoded size in bytes of the largest of *blocks*."""
-    return max((end - start for start, end in pairwise(blocks.starts)), default=0)

@@ -38,6 +38,10 @@ class IndexedBlocks(BlockTable):
         self._starts = array("Q")
         self._inodes = array("I")
 
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return self._container.stored_size(number)
+
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
         return self._container.stored(number)

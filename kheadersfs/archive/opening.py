@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import xz, zstd
@@ -76,13 +75,13 @@ class Archive:
         self.checked = True
         if self.compression == "xz":
             blocks = xz.read_blocks(source, limits)
-            self.blocks = XzBlocks(source, blocks)
+            self.blocks = XzBlocks(source, blocks, limits)
             self.checked = all(block.check for block in blocks)
         elif self.compression == "zstd":
             frames = zstd.read_frames(source, limits)
             self.checked = all(frame.checked for frame in frames)
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
-                self.blocks = ZstdBlocks(source, frames)
+                self.blocks = ZstdBlocks(source, frames, limits)
         elif self.compression == "lz4":
             self.checked = bool(source.read_at(4, 1)[0] & _LZ4_CHECKSUMS)
         elif self.compression == "none":
@@ -265,7 +264,7 @@ def _decode_last(blocks: BlockTable) -> bytes:
     Raises ValueError when it is damaged: one pass will find that too, and say what it hits.
     """
     last = len(blocks) - 1
-    if blocks.starts[last + 1] - blocks.starts[last] > LARGEST_INDEX:
+    if blocks.largest(range(last, last + 1)) > LARGEST_INDEX:
         return b""
     try:
         return blocks.decode(last)
@@ -294,8 +293,8 @@ def _parse_index(
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
-    if max(end - start for start, end in pairwise(blocks.starts[:-1])) > limits.block:
-        raise ValueError(f"a block decompresses to more than {limits.block} bytes (--limit block)")
+    if blocks.largest(range(last)) > limits.block:
+        raise ValueError(f"a block is larger than {limits.block} bytes (--limit block)")
     _check_extents(index.table, blocks.starts[last])
     soundness.check_limits(index.table, blocks.name, limits)
     return index
