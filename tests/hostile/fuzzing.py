@@ -85,12 +85,12 @@ def fuzz_zstd(data: bytes) -> None:
 
 def fuzz_headers(data: bytes) -> None:
     """The walk over a block's own headers, and the sums of cpio."""
-    from kheadersfs.archive.headers import walk_files
+    from kheadersfs.archive.headers import walk_members
     from kheadersfs.archive.sums import CpioSums
 
     try:
-        for extent in walk_files(data):
-            assert 0 <= extent.start <= extent.start + extent.size <= len(data)
+        for member in walk_members(data):
+            assert 0 <= member.start <= member.start + member.size <= len(data)
     except ValueError:
         pass
     sums = CpioSums()
