@@ -53,10 +53,9 @@ _names = st.one_of(
     .map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))
     .filter(lambda name: name not in (b".", b"..")),
 )
-_paths = st.one_of(
-    st.lists(_names, min_size=1, max_size=4),
-    st.integers(5, 100).map(lambda depth: [b"a directory"] * depth),
-)
+_short_paths = st.lists(_names, min_size=1, max_size=4)
+_deep_paths = st.integers(5, 100).map(lambda depth: [b"a directory"] * depth)
+_paths = st.sampled_from([*[_short_paths] * 9, _deep_paths]).flatmap(lambda paths: paths)
 _contents = st.one_of(
     st.binary(max_size=40),
     st.builds(lambda size: b"#define A 1\n" * size, st.sampled_from([0, 42, 43, 128, 6000])),
@@ -74,22 +73,16 @@ CPIO_TIMES = st.integers(0, 2**32 - 1).map(lambda seconds: seconds * SECOND)
 
 def trees(times: st.SearchStrategy[int]) -> st.SearchStrategy[MadeTree]:
     """Trees of a few members with *times*."""
-    drafts = st.one_of(
-        st.builds(
-            _Draft, _paths, st.integers(0, 0o1777).map(_typed(stat.S_IFREG)), times, _contents
-        ),
-        st.builds(_Draft, _paths, st.just(stat.S_IFLNK | 0o777), times, _targets),
-        # So that who is not root can extract it.
-        st.builds(
-            _Draft,
-            _paths,
-            st.integers(0, 0o7777).map(_typed(stat.S_IFDIR | 0o700)),
-            times,
-            st.just(b""),
-        ),
-        st.builds(_Draft, _paths, st.just(0), st.just(0), st.just(b""), st.integers(0, 20)),
-    )
-    return st.builds(_grow, st.lists(drafts, max_size=10), times)
+    permissions, nothing = st.integers(0, 0o1777), st.just(b"")
+    files = st.builds(_Draft, _paths, permissions.map(_typed(stat.S_IFREG)), times, _contents)
+    symlinks = st.builds(_Draft, _paths, st.just(stat.S_IFLNK | 0o777), times, _targets)
+    # So that who is not root can extract them.
+    directory_modes = st.integers(0, 0o7777).map(_typed(stat.S_IFDIR | 0o700))
+    directories = st.builds(_Draft, _paths, directory_modes, times, nothing)
+    links = st.builds(_Draft, _paths, st.just(0), st.just(0), nothing, st.integers(0, 20))
+    kinds = [files, files, files, files, symlinks, directories, links]
+    drafts = st.sampled_from(kinds).flatmap(lambda kind: kind)
+    return st.builds(_grow, st.lists(drafts, min_size=2, max_size=12), times)
 
 
 def _typed(kind: int) -> Callable[[int], int]:
