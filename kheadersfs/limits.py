@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import sys
 from time import monotonic, thread_time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Item = TypeVar("Item")
-
+DEFAULT_BUDGET = 64 << 20
+"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
 HARMLESS = 64 << 20
 """Bytes that anything may decompress to, whatever the ratio."""
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """Sizes are in bytes.
 
     ``members``: names in the archive and the directories that these imply. ``total``: content of
@@ -111,8 +112,8 @@ class Stopwatch:
         self._limits = limits
         self._start = thread_time()
 
-    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield *items*. Raises RefusedArchive when getting them has taken too long."""
-        for item in items:
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield *pieces*. Raises RefusedArchive when getting them has taken too long."""
+        for piece in pieces:
             self._limits.check(self._archive, "decode", thread_time() - self._start)
-            yield item
+            yield piece

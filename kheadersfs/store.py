@@ -10,12 +10,10 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.limits import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
     from kheadersfs.archive.blocks import BlockTable
-
-DEFAULT_BUDGET = 64 << 20
-"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
 
 
 class Counters(NamedTuple):

@@ -6,20 +6,20 @@ module are offsets into that stream. ``decode`` may be called from any thread.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits, Stopwatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kheadersfs.archive.source import Source
 
+_LARGEST = (1 << 64) - 1
 CHUNK_SIZE = 256 << 10
 """Bytes of a stored block to read at once when it is decoded in pieces."""
 QUICK_STORED, QUICK_DECODED = 2 << 20, 9 << 20
@@ -39,12 +39,11 @@ class BlockTable:
 
     def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
         self.name = name
-        try:
-            self.starts = array("Q", accumulate(decoded_sizes, initial=0))
-        except OverflowError as error:
+        self.starts = tuple(accumulate(decoded_sizes, initial=0))
+        if self.starts[-1] > _LARGEST:
             raise DamagedArchive(
                 f"{name}: claims to decompress to more than there can be; fetch it again"
-            ) from error
+            )
         self.digests: Sequence[bytes] = ()
 
     def __len__(self) -> int:
@@ -176,17 +175,21 @@ class XzBlocks(BlockTable):
 
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
+        from kheadersfs.archive import xz_coding  # its library is not needed before
+
         block = self.blocks[number]
         if _is_quick(len(stored), block.decoded_size):
-            return xz.decode_block(stored, block)
+            return xz_coding.decode_block(stored, block)
         watch = Stopwatch(self.name, self._limits).watch
-        return b"".join(watch(xz.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
+        return b"".join(watch(xz_coding.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""
+        from kheadersfs.archive import xz_coding
+
         block = self.blocks[number]
         stored = _chunks(self.source, block.offset, block.stored_size)
-        return xz.decode_pieces(stored, block, piece_size)
+        return xz_coding.decode_pieces(stored, block, piece_size)
 
 
 class ZstdBlocks(BlockTable):

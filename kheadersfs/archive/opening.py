@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, NamedTuple
+from _thread import allocate_lock
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.building import Refusal
     from kheadersfs.archive.index import Index
@@ -34,7 +35,7 @@ LARGEST_INDEX = 32 << 20
 _LARGEST_PADDING = 1 << 20
 
 
-class Content(NamedTuple):
+class Content(Record):
     """What is in an archive: every name and inode, and the blocks their extents refer to.
 
     ``indexed`` tells that it came from the embedded index, so that nothing but that was
@@ -87,7 +88,7 @@ class Archive:
         elif self.compression == "none":
             self.checked = False
             _check_end(source)
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()  # threading itself is not needed to mount
         self._content: Content | None = None
         self._index_content = b""
 
@@ -100,6 +101,8 @@ class Archive:
         """Import what ``find_index`` needs."""
         if self.compression == "zstd":
             zstd.import_library()
+        elif self.compression == "xz":
+            from kheadersfs.archive import xz_coding  # noqa: F401
         from kheadersfs.archive import index  # noqa: F401 - imported again where it is used
 
     def find_index(self) -> bytes:

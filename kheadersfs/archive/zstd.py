@@ -8,12 +8,13 @@ data itself is libzstd's business.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
@@ -29,7 +30,7 @@ _BLOCK_SIZE_LIMIT = 128 << 10
 UNKNOWN = -1
 
 
-class ZstdFrame(NamedTuple):
+class ZstdFrame(Record):
     """One frame: where it lies in the file, in bytes, and what it decodes to.
 
     ``decoded_size`` is UNKNOWN when the frame does not state it; ``checked`` tells whether it
@@ -108,7 +109,7 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     return frames
 
 
-class _FrameHeader(NamedTuple):
+class _FrameHeader(Record):
     size: int
     decoded_size: int
     checked: bool

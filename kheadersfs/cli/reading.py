@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kheadersfs.limits import DEFAULT_BUDGET
 from kheadersfs.sandbox.confined import Confined
-from kheadersfs.store import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,9 @@ from kheadersfs.fuse.content import ContentServer
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
-from kheadersfs.fuse.serving import started_at
-from kheadersfs.fuse.starting import ENDING_SIGNALS, require_safe
+from kheadersfs.fuse.serving import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE, started_at
+from kheadersfs.fuse.signals import handle_signals
+from kheadersfs.fuse.starting import require_safe
 from kheadersfs.fuse.types import types_of
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 from kheadersfs.store import Counters, Store
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.guardian import Guardian
-    from kheadersfs.fuse.loop import Job
     from kheadersfs.fuse.starting import ServeOptions
+    from kheadersfs.fuse.workers import Job
 
 DECODED_BLOCKS_KEPT = 30.0
 """Seconds after the last decoding until decoded blocks are let go; the kernel has the pages."""
@@ -69,16 +69,18 @@ class Session:
         self._started_at = started_at(os.getpid())
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._loop = Loop(os.cpu_count() or 1, self._housekeeping)
-        self._operations = Operations(self._load, options.owner, self._status)
+        self._operations = Operations(
+            self._load,
+            options.owner,
+            {STATUS_ATTRIBUTE.encode(): self._status, SERVER_ATTRIBUTE.encode(): self._server},
+        )
 
     def run(self, device: int) -> None:
         """Give up all rights, then serve until the kernel says that the file system is gone.
 
         Nothing can be opened or imported from here on.
         """
-        for number in ENDING_SIGNALS:
-            signal.signal(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        handle_signals(self._on_signal)
         pyfuse3.trio = self._loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._loop.watch(device)
@@ -177,6 +179,10 @@ class Session:
     def _status(self) -> bytes:
         """Return the JSON of the status attribute."""
         return json.dumps(self._figures()).encode()
+
+    def _server(self) -> bytes:
+        """Return the value of the server attribute."""
+        return b"%d %d" % (os.getpid(), self._started_at)
 
     def _figures(self) -> dict[str, object]:
         content = self._content

@@ -10,29 +10,27 @@ from __future__ import annotations
 import fcntl
 import importlib.machinery
 import os
-import signal
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
 from kheadersfs.fuse import mounting
-from kheadersfs.limits import DEFAULT_LIMITS, Limits
-from kheadersfs.store import DEFAULT_BUDGET
+from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.btf import BtfFile
     from kheadersfs.fuse.guardian import Guardian
 
 SYSTEM_LOG, STANDARD_ERROR = -1, 2
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class ServeOptions(NamedTuple):
+class ServeOptions(Record):
     """How an archive is served.
 
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
@@ -95,6 +93,8 @@ def import_pyfuse3() -> None:
     version number. Empty modules take their places meanwhile. (LazyLoader does not help: an
     import statement looks into the module and so loads it.) Raises FuseUnavailable.
     """
+    from types import ModuleType
+
     metadata = ModuleType("importlib.metadata")
     metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
     metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
@@ -157,10 +157,11 @@ def serve(
     is none after all. *mountpoint* is empty when this process cannot see it. *directories*, it and
     those above it, were made for this mount and are removed after it.
     """
+    # What follows may take a while to import: the mount command has ended, or does not come here.
     from kheadersfs.fuse.log import open_log
+    from kheadersfs.fuse.signals import hold_back_signals
 
-    # A signal that comes too early waits until there is a handler for it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    hold_back_signals()
     log = open_log(None if options.log == SYSTEM_LOG else options.log)
     guardian = None
     status = 1

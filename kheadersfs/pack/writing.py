@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz, zstd
+from kheadersfs.archive import xz, xz_coding, zstd
 from kheadersfs.pack import framing
 from kheadersfs.pack.planning import Plan, plan_blocks
 
@@ -149,7 +149,7 @@ class _Blocks:
 
     def _encode(self, content: bytes) -> _Block:
         if self._form.compression == "xz":
-            return _Block(*xz.encode_block(content, XZ_PRESET))
+            return _Block(*xz_coding.encode_block(content, XZ_PRESET))
         stored = zstd.encode_frame(content, ZSTD_LEVEL)
         return _Block(stored, len(stored), len(content))
 

@@ -8,7 +8,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import xz, zstd
+from kheadersfs.archive import xz, xz_coding, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,7 +162,7 @@ def _xxh32(data: bytes) -> int:
 
 def xz_stream(blocks: list[bytes], records: list[tuple[int, int]] | None = None) -> bytes:
     """An xz stream of *blocks*, whose index says *records* instead of what is true."""
-    encoded = [xz.encode_block(block, 1) for block in blocks]
+    encoded = [xz_coding.encode_block(block, 1) for block in blocks]
     stored = b"".join(block.stored for block in encoded)
     true = [(block.unpadded_size, block.decoded_size) for block in encoded]
     return xz.stream_start() + stored + xz.stream_end(true if records is None else records)
@@ -178,7 +178,7 @@ def xz_index(body: bytes) -> bytes:
 
 def xz_records(blocks: list[bytes]) -> list[tuple[int, int]]:
     """What a true index says of *blocks*: (unpadded size, decoded size) of each."""
-    encoded = [xz.encode_block(block, 1) for block in blocks]
+    encoded = [xz_coding.encode_block(block, 1) for block in blocks]
     return [(block.unpadded_size, block.decoded_size) for block in encoded]
 
 

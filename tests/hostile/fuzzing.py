@@ -126,7 +126,7 @@ def fuzz_members(data: bytes) -> None:
 
 def seeds(target: str) -> list[bytes]:
     """Return good inputs for *target* to begin with."""
-    from kheadersfs.archive import index, xz
+    from kheadersfs.archive import index, xz, xz_coding
     from kheadersfs.archive.building import TableBuilder
     from kheadersfs.archive.index import Index
     from kheadersfs.limits import Limits
@@ -142,7 +142,7 @@ def seeds(target: str) -> list[bytes]:
         encoded = index.encode(Index(builder.build(), "6.1", "x86", [bytes(32)], 1, 9000), [0])
         return [encoded[: -index.FOOTER_SIZE]]
     if target == "xz":
-        block = xz.encode_block(b"content" * 20, 1)
+        block = xz_coding.encode_block(b"content" * 20, 1)
         record = xz.encode_vli(block.unpadded_size) + xz.encode_vli(block.decoded_size)
         return [b"\x01" + record + b"\xff\xfe" + block.stored]
     if target == "zstd":

@@ -10,7 +10,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz
+from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
@@ -41,7 +41,7 @@ def with_payload(blocks: XzBlocks, payload: bytes) -> bytes:
 def with_last_block(blocks: XzBlocks, content: bytes) -> bytes:
     """Return the archive of *blocks* with other *content* in the last one."""
     last = len(blocks) - 1
-    encoded = xz.encode_block(content, 1)
+    encoded = xz_coding.encode_block(content, 1)
     stored = [blocks.stored(number) for number in range(last)] + [encoded.stored]
     records = [(block.unpadded_size, block.decoded_size) for block in blocks.blocks[:last]]
     records.append((encoded.unpadded_size, encoded.decoded_size))

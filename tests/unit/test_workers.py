@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from kheadersfs.fuse.loop import Job, Workers
+from kheadersfs.fuse.workers import Job, Workers
 from tests.support.mounting import PATIENCE
 
 
