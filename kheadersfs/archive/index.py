@@ -178,7 +178,7 @@ def find(content: bytes) -> bytes:
     return body
 
 
-def _unwrap(body: bytes) -> bytes:
+def unwrap(body: bytes) -> bytes:
     """Return the payload in *body*, which find() returned. Raises ValueError."""
     [size] = _SIZE.unpack_from(body)
     if size > LARGEST:
@@ -199,7 +199,7 @@ def decode(body: bytes, most: int = sys.maxsize) -> Index:
     Every number is checked against what it refers to inside the index. Raises ValueError for
     anything that is not exactly an index, or lists more than *most* names.
     """
-    payload = _unwrap(body)
+    payload = unwrap(body)
     if len(payload) < _HEADER.size:
         raise ValueError("it has no header")
     header = _HEADER.unpack_from(payload)

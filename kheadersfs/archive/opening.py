@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from itertools import pairwise
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
@@ -75,13 +74,13 @@ class Archive:
         self.checked = True
         if self.compression == "xz":
             blocks = xz.read_blocks(source, limits)
-            self.blocks = XzBlocks(source, blocks)
+            self.blocks = XzBlocks(source, blocks, limits)
             self.checked = all(block.check for block in blocks)
         elif self.compression == "zstd":
             frames = zstd.read_frames(source, limits)
             self.checked = all(frame.checked for frame in frames)
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
-                self.blocks = ZstdBlocks(source, frames)
+                self.blocks = ZstdBlocks(source, frames, limits)
         elif self.compression == "lz4":
             self.checked = bool(source.read_at(4, 1)[0] & _LZ4_CHECKSUMS)
         elif self.compression == "none":
@@ -252,10 +251,12 @@ def _find_index(blocks: BlockTable) -> bytes:
 
     Raises ValueError when it is damaged: one pass will find out what else is.
     """
+    last = len(blocks) - 1
+    if last < 1:
+        return b""
     from kheadersfs.archive import index as embedded  # not needed before the first lookup
 
-    last = len(blocks) - 1
-    if last < 1 or blocks.starts[last + 1] - blocks.starts[last] > embedded.LARGEST:
+    if blocks.largest(range(last, last + 1)) > embedded.LARGEST:
         return b""
     try:
         return embedded.find(blocks.plain(last) or b"")
@@ -281,8 +282,8 @@ def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
-    if max(end - start for start, end in pairwise(blocks.starts[:-1])) > limits.block:
-        raise ValueError(f"a block decompresses to more than {limits.block} bytes (--limit block)")
+    if blocks.largest(range(last)) > limits.block:
+        raise ValueError(f"a block is larger than {limits.block} bytes (--limit block)")
     _check_extents(index.table, blocks.starts[last])
     soundness.check_limits(index.table, blocks.name, limits)
     return index

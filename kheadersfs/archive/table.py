@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 ROOT = 1
 """The inode number of the root directory, as FUSE has it. Inode *i* is row ``i - 1``."""
+LATEST = (1 << 63) - 1
+"""The farthest from 1970, either way, that a time in nanoseconds can be."""
 
 
 class Table(NamedTuple):

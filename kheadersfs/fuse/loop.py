@@ -20,15 +20,15 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from kheadersfs.fuse.processors import Processors
-from kheadersfs.fuse.workers import Job, Workers
+from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from kheadersfs.fuse.workers import Result, Task
 
-SHORTAGES, SHORTAGE_PAUSE = 1000, 0.01
-"""How often in its life a loop waits for memory, and for how many seconds, before it gives up."""
+SHORTAGES = 1000
+"""How often in its life a loop waits for memory before it gives up."""
 
 QUIET = 0.25
 """Seconds without a request or a finished job after which there is time for housekeeping."""
@@ -184,7 +184,7 @@ class Loop:
             awaited = task.send(None)
         except StopIteration:
             self._running -= 1
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._running -= 1
             if not self._is_passing(error) or self._restart is None:
                 raise
@@ -198,13 +198,13 @@ class Loop:
             else:
                 self._readers.append(task)
 
-    def _is_passing(self, error: OSError) -> bool:
+    def _is_passing(self, error: OSError | MemoryError) -> bool:
         """Tell whether to go on after *error*, which pyfuse3 takes for the end of the session.
 
         The request was withdrawn between poll and read, because its sender was killed; or there is
         no memory for it now, and who has it may give it back.
         """
-        if error.errno != errno.ENOMEM:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
             return error.errno == errno.EAGAIN
         self._shortages += 1
         sleep(SHORTAGE_PAUSE)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import pyfuse3
 
 from kheadersfs._version import __version__
-from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import (
+    DamagedArchive,
+    KheadersfsError,
+    RefusedArchive,
+    UnsupportedArchive,
+)
 from kheadersfs.fuse.content import ContentServer
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
@@ -95,11 +100,22 @@ class Session:
         self._write_record()
 
     async def _load(self) -> Served:
-        """Return what to serve; the first request makes a thread read the archive's names."""
+        """Return what to serve; the first request makes a thread read the archive's names.
+
+        Another one does so again when the cause of a failure was not the archive.
+        """
         if self._served is None:
             if self._loading is None:
                 self._loading = self._loop.run_in_thread(self._read_archive)
-            self._served = await self._loading
+            loading = self._loading
+            try:
+                self._served = await loading
+            except (DamagedArchive, RefusedArchive, UnsupportedArchive):
+                raise
+            except (KheadersfsError, MemoryError):
+                if self._loading is loading:
+                    self._loading = None
+                raise
         return self._served
 
     def _read_archive(self) -> Served:

@@ -139,3 +139,40 @@ def test_an_unknown_kind_of_check_is_not_supported() -> None:
     stream[-12:-8] = zlib.crc32(bytes(stream[-8:-2])).to_bytes(4, "little")
     with pytest.raises(UnsupportedArchive, match="check"):
         xz.read_blocks(BytesSource(bytes(stream)))
+
+
+sizes_of_plain_blocks = st.sampled_from([1, 2, 3, 4, 65_535, 65_536, 65_537, 200_000])
+
+
+@given(sizes_of_plain_blocks, st.integers(0, 255))
+def test_a_plain_block_is_read_by_liblzma_and_without_it(size: int, filling: int) -> None:
+    content = bytes([filling]) * size
+    block = xz_coding.encode_plain_block(content)
+    stream = (
+        xz.stream_start()
+        + block.stored
+        + xz.stream_end([(block.unpadded_size, block.decoded_size)])
+    )
+    assert lzma.decompress(stream) == content
+    [found] = xz.read_blocks(BytesSource(stream))
+    assert xz.plain_content(block.stored, found) == content
+
+
+def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
+    compressed, plain = (
+        encode(b"text " * 1000)
+        for encode in (
+            lambda content: xz_coding.encode_block(content, PRESET),
+            xz_coding.encode_plain_block,
+        )
+    )
+    for encoded in (compressed, plain):
+        stream = xz.stream_start() + encoded.stored
+        stream += xz.stream_end([(encoded.unpadded_size, encoded.decoded_size)])
+        [block] = xz.read_blocks(BytesSource(stream))
+        data_size = len(encoded.stored) if encoded is compressed else 5000
+        for length in range(0, data_size, 7):
+            assert xz.plain_content(encoded.stored[:length], block) is None
+    other_filter = bytearray(plain.stored)
+    other_filter[plain.stored.index(b"\x21\x01\x00")] = 0x03  # delta
+    assert xz.plain_content(bytes(other_filter), block) is None
