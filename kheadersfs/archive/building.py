@@ -11,14 +11,13 @@ import stat
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.table import LATEST, Table
+from kheadersfs.archive.table import LATEST, NAME_LIMIT, Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.members import Member
     from kheadersfs.limits import Limits
 
-NAME_LIMIT = 255
 REFUSALS_LIMIT = 10_000
 """Members that may be left out by name; with more, it is the archive that is left out."""
 IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755

@@ -7,8 +7,6 @@ last member.)
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import os
 import zlib
@@ -23,6 +21,8 @@ from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 
 if TYPE_CHECKING:
+    import bz2
+    import gzip
     from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
@@ -158,14 +158,26 @@ class _Reader(io.RawIOBase):
         return count
 
 
+def prepare(compression: str) -> None:
+    """Import what open_stream() needs for *compression*."""
+    if compression == "gzip":
+        import gzip  # noqa: F401
+    elif compression == "bzip2":
+        import bz2  # noqa: F401
+
+
 def _decompress(source: Source, compression: str) -> Iterator[bytes]:
     """Yield what *source* decompresses to, through a file of the standard library."""
     stored = io.BufferedReader(_Reader(source))
     failures: tuple[type[Exception], ...] = (OSError, EOFError)
     decoder: gzip.GzipFile | bz2.BZ2File
     if compression == "gzip":
+        import gzip
+
         decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
     elif compression == "bzip2":
+        import bz2
+
         decoder = bz2.BZ2File(stored)
     else:
         library = zstd.import_library()

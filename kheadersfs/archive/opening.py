@@ -103,8 +103,9 @@ class Archive:
             from kheadersfs.archive import xz_coding  # noqa: F401 - imported again when used
         self._without_library = indexed and not for_all
         if not self._without_library:
-            from kheadersfs.archive import members, onepass  # noqa: F401
+            from kheadersfs.archive import decoding, members, onepass  # noqa: F401
 
+            decoding.prepare(self.compression)
             members.import_library()
             zstd.import_library()
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyfuse3
 
-from kheadersfs.archive.building import NAME_LIMIT
-from kheadersfs.archive.table import ROOT
+from kheadersfs.archive.table import NAME_LIMIT, ROOT
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.fuse.boundary import bounded
 from kheadersfs.fuse.generated import POSITION

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import importlib.machinery
 import os
-import sys
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
 from kheadersfs.fuse import mounting
@@ -90,27 +89,16 @@ def import_pyfuse3() -> None:
     """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
 
     It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
-    version number. Empty modules take their places meanwhile. (LazyLoader does not help: an
-    import statement looks into the module and so loads it.) Raises FuseUnavailable.
+    version number. Raises FuseUnavailable.
     """
-    from types import ModuleType
+    from kheadersfs.importing import stand_ins
 
-    metadata = ModuleType("importlib.metadata")
-    metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
-    metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
-    stand_ins = {"trio": ModuleType("trio"), "importlib.metadata": metadata}
-    if "pyfuse3" in sys.modules:
-        return
-    for name in stand_ins.keys() & sys.modules.keys():
-        del stand_ins[name]
-    sys.modules.update(stand_ins)
+    metadata = {"PackageNotFoundError": LookupError, "version": lambda _name: "unknown"}
     try:
-        import pyfuse3  # noqa: F401 - for its effect; operations imports it again
+        with stand_ins({"trio": {}, "importlib.metadata": metadata}):
+            import pyfuse3  # noqa: F401 - for its effect; operations imports it again
     except ImportError as error:
         raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]
 
 
 def fork_server(function: Callable[[], None]) -> int:

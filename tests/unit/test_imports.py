@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
-BASE = {"errors", "records", "_version", "limits"}
+BASE = {"errors", "records", "importing", "_version", "limits"}
 READING = {*BASE, "archive", "tree", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     # The flow of reading, from bytes to the command line.
     "errors": set(),
     "_version": set(),
     "records": set(),
+    "importing": set(),
     "limits": {"errors", "records"},
     "archive": BASE,
     "tree": {*BASE, "archive"},
