@@ -88,6 +88,8 @@ class Archive:
             _check_end(source)
         self._lock = allocate_lock()  # threading itself is not needed to mount
         self._content: Content | None = None
+        self.is_indexed = False
+        """Whether there is an index to read, as ``prepare`` found; it may still prove a lie."""
         self._without_library = False
 
     def prepare(self, for_all: bool = True) -> None:
@@ -96,12 +98,12 @@ class Archive:
         When there is an index, only one who reads *for_all* that there is also gets libarchive,
         which takes 25 ms and 10 MB. What an attacker put into the index is not looked at here.
         """
-        indexed = self._prepare_index()
+        self.is_indexed = self._prepare_index()
         if self.compression == "zstd":
             zstd.import_library()
         elif self.compression == "xz":
             from kheadersfs.archive import xz_coding  # noqa: F401 - imported again when used
-        self._without_library = indexed and not for_all
+        self._without_library = self.is_indexed and not for_all
         if not self._without_library:
             from kheadersfs.archive import decoding, members, onepass  # noqa: F401
 
