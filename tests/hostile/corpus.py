@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.hostile import hostile_files, hostile_members
+from tests.hostile import hostile_files, hostile_headers, hostile_names
 
 if TYPE_CHECKING:
     from tests.hostile.case import Case
@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 def cases() -> list[Case]:
     """Return all of the corpus but what tests/hostile/lies.py does to embedded indexes."""
-    return [*hostile_members.cases(), *hostile_files.cases()]
+    return [*hostile_names.cases(), *hostile_headers.cases(), *hostile_files.cases()]

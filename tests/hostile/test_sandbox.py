@@ -259,7 +259,7 @@ def test_status_shows_what_is_in_force_and_what_is_not(
 ) -> None:
     """Of a server on a machine whose system calls the filter does not know."""
     mounted = prepared_mount(small_archive)
-    words = ["mount", "--log", mounted.log, small_archive, mounted.path]
+    words = ["mount", "--log", *map(str, (mounted.log, small_archive, mounted.path))]
     subprocess.run([sys.executable, "-c", WITHOUT_SECCOMP, *words], check=True, cwd=REPOSITORY)
     mounted.pid = mounted.status()["pid"]
     assert (mounted / "modes/644").read_bytes() == b"mode\n"
