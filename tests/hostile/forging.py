@@ -88,7 +88,10 @@ def tar_pax(records: bytes, kind: bytes = PAX) -> bytes:
 
 
 class Newc(NamedTuple):
-    """One member of a cpio archive; ``check`` is the sum of its bytes in the crc format."""
+    """One member of a cpio archive; ``check`` is the sum of its bytes in the crc format.
+
+    ``size`` and ``name_size`` are what it says, ``size_field`` the field's own bytes.
+    """
 
     name: bytes
     content: bytes = b""
@@ -97,12 +100,17 @@ class Newc(NamedTuple):
     links: int = 1
     size: int | None = None
     check: int = 0
+    name_size: int | None = None
+    size_field: bytes = b""
 
     def encode(self, magic: bytes = b"070701") -> bytes:
         size = len(self.content) if self.size is None else self.size
         fields = (self.inode, self.mode, 0, 0, self.links, 0, size, 0, 0, 0, 0)
         header = magic + b"".join(b"%08X" % (field & 0xFFFFFFFF) for field in fields)
-        header += b"%08X%08X" % (len(self.name) + 1, self.check)
+        if self.size_field:
+            header = header[:54] + self.size_field + header[62:]
+        name_size = len(self.name) + 1 if self.name_size is None else self.name_size
+        header += b"%08X%08X" % (name_size, self.check)
         return padded(header + self.name + b"\0", 4) + padded(self.content, 4)
 
 
