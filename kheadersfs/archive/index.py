@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import soundness
 from kheadersfs.archive.table import Table
+from kheadersfs.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -193,18 +194,17 @@ def unwrap(body: bytes) -> bytes:
     return payload
 
 
-def decode(body: bytes, most: int = sys.maxsize) -> Index:
-    """Return the index in *body*, which find() returned.
+def decode(body: bytes, archive: str = "index", limits: Limits = UNLIMITED) -> Index:
+    """Return the index in *body*, which find() returned, of the file *archive*.
 
     Every number is checked against what it refers to inside the index. Raises ValueError for
-    anything that is not exactly an index, or lists more than *most* names.
+    anything that is not exactly an index, RefusedArchive for more names than *limits* allow.
     """
     payload = unwrap(body)
     if len(payload) < _HEADER.size:
         raise ValueError("it has no header")
     header = _HEADER.unpack_from(payload)
-    if max(header[0], header[1]) > most:
-        raise ValueError(f"it lists more than {most} names")
+    limits.check(archive, "members", max(header[0], header[1]))
     try:
         index = _Decoding(payload, header).index()
     except (OverflowError, UnicodeDecodeError) as error:

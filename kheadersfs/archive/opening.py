@@ -279,14 +279,13 @@ def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
     from kheadersfs.archive import index as embedded
     from kheadersfs.archive import soundness
 
-    index = embedded.decode(body, limits.members)
+    index = embedded.decode(body, blocks.name, limits)
     last = len(blocks) - 1
     if len(index.digests) != last or index.stream_size != blocks.starts[last]:
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
-    if blocks.largest(range(last)) > limits.block:
-        raise ValueError(f"a block is larger than {limits.block} bytes (--limit block)")
+    limits.check(blocks.name, "block", blocks.largest(range(last)))
     _check_extents(index.table, blocks.starts[last])
     soundness.check_limits(index.table, blocks.name, limits)
     return index

@@ -22,11 +22,13 @@ SMALL = {"members": 500, "blocks": 500, "total": 1 << 20, "file": 1 << 18}
 def fuzz_index(data: bytes) -> None:
     """The index decoder: whatever it accepts can be walked. *data* is what was deflated."""
     from kheadersfs.archive import index
+    from kheadersfs.errors import RefusedArchive
+    from kheadersfs.limits import Limits
     from kheadersfs.tree import Tree
 
     try:
-        found = index.decode(index.find(index.wrap(data)), most=5000)
-    except ValueError:
+        found = index.decode(index.find(index.wrap(data)), limits=Limits(members=5000))
+    except (ValueError, RefusedArchive):
         return
     tree = Tree(found.table)
     walked = list(tree.walk())

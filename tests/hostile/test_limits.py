@@ -97,13 +97,12 @@ def test_a_limit_of_memory_holds_where_content_is_held(tmp_path: Path) -> None:
     assert run_command("ls", "--limit", "memory=5M", plain).status == 0
 
 
-def test_a_block_beyond_the_limit_makes_the_index_useless_not_the_archive(
-    archive: Path, mount: Mounting
-) -> None:
-    mounted = mount(archive, "--limit", "block=10000")
-    mounted.accept("its index is not used: a block is larger than 10000 bytes")
-    assert (mounted / "outer/inner/file0").stat().st_size == FILE_SIZE
-    assert mounted.status()["indexed"] is False
+@pytest.mark.parametrize("archive", ["index"], indirect=True)
+def test_an_index_with_a_block_beyond_the_limit_is_refused(archive: Path) -> None:
+    outcome = run_command("ls", "--limit", "block=10000", archive)
+    assert outcome.status == 14
+    assert "--limit block=NUMBER" in outcome.errors
+    assert run_command("ls", "--limit", "block=1M", archive).status == 0
 
 
 LARGE = 10 << 20
