@@ -13,11 +13,12 @@ with kheadersfs.open_archive("kheaders.tar.xz") as archive:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kheadersfs._version import __version__
 
+TYPE_CHECKING = False  # as in the module typing, which takes milliseconds to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from kheadersfs.api import Entry, HeaderArchive, mounted, open_archive
     from kheadersfs.errors import KheadersfsError
 

@@ -1,8 +1,6 @@
 """``python -m kheadersfs``."""
 
-import sys
-
-from kheadersfs.cli import main
+from kheadersfs.cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

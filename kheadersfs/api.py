@@ -15,8 +15,8 @@ from kheadersfs.bpf.kernel import (
     headers_release,
 )
 from kheadersfs.errors import DamagedArchive, MountpointError, UsageError, error_of_status
-from kheadersfs.limits import DEFAULT_LIMITS, Limits
-from kheadersfs.store import DEFAULT_BUDGET, Store
+from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
+from kheadersfs.store import Store
 from kheadersfs.tree import Tree
 
 if TYPE_CHECKING:

@@ -7,26 +7,32 @@ can take more than 200 MB of memory or 10 seconds of anybody's time. Each can be
 from __future__ import annotations
 
 import sys
-from time import monotonic
-from typing import NamedTuple
+from time import monotonic, thread_time
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+DEFAULT_BUDGET = 64 << 20
+"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
 HARMLESS = 64 << 20
 """Bytes that anything may decompress to, whatever the ratio."""
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """Sizes are in bytes.
 
     ``members``: names in the archive and the directories that these imply. ``total``: content of
     all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
     target. ``depth``: names in a path. ``ratio``: how often what an archive decompresses to
-    may be its own size, beyond HARMLESS. ``block``: what a block of an archive with an index
-    decompresses to. ``blocks``: how many there are. ``memory``: what an archive without an index
-    takes when its content is held compressed, with all names. ``seconds``: to read an archive's
-    names, with its content if there is no index; that is as long as a request can wait for it.
-    Later ones wait for one block, whose size is limited.
+    may be its own size, beyond HARMLESS. ``block``: of a block of an archive with an index, in the
+    file or decompressed. ``blocks``: how many there are. ``memory``: what an archive without an
+    index takes when its content is held compressed, with all names. ``seconds``: to read an
+    archive's names, with its content if there is no index; that is as long as a request can wait
+    for it. ``decode``: seconds of a processor that one block may take, which later ones wait for.
     """
 
     members: int = 200_000
@@ -40,6 +46,7 @@ class Limits(NamedTuple):
     blocks: int = 1 << 16
     memory: int = 64 << 20
     seconds: int = 10
+    decode: int = 10
 
     def check(self, archive: str, name: str, value: float) -> None:
         """Raise RefusedArchive when *archive* has a *value* beyond the limit *name*."""
@@ -62,10 +69,11 @@ _SUBJECTS = {
     "depth": "the number of names in a path",
     "target": "the length of a symlink's target in bytes",
     "ratio": "the ratio of compression",
-    "block": "the decompressed size of a block in bytes",
+    "block": "the size of a block in bytes",
     "blocks": "the number of blocks",
     "memory": "what would be held of it in memory, in bytes,",
     "seconds": "the time to read it, in seconds,",
+    "decode": "the time to decode a block, in seconds,",
 }
 
 
@@ -88,3 +96,24 @@ class Meter:
         if self._decoded > HARMLESS:
             limits.check(self._archive, "ratio", self._decoded / self._stored_size)
         limits.check(self._archive, "seconds", monotonic() - self._start)
+
+
+class Stopwatch:
+    """Measures what decoding one block takes the calling thread.
+
+    It counts the processor's time, not the clock's: a block is not to be refused because the
+    machine was busy with something else.
+    """
+
+    __slots__ = ("_archive", "_limits", "_start")
+
+    def __init__(self, archive: str, limits: Limits) -> None:
+        self._archive = archive
+        self._limits = limits
+        self._start = thread_time()
+
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield *pieces*. Raises RefusedArchive when getting them has taken too long."""
+        for piece in pieces:
+            self._limits.check(self._archive, "decode", thread_time() - self._start)
+            yield piece

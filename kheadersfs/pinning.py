@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
-
 from kheadersfs.archive.opening import Archive
 from kheadersfs.errors import RefusedArchive, UsageError
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +17,7 @@ _PREFIX = "sha256:"
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
-class Pins(NamedTuple):
+class Pins(Record):
     """What an archive must match.
 
     ``digest`` is the SHA-256 of the file, as ``kheadersfs info`` prints it; ``key`` the file of a
@@ -45,7 +44,9 @@ def open_pinned(source: Source, pins: Pins, limits: Limits) -> Archive:
 
 
 def _pinned(source: Source, pins: Pins) -> Source:
-    # Both cost milliseconds that only those pay who ask for it.
+    # All of these cost milliseconds that only those pay who ask for it.
+    from contextlib import ExitStack
+
     from kheadersfs.archive.pinned import PinnedSource
     from kheadersfs.signature import checking
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.limits import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
     from kheadersfs.archive.blocks import BlockTable
-
-DEFAULT_BUDGET = 64 << 20
-"""Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
 
 
 class Counters(NamedTuple):
@@ -39,14 +37,14 @@ class Store:
         # Ordered by use: the first is the one that was not needed for longest.
         self._held: dict[int, bytes] = {}
         self._held_size = 0
-        self._damaged: dict[int, str] = {}
+        self._failures: dict[int, DamagedArchive | RefusedArchive] = {}
         self._decoded = 0
         self._lock = threading.Lock()
 
     @property
     def counters(self) -> Counters:
         """The figures of this moment."""
-        return Counters(len(self._blocks), self._decoded, self._held_size, len(self._damaged))
+        return Counters(len(self._blocks), self._decoded, self._held_size, len(self._failures))
 
     def get(self, start: int, size: int) -> bytes | memoryview | None:
         """Return *size* bytes from *start* of the stream, or None when a block is not held.
@@ -78,14 +76,17 @@ class Store:
     def decode(self, number: int) -> bytes:
         """Decode block *number*, hold it, and return it.
 
-        Raises DamagedArchive; a block that failed once is not tried again.
+        Raises DamagedArchive, or RefusedArchive when that takes too long; a block that failed once
+        is not tried again.
         """
-        if number in self._damaged:
-            raise DamagedArchive(self._damaged[number])
+        failure = self._failures.get(number)
+        if failure is not None:
+            raise type(failure)(str(failure))
         try:
             content = self._blocks.decode(number)
-        except DamagedArchive as error:
-            self._damaged[number] = str(error)
+        except (DamagedArchive, RefusedArchive) as error:
+            # As a new one: this one's traceback would keep what was decoded.
+            self._failures[number] = type(error)(str(error))
             raise
         with self._lock:
             self._decoded += 1
@@ -105,7 +106,7 @@ class Store:
     def read(self, start: int, size: int) -> bytes:
         """Return *size* bytes from *start* of the stream, decoding what is needed.
 
-        Raises DamagedArchive.
+        Raises DamagedArchive, RefusedArchive.
         """
         starts = self._blocks.starts
         pieces: list[bytes] = []

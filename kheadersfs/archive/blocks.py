@@ -6,21 +6,26 @@ module are offsets into that stream. ``decode`` may be called from any thread.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.errors import DamagedArchive
+from kheadersfs.limits import DEFAULT_LIMITS, Limits, Stopwatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kheadersfs.archive.source import Source
 
+_LARGEST = (1 << 64) - 1
 CHUNK_SIZE = 256 << 10
 """Bytes of a stored block to read at once when it is decoded in pieces."""
+QUICK_STORED, QUICK_DECODED = 2 << 20, 9 << 20
+"""A block of no more bytes is decoded in one call, which cannot take long: what `pack` makes."""
+PIECE_SIZE = 1 << 20
+"""Bytes that a larger block decodes to between two looks at the time it takes."""
 
 
 class BlockTable:
@@ -34,12 +39,11 @@ class BlockTable:
 
     def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
         self.name = name
-        try:
-            self.starts = array("Q", accumulate(decoded_sizes, initial=0))
-        except OverflowError as error:
+        self.starts = tuple(accumulate(decoded_sizes, initial=0))
+        if self.starts[-1] > _LARGEST:
             raise DamagedArchive(
                 f"{name}: claims to decompress to more than there can be; fetch it again"
-            ) from error
+            )
         self.digests: Sequence[bytes] = ()
 
     def __len__(self) -> int:
@@ -69,7 +73,10 @@ class BlockTable:
         return range(first, last + 1)
 
     def decode(self, number: int) -> bytes:
-        """Return the content of block *number*, checked. Raises DamagedArchive."""
+        """Return the content of block *number*, checked.
+
+        Raises DamagedArchive, or RefusedArchive when it takes too long.
+        """
         stored = self.stored(number)
         try:
             if number < len(self.digests):
@@ -77,6 +84,16 @@ class BlockTable:
             return self.unpack(number, stored)
         except ValueError as error:
             raise self._damaged(number, error) from error
+
+    def stored_size(self, number: int) -> int:
+        """Return how many bytes block *number* takes, compressed."""
+        raise NotImplementedError
+
+    def largest(self, numbers: range) -> int:
+        """Return the size in bytes of the largest of the blocks *numbers*, stored or decoded."""
+        starts = self.starts
+        sizes = [max(starts[n + 1] - starts[n], self.stored_size(n)) for n in numbers]
+        return max(sizes, default=0)
 
     @property
     def held(self) -> int:
@@ -103,6 +120,13 @@ class BlockTable:
         """Return the stored, compressed bytes of block *number*."""
         raise NotImplementedError
 
+    def plain(self, number: int) -> bytes | None:
+        """Return the content of block *number* if it is stored as it is, None if compressed.
+
+        Nothing is checked. Raises DamagedArchive when it cannot be read.
+        """
+        raise NotImplementedError
+
     def unpack(self, number: int, stored: bytes) -> bytes:
         """Return what *stored* decodes to. Raises ValueError."""
         raise NotImplementedError
@@ -118,6 +142,16 @@ class BlockTable:
             raise ValueError("its SHA-256 is not the one in the index")
 
 
+def _is_quick(stored_size: int, decoded_size: int) -> bool:
+    return stored_size <= QUICK_STORED and decoded_size <= QUICK_DECODED
+
+
+def _cut(stored: bytes) -> Iterator[bytes]:
+    """Yield *stored* some at a time."""
+    for position in range(0, len(stored), CHUNK_SIZE):
+        yield stored[position : position + CHUNK_SIZE]
+
+
 def _chunks(source: Source, offset: int, size: int) -> Iterator[bytes]:
     """Yield *size* bytes of *source* from *offset*, some at a time."""
     for position in range(offset, offset + size, CHUNK_SIZE):
@@ -127,47 +161,81 @@ def _chunks(source: Source, offset: int, size: int) -> Iterator[bytes]:
 class XzBlocks(BlockTable):
     """The blocks of an .xz file."""
 
-    __slots__ = ("blocks", "source")
+    __slots__ = ("_limits", "blocks", "source")
 
-    def __init__(self, source: Source, blocks: list[xz.XzBlock]) -> None:
+    def __init__(
+        self, source: Source, blocks: list[xz.XzBlock], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         super().__init__(source.name, (block.decoded_size for block in blocks))
         self.source = source
         self.blocks = blocks
+        self._limits = limits
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return self.blocks[number].stored_size
 
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
         block = self.blocks[number]
         return self.source.read_at(block.offset, block.stored_size)
 
+    def plain(self, number: int) -> bytes | None:
+        """See BlockTable.plain."""
+        return xz.plain_content(self.stored(number), self.blocks[number])
+
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
-        return xz.decode_block(stored, self.blocks[number])
+        from kheadersfs.archive import xz_coding  # its library is not needed before
+
+        block = self.blocks[number]
+        if _is_quick(len(stored), block.decoded_size):
+            return xz_coding.decode_block(stored, block)
+        watch = Stopwatch(self.name, self._limits).watch
+        return b"".join(watch(xz_coding.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""
+        from kheadersfs.archive import xz_coding
+
         block = self.blocks[number]
         stored = _chunks(self.source, block.offset, block.stored_size)
-        return xz.decode_pieces(stored, block, piece_size)
+        return xz_coding.decode_pieces(stored, block, piece_size)
 
 
 class ZstdBlocks(BlockTable):
     """The frames of a zstd file, all of known size."""
 
-    __slots__ = ("frames", "source")
+    __slots__ = ("_limits", "frames", "source")
 
-    def __init__(self, source: Source, frames: list[zstd.ZstdFrame]) -> None:
+    def __init__(
+        self, source: Source, frames: list[zstd.ZstdFrame], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         super().__init__(source.name, (frame.decoded_size for frame in frames))
         self.source = source
         self.frames = frames
+        self._limits = limits
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return self.frames[number].stored_size
 
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
         frame = self.frames[number]
         return self.source.read_at(frame.offset, frame.stored_size)
 
+    def plain(self, number: int) -> bytes | None:
+        """See BlockTable.plain."""
+        return zstd.plain_content(self.stored(number), self.frames[number].decoded_size)
+
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
-        return zstd.decode_frame(stored, self.frames[number].decoded_size)
+        decoded_size = self.frames[number].decoded_size
+        if _is_quick(len(stored), decoded_size):
+            return zstd.decode_frame(stored, decoded_size)
+        watch = Stopwatch(self.name, self._limits).watch
+        return b"".join(watch(zstd.decode_pieces(watch(_cut(stored)), decoded_size, PIECE_SIZE)))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""
@@ -192,6 +260,10 @@ class HeldBlocks(BlockTable):
     def held(self) -> int:
         """See BlockTable.held."""
         return sum(map(len, self._stored))
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return len(self._stored[number])
 
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""

@@ -11,14 +11,13 @@ import stat
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.table import Table
+from kheadersfs.archive.table import LATEST, NAME_LIMIT, Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.members import Member
     from kheadersfs.limits import Limits
 
-NAME_LIMIT = 255
 REFUSALS_LIMIT = 10_000
 """Members that may be left out by name; with more, it is the archive that is left out."""
 IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
@@ -27,7 +26,6 @@ SYMLINK_PERMISSIONS = 0o777
 _PERMISSIONS = 0o7777
 _NAME_SHOWN = 256
 _CACHED_DIRECTORIES = 10_000
-_LATEST = (1 << 63) - 1
 
 
 class Refusal(NamedTuple):
@@ -124,7 +122,7 @@ class TableBuilder:
     def _add_inode(self, member: Member, start: int) -> None:
         if member.size < 0:
             raise _Refused("a negative size")
-        node = _Node(_acceptable_mode(member.mode), max(-_LATEST, min(member.mtime, _LATEST)))
+        node = _Node(_acceptable_mode(member.mode), max(-LATEST, min(member.mtime, LATEST)))
         parent, name = self._locate(member.name)
         if node.children is not None:
             self._add_directory(parent, name, node)

@@ -7,33 +7,50 @@ last member.)
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import os
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, pairwise
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kheadersfs.archive import zstd
 from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.errors import DamagedArchive, KheadersfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import bz2
+    import gzip
+    from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
 
     from kheadersfs.archive.blocks import BlockTable
+
+Result = TypeVar("Result")
 
 LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
 DECODED_AHEAD = 8 << 20
 """Bytes that may be decoded before they are read."""
 PIECE_SIZE = 512 << 10
+
+
+class ThreadPool(ThreadPoolExecutor):
+    """Threads, for which there may be no room: RLIMIT_NPROC counts all of a user's."""
+
+    def submit(
+        self, function: Callable[..., Result], /, *arguments: Any, **keywords: Any
+    ) -> Future[Result]:
+        """See Executor.submit. Raises KheadersfsError when there is no thread for it."""
+        try:
+            return super().submit(function, *arguments, **keywords)
+        except RuntimeError as error:
+            raise KheadersfsError(
+                f"cannot read the archive: {error}; let its user have more processes"
+            ) from error
 
 
 class DecodedStream(Source):
@@ -48,7 +65,7 @@ class DecodedStream(Source):
     def __init__(self, name: str, threads: int, verified: bool) -> None:
         super().__init__(name, 0)
         self.verified = verified
-        self._pool = ThreadPoolExecutor(threads, "decode")
+        self._pool = ThreadPool(threads, "decode")
         self._under_way: deque[Future[bytes]] = deque()
         self._piece = b""
         self._piece_start = 0
@@ -141,14 +158,26 @@ class _Reader(io.RawIOBase):
         return count
 
 
+def prepare(compression: str) -> None:
+    """Import what open_stream() needs for *compression*."""
+    if compression == "gzip":
+        import gzip  # noqa: F401
+    elif compression == "bzip2":
+        import bz2  # noqa: F401
+
+
 def _decompress(source: Source, compression: str) -> Iterator[bytes]:
     """Yield what *source* decompresses to, through a file of the standard library."""
     stored = io.BufferedReader(_Reader(source))
     failures: tuple[type[Exception], ...] = (OSError, EOFError)
     decoder: gzip.GzipFile | bz2.BZ2File
     if compression == "gzip":
+        import gzip
+
         decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
     elif compression == "bzip2":
+        import bz2
+
         decoder = bz2.BZ2File(stored)
     else:
         library = zstd.import_library()
@@ -164,16 +193,12 @@ def _decompress(source: Source, compression: str) -> Iterator[bytes]:
 
 def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> DecodedStream:
     """Return what *source* decompresses to; *blocks* are its blocks, if these are known."""
-    if blocks is not None and len(blocks) > 1 and largest(blocks) <= LARGEST_WHOLE_BLOCK:
-        return WholeBlocks(blocks)
     if blocks is not None:
-        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in range(len(blocks)))
+        numbers = range(len(blocks))
+        if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
+            return WholeBlocks(blocks)
+        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
         return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
         return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
     return Pieces(source.name, _decompress(source, compression))
-
-
-def largest(blocks: BlockTable) -> int:
-    """Return the decoded size in bytes of the largest of *blocks*."""
-    return max((end - start for start, end in pairwise(blocks.starts)), default=0)

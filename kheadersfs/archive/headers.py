@@ -1,47 +1,71 @@
-"""Where the files' content lies in a block, as the block's own tar or cpio headers say.
+"""What a block's own tar or cpio headers say of the members in it.
 
 An index is a shortcut past these headers; here is what it is held against. Blocks of a packed
-archive begin with a header, so each can be walked by itself. Sources: POSIX.1-2017, pax (ustar and
-extended headers); the GNU tar manual for type L; cpio(5) for newc.
+archive begin with a header, so each can be walked by itself. What a packed archive has no use for
+is an error, so that nothing here depends on how a reader takes it. Sources: POSIX.1-2017, pax
+(ustar and extended headers); the GNU tar manual for types L and K; cpio(5) for newc.
 """
 
 from __future__ import annotations
 
+import stat
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TAR_BLOCK = 512
+# name, mode, size, time, type, target, magic, prefix
+_TAR_HEADER = struct.Struct("100s8s16x12s12s8xc100s6s82x155s12x")
+_USTAR = b"ustar\0"
+_TAR_KINDS = {
+    b"0": stat.S_IFREG,
+    b"\0": stat.S_IFREG,
+    b"1": stat.S_IFREG,
+    b"2": stat.S_IFLNK,
+    b"5": stat.S_IFDIR,
+}
+_HARD_LINK = b"1"
+_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
+_PAX = b"x"
+_PAX_IGNORED = frozenset((b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname", b"comment"))
 _NEWC_MAGIC = b"070701"
 _NEWC_HEADER = 110
 _NEWC_TRAILER = b"TRAILER!!!"
-_REGULAR = frozenset(b"0\x007")
+_NEWC_KINDS = frozenset((stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK))
+_DIGITS_OF_A_LENGTH = 20
+_NANOSECONDS = 1_000_000_000
 
 
-class FileExtent(NamedTuple):
-    """A file with content: its name without ``./``, and its extent within the block, in bytes."""
+class Described(NamedTuple):
+    """A member as its header has it, with its name without ``./``; the root's is empty.
+
+    ``mode`` is st_mode, ``mtime`` in nanoseconds. ``start`` and ``size`` are the extent of a
+    file's content within the block, in bytes. ``links`` is 0 where the format does not say.
+    ``target`` is a symlink's, or the name of which a hard link is another.
+    """
 
     name: bytes
+    mode: int
+    mtime: int
     start: int
     size: int
+    links: int = 0
+    target: bytes = b""
+    hard_link: bool = False
 
 
-def walk_files(block: bytes) -> Iterator[FileExtent]:
-    """Yield the files with content of which *block* has the headers, in order.
+def walk_members(block: bytes) -> Iterator[Described]:
+    """Yield what *block* has the headers of, in order.
 
-    Raises ValueError when it does not consist of whole members.
+    Raises ValueError when it does not consist of whole members of a packed archive.
     """
-    walk = _walk_newc if block.startswith(_NEWC_MAGIC) else _walk_tar
-    for extent in walk(block):
-        if extent.start + extent.size > len(block):
-            raise ValueError("a member reaches beyond its block")
-        if extent.size:
-            yield extent._replace(name=_plain(extent.name))
+    return _walk_newc(block) if block.startswith(_NEWC_MAGIC) else _walk_tar(block)
 
 
 def _plain(name: bytes) -> bytes:
-    return name.removeprefix(b"./")
+    return b"" if name == b"." else name.removeprefix(b"./")
 
 
 def parse_digits(field: bytes, base: int) -> int:
@@ -55,74 +79,145 @@ def parse_digits(field: bytes, base: int) -> int:
     return int(field, base)
 
 
-def _walk_tar(block: bytes) -> Iterator[FileExtent]:
+def _content(block: bytes, start: int, size: int) -> bytes:
+    """Return *size* bytes of *block* from *start*. Raises ValueError."""
+    if start + size > len(block):
+        raise ValueError("a member reaches beyond its block")
+    return block[start : start + size]
+
+
+def _walk_tar(block: bytes) -> Iterator[Described]:
     offset = 0
-    long_name: bytes | None = None
+    said: dict[bytes, bytes] = {}
     while offset + _TAR_BLOCK <= len(block):
         header = block[offset : offset + _TAR_BLOCK]
         if not header[0] and not any(header):
             return  # the end marker
-        kind = header[156]
-        size = _tar_number(header[124:136])
+        kind = header[156:157]
         start = offset + _TAR_BLOCK
-        if kind in b"xL":
-            content = block[start : start + size]
-            if kind == ord("L"):
-                long_name = content.rstrip(b"\0")
-            else:
-                long_name = _pax_path(content) or long_name
-        elif kind in _REGULAR:
-            yield FileExtent(long_name or _tar_name(header), start, size)
-            long_name = None
+        if kind == _PAX or kind in _EXTENSIONS:
+            size = _tar_number(header[124:136])
+            _note(kind, _content(block, start, size), said)
         else:
-            size = 0 if kind in b"123456" else size
-            long_name = None
+            member = _tar_member(header, start, said)
+            size = member.size
+            if start + size > len(block):
+                raise ValueError("a member reaches beyond its block")
+            yield member
+            said = {}
         offset = start + -(-size // _TAR_BLOCK) * _TAR_BLOCK
     if offset != len(block):
         raise ValueError("it does not end with a whole member")
 
 
-def _tar_name(header: bytes) -> bytes:
-    name = header[:100].partition(b"\0")[0]
-    prefix = header[345:500].partition(b"\0")[0]
-    return prefix + b"/" + name if prefix and header[257:263] == b"ustar\0" else name
+def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Described:
+    """Return the member of *header*, of which extensions in front of it have *said* more."""
+    name, mode, size_field, time, kind, target, magic, prefix = _TAR_HEADER.unpack(header)
+    size = _tar_number(size_field)
+    if kind not in _TAR_KINDS:
+        raise ValueError("a member is neither file, directory nor link")
+    form = _TAR_KINDS[kind]
+    hard_link = kind == _HARD_LINK
+    if size and (hard_link or form != stat.S_IFREG):
+        raise ValueError("a member has a size where there is no content")
+    name = name.partition(b"\0")[0]
+    if magic == _USTAR and prefix[0]:
+        name = prefix.partition(b"\0")[0] + b"/" + name
+    target = target.partition(b"\0")[0]
+    mtime = _tar_number(time, signed=True) * _NANOSECONDS
+    if said:
+        name = said.get(b"path", name)
+        target = said.get(b"linkpath", target)
+        mtime = _pax_time(said[b"mtime"]) if b"mtime" in said else mtime
+    if form == stat.S_IFDIR:
+        name = name.removesuffix(b"/")
+    return Described(
+        _plain(name),
+        form | _tar_number(mode) & 0o7777,
+        mtime,
+        start,
+        size,
+        target=_plain(target) if hard_link else target,
+        hard_link=hard_link,
+    )
 
 
-def _tar_number(field: bytes) -> int:
-    if field[0] & 0x80:
-        return int.from_bytes(field, "big") & ~(1 << (8 * len(field) - 1))
-    return parse_digits(field.strip(b" \0") or b"0", 8)
+def _tar_number(field: bytes, signed: bool = False) -> int:
+    """Return the number in *field*, in octal digits or in base 256; GNU tar has that of 95 bits."""
+    if not field[0] & 0x80:
+        return parse_digits(field.strip(b" \0") or b"0", 8)
+    bits = 8 * len(field) - 1
+    value = int.from_bytes(field, "big") & ~(1 << bits)
+    if value >> (bits - 1):
+        if not signed:
+            raise ValueError("a header has a negative number where there cannot be one")
+        value -= 1 << bits
+    return value
 
 
-def _pax_path(records: bytes) -> bytes | None:
-    """Return the path of an extended header: records of "length keyword=value\\n"."""
-    path = None
-    while records:
-        length = parse_digits(records.partition(b" ")[0], 10)
-        if not 0 < length <= len(records):
+def _note(kind: bytes, content: bytes, said: dict[bytes, bytes]) -> None:
+    """Add to *said* what an extension in front of a member says of it. Raises ValueError."""
+    gnu = () if kind == _PAX else ((_EXTENSIONS[kind], content.rstrip(b"\0")),)
+    for keyword, value in gnu or _pax_records(content):
+        if keyword in said:
+            raise ValueError("a member says something twice")
+        if keyword not in _PAX_IGNORED:
+            said[keyword] = value
+
+
+def _pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keyword and value of each of *records*: length, space, keyword=value, newline."""
+    position = 0
+    while position < len(records):
+        space = records.find(b" ", position, position + _DIGITS_OF_A_LENGTH)
+        length = parse_digits(records[position : max(space, position)], 10)
+        end = position + length
+        if end > len(records) or end <= space:
             raise ValueError("an extended header is cut off")
-        _, _, assignment = records[: length - 1].partition(b" ")
-        keyword, _, value = assignment.partition(b"=")
-        if keyword == b"path":
-            path = value
-        elif keyword == b"size":
-            raise ValueError("a member states its size twice")
-        records = records[length:]
-    return path
+        keyword, _, value = records[space + 1 : end - 1].partition(b"=")
+        if keyword not in _PAX_IGNORED and keyword not in (b"path", b"linkpath", b"mtime"):
+            raise ValueError("an extended header says what it does not in a packed archive")
+        yield keyword, value
+        position = end
 
 
-def _walk_newc(block: bytes) -> Iterator[FileExtent]:
+def _pax_time(value: bytes) -> int:
+    """Return *value*, seconds in decimal digits and perhaps a fraction, in nanoseconds."""
+    seconds, _, fraction = value.partition(b".")
+    negative = seconds.startswith(b"-")
+    whole = parse_digits(seconds.removeprefix(b"-"), 10) * _NANOSECONDS
+    if negative:
+        if fraction:
+            raise ValueError("readers do not agree on a time with a fraction before 1970")
+        return -whole
+    return whole + parse_digits(fraction[:9].ljust(9, b"0"), 10)
+
+
+def _walk_newc(block: bytes) -> Iterator[Described]:
     offset = 0
     while offset < len(block):
         header = block[offset : offset + _NEWC_HEADER]
         if header[:6] != _NEWC_MAGIC or len(header) < _NEWC_HEADER:
             raise ValueError("there is no cpio header where a member should begin")
-        size, name_size = parse_digits(header[54:62], 16), parse_digits(header[94:102], 16)
-        name = block[offset + _NEWC_HEADER : offset + _NEWC_HEADER + name_size - 1]
+        mode, links, mtime, size, name_size = (
+            parse_digits(header[start : start + 8], 16) for start in (14, 38, 46, 54, 94)
+        )
+        name = _content(block, offset + _NEWC_HEADER, name_size)[:-1]
         if name == _NEWC_TRAILER:
             return
         start = offset + -(-(_NEWC_HEADER + name_size) // 4) * 4
-        # A symlink's target is its content, but not the content of a file.
-        if parse_digits(header[14:22], 16) & 0o170000 == 0o100000:
-            yield FileExtent(name, start, size)
+        kind = stat.S_IFMT(mode)
+        if kind not in _NEWC_KINDS or mode >> 16:
+            raise ValueError("a member is neither file, directory nor link")
+        content_size = size
+        target = b""
+        if start + size > len(block):
+            raise ValueError("a member reaches beyond its block")
+        if kind == stat.S_IFLNK:
+            target, content_size = block[start : start + size], 0
+        elif kind == stat.S_IFDIR and size:
+            raise ValueError("a member has a size where there is no content")
+        yield Described(
+            _plain(name), mode, mtime * _NANOSECONDS, start, content_size, links, target
+        )
         offset = start + -(-size // 4) * 4

@@ -1,8 +1,12 @@
 """The embedded index: the table of an archive's members, stored behind its end marker.
 
-It is the content of the archive's last block, after any zero padding: a header, the sections as
-``encode`` joins them, a footer. All numbers are little-endian. A column is stored in the narrowest
-of 1, 2, 4 and 8 bytes that holds its largest value; its width precedes it.
+It is the end of the archive's last block: the payload, deflated (RFC 1950) behind its size of 8
+bytes, and a footer. The block itself is not compressed, so that anybody can tell, without a decoder
+and so before it has given up its rights, whether there is an index.
+
+The payload is a header and the sections as ``encode`` joins them. All numbers are little-endian. A
+column is stored in the narrowest of 1, 2, 4 and 8 bytes that holds its largest value; its width
+precedes it.
 
 Three columns are stored as what differs from what one would expect, which compresses to nothing.
 Names have lengths, not ends. An entry's inode is the one after that of the entry before it, but
@@ -24,19 +28,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import soundness
 from kheadersfs.archive.table import Table
+from kheadersfs.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 1
+VERSION = 2
 DIGEST_SIZE = 32
-_HEADER_MAGIC = b"KHDRidx\n"
-_FOOTER_MAGIC = b"KHDRend\n"
-# magic, version, entries, inodes, blocks, hot blocks, start shift, lengths of release and arch,
-# size of the names, size of the targets, size of the stream before the index's block
-_HEADER = struct.Struct("<8sIIIIIIHHQQQ")
-# magic, CRC-32 of all before the footer, bytes before the footer
-_FOOTER = struct.Struct("<8sIQ")
+LARGEST = 32 << 20
+"""Bytes of a payload; 200,000 names take some 8 million."""
+_DEFLATE_LEVEL = 9
+_FOOTER_MAGIC = b"KHDRidx\n"
+# entries, inodes, blocks, hot blocks, start shift, lengths of release and arch, size of the names,
+# size of the targets, size of the stream before the index's block
+_HEADER = struct.Struct("<IIIIIHHQQQ")
+_SIZE = struct.Struct("<Q")
+# magic, version, CRC-32 of all before the footer, bytes before the footer
+_FOOTER = struct.Struct("<8sIIQ")
 FOOTER_SIZE = _FOOTER.size
 _WIDTHS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _LARGEST_SHIFT = 9
@@ -80,8 +88,6 @@ def encode(index: Index, block_starts: Sequence[int]) -> bytes:
     release, arch = index.release.encode(), index.arch.encode()
     ends = table.entry_name_end
     header = _HEADER.pack(
-        _HEADER_MAGIC,
-        VERSION,
         len(table.entry_inode),
         len(table.inode_mode),
         len(index.digests),
@@ -116,7 +122,7 @@ def encode(index: Index, block_starts: Sequence[int]) -> bytes:
             _encode_column(gaps),
         )
     )
-    return payload + footer(payload)
+    return wrap(payload)
 
 
 class _Expected:
@@ -147,44 +153,63 @@ def _encode_column(column: array[int]) -> bytes:
     return bytes((width,)) + narrow.tobytes()
 
 
-def footer(payload: bytes) -> bytes:
-    """Return what follows *payload*, all of an index but this, so that it is found and checked."""
-    return _FOOTER.pack(_FOOTER_MAGIC, zlib.crc32(payload), len(payload))
+def wrap(payload: bytes) -> bytes:
+    """Return *payload* deflated, with what is around it so that it is found and checked."""
+    body = _SIZE.pack(len(payload)) + zlib.compress(payload, _DEFLATE_LEVEL)
+    return body + _FOOTER.pack(_FOOTER_MAGIC, VERSION, zlib.crc32(body), len(body))
 
 
-def is_present(content: bytes) -> bool:
-    """Tell whether *content*, of an archive's last block, ends with an index's footer."""
-    footer = content[-FOOTER_SIZE:]
-    return len(footer) == FOOTER_SIZE and footer.startswith(_FOOTER_MAGIC)
+def find(content: bytes) -> bytes:
+    """Return the index at the end of *content*, of an archive's last block; empty without one.
 
-
-def decode(content: bytes, most: int = sys.maxsize, checked: bool = False) -> Index:
-    """Return the index at the end of *content*, the last block of an archive.
-
-    Every number is checked against what it refers to inside the index, unless that is *checked*
-    already. Raises ValueError for anything that is not exactly an index of this version, or lists
-    more than *most* names.
+    It is as it was written, but may have been written by anybody. Raises ValueError when it is
+    not, or of another version.
     """
-    _, checksum, size = _FOOTER.unpack(content[-FOOTER_SIZE:])
     end = len(content) - FOOTER_SIZE
-    if size > end or size < _HEADER.size:
-        raise ValueError("its footer states a wrong length")
-    payload = content[end - size : end]
-    if zlib.crc32(payload) != checksum:
-        raise ValueError("it does not match its checksum")
-    magic, version, *_ = header = _HEADER.unpack_from(payload)
-    if magic != _HEADER_MAGIC:
-        raise ValueError("it has no header")
+    if end < 0 or not content.startswith(_FOOTER_MAGIC, end):
+        return b""
+    _, version, checksum, size = _FOOTER.unpack_from(content, end)
     if version != VERSION:
         raise ValueError(f"its version is {version}, and this program knows {VERSION}")
-    if max(header[2], header[3]) > most:
-        raise ValueError(f"it lists more than {most} names")
+    if not _SIZE.size <= size <= end:
+        raise ValueError("its footer states a wrong length")
+    body = content[end - size : end]
+    if zlib.crc32(body) != checksum:
+        raise ValueError("it does not match its checksum")
+    return body
+
+
+def unwrap(body: bytes) -> bytes:
+    """Return the payload in *body*, which find() returned. Raises ValueError."""
+    [size] = _SIZE.unpack_from(body)
+    if size > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST} bytes")
+    decoder = zlib.decompressobj()
+    try:
+        payload = decoder.decompress(body[_SIZE.size :], size + 1)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be inflated: {error}") from error
+    if len(payload) != size or not decoder.eof or decoder.unused_data:
+        raise ValueError(f"it does not inflate to {size} bytes")
+    return payload
+
+
+def decode(body: bytes, archive: str = "index", limits: Limits = UNLIMITED) -> Index:
+    """Return the index in *body*, which find() returned, of the file *archive*.
+
+    Every number is checked against what it refers to inside the index. Raises ValueError for
+    anything that is not exactly an index, RefusedArchive for more names than *limits* allow.
+    """
+    payload = unwrap(body)
+    if len(payload) < _HEADER.size:
+        raise ValueError("it has no header")
+    header = _HEADER.unpack_from(payload)
+    limits.check(archive, "members", max(header[0], header[1]))
     try:
         index = _Decoding(payload, header).index()
     except (OverflowError, UnicodeDecodeError) as error:
         raise ValueError("it holds a value that cannot be") from error
-    if not checked:
-        soundness.check(index.table)
+    soundness.check(index.table)
     return index
 
 
@@ -195,7 +220,6 @@ class _Decoding:
         self._payload = payload
         self._position = _HEADER.size
         (
-            *_,
             self._entries,
             self._inodes,
             self._blocks,

@@ -1,8 +1,14 @@
 """The blocks of an archive with an index, which hold the index against what they contain.
 
 The index is part of the file and may lie like any other part. Before a block's bytes are used,
-every extent that the index has in it must be one that the block's own headers describe, of the
-same size and with the same name; so what is served is what tar would have extracted.
+every extent that the index has in it must be one that the block's own headers describe, and every
+member with a header there must be in the index as that header has it: name, type, permissions,
+time, size, target. So the content that is served, and the attributes of what has content, are
+what tar would have extracted.
+
+What has no content of its own is served from the index alone: a name that no block has a
+header of, for a directory, a symlink, an empty file or a further name of a file, shows only when
+all blocks are walked. That is what ``verify`` does.
 """
 
 from __future__ import annotations
@@ -13,17 +19,19 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks import BlockTable
-from kheadersfs.archive.headers import walk_files
-from kheadersfs.archive.paths import Paths
+from kheadersfs.archive.headers import walk_members
+from kheadersfs.archive.paths import Lookup
+from kheadersfs.archive.table import LATEST
 
 if TYPE_CHECKING:
+    from kheadersfs.archive.headers import Described
     from kheadersfs.archive.index import Index
 
 
 class IndexedBlocks(BlockTable):
     """The blocks of *container* that come before the index's own."""
 
-    __slots__ = ("_container", "_inodes", "_paths", "_starts", "_table")
+    __slots__ = ("_container", "_inodes", "_starts", "_table")
 
     def __init__(self, container: BlockTable, index: Index) -> None:
         starts = container.starts
@@ -34,9 +42,12 @@ class IndexedBlocks(BlockTable):
         self._container = container
         self._table = index.table
         # Both are made when the first block is decoded: listing an archive needs neither.
-        self._paths: Paths | None = None
         self._starts = array("Q")
         self._inodes = array("I")
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return self._container.stored_size(number)
 
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
@@ -45,10 +56,10 @@ class IndexedBlocks(BlockTable):
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
         content = self._container.unpack(number, stored)
-        self._check_extents(number, content)
+        self._check_members(number, content)
         return content
 
-    def _prepare(self) -> Paths:
+    def _prepare(self) -> None:
         """Sort the files by where they lie."""
         table = self._table
         files = sorted(
@@ -60,26 +71,52 @@ class IndexedBlocks(BlockTable):
         )
         self._inodes = array("I", [inode for _, inode in files])
         self._starts = array("Q", [start for start, _ in files])
-        paths = self._paths = Paths(table)
-        return paths
 
-    def _check_extents(self, number: int, content: bytes) -> None:
-        """Compare the index's files in block *number* with its headers. Raises ValueError."""
-        paths = self._paths or self._prepare()
+    def _check_members(self, number: int, content: bytes) -> None:
+        """Compare the index with the headers in block *number*. Raises ValueError."""
+        if not self._starts:
+            self._prepare()
+        lookup = Lookup(self._table)
         base = self.starts[number]
-        first = bisect_left(self._starts, base)
-        last = bisect_left(self._starts, base + len(content))
-        found = list(walk_files(content))
-        if len(found) != last - first:
-            raise ValueError(
-                f"it has {len(found)} files where the index has {last - first}; repack it"
-            )
-        for extent, start, inode in zip(
-            found, self._starts[first:last], self._inodes[first:last], strict=True
-        ):
-            described = (extent.start + base, extent.size)
-            if described != (start, self._table.inode_size[inode - 1]) or not (
-                extent.name == paths.path(inode) or paths.inode_at(extent.name) == inode
-            ):
-                name = extent.name.decode(errors="backslashreplace")
+        following = bisect_left(self._starts, base)
+        end = bisect_left(self._starts, base + len(content))
+        for described in walk_members(content):
+            expected = 0
+            if described.size:
+                expected = self._inode_at(base + described.start, following)
+                following += 1
+            inode = lookup.inode_at(described.name, expected)
+            placed = inode == expected or not described.size
+            if not inode or not placed or not self._agrees(inode, described, lookup):
+                name = described.name.decode(errors="backslashreplace")
                 raise ValueError(f"the index does not describe {name} as it is; repack it")
+        if following != end:
+            raise ValueError("the index has files in it of which it has no headers; repack it")
+
+    def _inode_at(self, start: int, place: int) -> int:
+        """Return the inode of file number *place*, if it is at *start* of the stream; else 0."""
+        found = place < len(self._starts) and self._starts[place] == start
+        return self._inodes[place] if found else 0
+
+    def _agrees(self, inode: int, described: Described, lookup: Lookup) -> bool:
+        """Tell whether the index has *inode* as it is *described*."""
+        table, row = self._table, inode - 1
+        mode, size = table.inode_mode[row], table.inode_size[row]
+        if described.hard_link:
+            return not stat.S_ISDIR(mode) and lookup.inode_at(described.target) == inode
+        if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
+            return False
+        mtime = table.inode_mtime[row]
+        if described.mtime != mtime and max(-LATEST, min(described.mtime, LATEST)) != mtime:
+            return False
+        if stat.S_ISLNK(mode):
+            start = table.inode_start[row]
+            return described.target == table.targets[start : start + size]
+        if mode != described.mode:
+            return False
+        if stat.S_ISDIR(mode):
+            return True
+        if described.links not in (0, table.inode_links[row]):
+            return False
+        # Of a file's names in cpio one has the content.
+        return described.size == size or (described.size == 0 and described.links > 1)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import zstd
 from kheadersfs.archive.blocks import HeldBlocks
 from kheadersfs.archive.building import Refusal, TableBuilder
-from kheadersfs.archive.decoding import open_stream
+from kheadersfs.archive.decoding import ThreadPool, open_stream
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
@@ -24,6 +23,8 @@ from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from kheadersfs.archive.blocks import BlockTable
     from kheadersfs.archive.table import Table
 
@@ -78,7 +79,7 @@ class _Compressor:
     """Compresses full blocks in threads; they stay in order."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "compress")
+        self._pool = ThreadPool(os.cpu_count(), "compress")
         self._stored: list[Future[bytes]] = []
         self._sizes: list[int] = []
         self.held = 0

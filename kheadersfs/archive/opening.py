@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from _thread import allocate_lock
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.source import open_source
-from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.building import Refusal
     from kheadersfs.archive.index import Index
@@ -29,13 +29,11 @@ _CPIO_MAGICS = (b"070701", b"070702", b"070707")
 # Flags of an lz4 frame: a checksum of each block, one of the content.
 _LZ4_CHECKSUMS = 0x14
 _TAR_BLOCK = 512
-LARGEST_INDEX = 32 << 20
-"""Bytes; 200,000 names take some 8 million."""
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
 
 
-class Content(NamedTuple):
+class Content(Record):
     """What is in an archive: every name and inode, and the blocks their extents refer to.
 
     ``indexed`` tells that it came from the embedded index, so that nothing but that was
@@ -76,63 +74,55 @@ class Archive:
         self.checked = True
         if self.compression == "xz":
             blocks = xz.read_blocks(source, limits)
-            self.blocks = XzBlocks(source, blocks)
+            self.blocks = XzBlocks(source, blocks, limits)
             self.checked = all(block.check for block in blocks)
         elif self.compression == "zstd":
             frames = zstd.read_frames(source, limits)
             self.checked = all(frame.checked for frame in frames)
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
-                self.blocks = ZstdBlocks(source, frames)
+                self.blocks = ZstdBlocks(source, frames, limits)
         elif self.compression == "lz4":
             self.checked = bool(source.read_at(4, 1)[0] & _LZ4_CHECKSUMS)
         elif self.compression == "none":
             self.checked = False
             _check_end(source)
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()  # threading itself is not needed to mount
         self._content: Content | None = None
-        self._index_content = b""
+        self.is_indexed = False
+        """Whether there is an index to read, as ``prepare`` found; it may still prove a lie."""
+        self._without_library = False
 
-    @property
-    def may_have_index(self) -> bool:
-        """Whether there is a last block that could hold an index."""
-        return self.blocks is not None and len(self.blocks) > 1
-
-    def prepare_to_find(self) -> None:
-        """Import what ``find_index`` needs."""
-        if self.compression == "zstd":
-            zstd.import_library()
-        from kheadersfs.archive import index  # noqa: F401 - imported again where it is used
-
-    def find_index(self) -> bytes:
-        """Return the content of the block that holds a good index, empty when there is none.
-
-        For a process that is to hand it to another, which then need not import libarchive: whether
-        there is an index shows only when the last block has been decoded.
-        """
-        if self.blocks is None or not self.may_have_index:
-            return b""
-        try:
-            content = _decode_last(self.blocks)
-            return content if _parse_index(self.blocks, content, self.limits) else b""
-        except (ValueError, KheadersfsError):
-            return b""  # load() will find the same, and say so
-
-    def prepare(self, index_content: bytes) -> None:
+    def prepare(self, for_all: bool = True) -> None:
         """Import whatever ``load`` needs, because importing will not be possible any more.
 
-        *index_content* is what ``find_index`` returned, or empty when it was not called.
+        When there is an index, only one who reads *for_all* that there is also gets libarchive,
+        which takes 25 ms and 10 MB. What an attacker put into the index is not looked at here.
         """
-        self._index_content = index_content
-        self.prepare_to_find()
-        if self.may_have_index:
-            import hashlib  # noqa: F401
+        self.is_indexed = self._prepare_index()
+        if self.compression == "zstd":
+            zstd.import_library()
+        elif self.compression == "xz":
+            from kheadersfs.archive import xz_coding  # noqa: F401 - imported again when used
+        self._without_library = self.is_indexed and not for_all
+        if not self._without_library:
+            from kheadersfs.archive import decoding, members, onepass  # noqa: F401
 
-            from kheadersfs.archive import indexed  # noqa: F401
-        if not index_content:
-            from kheadersfs.archive import members, onepass  # noqa: F401
-
+            decoding.prepare(self.compression)
             members.import_library()
             zstd.import_library()
+
+    def _prepare_index(self) -> bool:
+        """Tell whether there is an index, and import what reads it if so."""
+        if self.blocks is None or len(self.blocks) == 1:
+            return False
+        import hashlib  # noqa: F401
+
+        from kheadersfs.archive import index, indexed  # noqa: F401
+
+        try:
+            return bool(_find_index(self.blocks))
+        except ValueError:
+            return False  # load() will find the same, and say so
 
     def load(self) -> Content:
         """Return the content; the first call reads the index, or everything without one.
@@ -158,13 +148,13 @@ class Archive:
 
     def _read(self) -> Content:
         warning = ""
-        if self.blocks is not None and self.may_have_index:
+        if self.blocks is not None:
             try:
-                found = bool(self._index_content)
-                content = self._index_content or _decode_last(self.blocks)
-                index = _parse_index(self.blocks, content, self.limits, checked=found)
+                index = _read_index(self.blocks, self.limits)
             except ValueError as error:
                 warning = f"{self.source.name}: its index is not used: {error}"
+                if self._without_library:
+                    raise DamagedArchive(f"{warning}; write one anew: kheadersfs repack") from error
             else:
                 if index is not None:
                     from kheadersfs.archive.indexed import IndexedBlocks
@@ -259,43 +249,43 @@ def _check_end(source: Source) -> None:
         )
 
 
-def _decode_last(blocks: BlockTable) -> bytes:
-    """Return the content of the last of *blocks*, empty when it is too large to be an index.
+def _find_index(blocks: BlockTable) -> bytes:
+    """Return the index in the last of *blocks*, as index.decode() takes it; empty without one.
 
-    Raises ValueError when it is damaged: one pass will find that too, and say what it hits.
+    Raises ValueError when it is damaged: one pass will find out what else is.
     """
     last = len(blocks) - 1
-    if blocks.starts[last + 1] - blocks.starts[last] > LARGEST_INDEX:
+    if last < 1:
+        return b""
+    from kheadersfs.archive import index as embedded  # not needed before the first lookup
+
+    if blocks.largest(range(last, last + 1)) > embedded.LARGEST:
         return b""
     try:
-        return blocks.decode(last)
+        return embedded.find(blocks.plain(last) or b"")
     except DamagedArchive as error:
         raise ValueError(str(error)) from error
 
 
-def _parse_index(
-    blocks: BlockTable, content: bytes, limits: Limits, checked: bool = False
-) -> Index | None:
-    """Return the index in *content*, of the last of *blocks*; None when there is none.
+def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
+    """Return the index in the last of *blocks*; None when there is none.
 
     Raises ValueError when there is one that cannot be used, RefusedArchive when what it lists is
-    beyond *limits*; but not when the same content was *checked* before.
+    beyond *limits*.
     """
-    from kheadersfs.archive import index as embedded  # not needed before the first lookup
+    body = _find_index(blocks)
+    if not body:
+        return None
+    from kheadersfs.archive import index as embedded
     from kheadersfs.archive import soundness
 
-    if not embedded.is_present(content):
-        return None
-    index = embedded.decode(content, limits.members, checked)
-    if checked:
-        return index
+    index = embedded.decode(body, blocks.name, limits)
     last = len(blocks) - 1
     if len(index.digests) != last or index.stream_size != blocks.starts[last]:
         raise ValueError("it belongs to another archive")
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
-    if max(end - start for start, end in pairwise(blocks.starts[:-1])) > limits.block:
-        raise ValueError(f"a block decompresses to more than {limits.block} bytes (--limit block)")
+    limits.check(blocks.name, "block", blocks.largest(range(last)))
     _check_extents(index.table, blocks.starts[last])
     soundness.check_limits(index.table, blocks.name, limits)
     return index

@@ -1,4 +1,4 @@
-"""From an inode to its path. Needed for messages, records and checks, never to serve a request."""
+"""From an inode to its path, and back. For messages, records and checks, not to serve requests."""
 
 from __future__ import annotations
 
@@ -32,20 +32,6 @@ class Paths:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
         return self._path_of_entry(self._entry_of[inode - 1]) if inode != ROOT else b""
 
-    def inode_at(self, path: bytes) -> int:
-        """Return the inode at *path*, 0 when there is none. Remembers nothing, unlike Tree."""
-        table, inode = self._table, ROOT
-        for component in path.split(b"/"):
-            if not stat.S_ISDIR(table.inode_mode[inode - 1]):
-                return 0
-            first = table.inode_start[inode - 1]
-            last = first + table.inode_size[inode - 1]
-            entry = bisect_left(range(last), component, first, key=table.name)
-            if entry == last or table.name(entry) != component:
-                return 0
-            inode = table.entry_inode[entry]
-        return inode
-
     def _path_of_entry(self, entry: int) -> bytes:
         table = self._table
         components: list[bytes] = []
@@ -56,3 +42,46 @@ class Paths:
             if directory == ROOT:
                 return b"/".join(reversed(components))
             entry = self._entry_of[directory - 1]
+
+
+class Lookup:
+    """The way down in a table, for paths many of which lie in the same directories.
+
+    It remembers these, and is meant to be thrown away after a block.
+    """
+
+    __slots__ = ("_directories", "_table")
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._directories = {b"": ROOT}
+
+    def inode_at(self, path: bytes, guess: int = 0) -> int:
+        """Return the inode at *path*, 0 when there is none. The root's path is empty.
+
+        It is found sooner when the *guess* is right.
+        """
+        if not path:
+            return ROOT
+        head, _, name = path.rpartition(b"/")
+        directory = self._directories.get(head)
+        if directory is None:
+            directory = ROOT
+            for component in head.split(b"/"):
+                directory = self._child(directory, component)
+            self._directories[head] = directory
+        return self._child(directory, name, guess)
+
+    def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
+        """Return the inode of *name* in *directory*, 0 when there is none."""
+        table = self._table
+        if not directory or not stat.S_ISDIR(table.inode_mode[directory - 1]):
+            return 0
+        first = table.inode_start[directory - 1]
+        last = first + table.inode_size[directory - 1]
+        # Unless there are hard links, inodes follow each other as entries do, behind the root's.
+        entry = guess - ROOT - 1
+        if first <= entry < last and table.name(entry) == name:
+            return table.entry_inode[entry]
+        entry = bisect_left(range(last), name, first, key=table.name)
+        return table.entry_inode[entry] if entry < last and table.name(entry) == name else 0

@@ -7,6 +7,7 @@ pass over the archive would refuse.
 from __future__ import annotations
 
 import stat
+from array import array
 from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -39,11 +40,16 @@ def check(table: Table) -> None:
 
 
 def _check_inodes(table: Table) -> None:
-    """Check modes, directories, which must share the entries out in order, and link targets."""
+    """Check modes, directories, which must share the entries out in order, links and targets."""
     next_entry = 0
-    for mode, start, size in zip(
-        table.inode_mode, table.inode_start, table.inode_size, strict=True
+    names = array("I", bytes(4 * len(table.inode_mode)))
+    for inode in table.entry_inode:
+        names[inode - 1] += 1
+    for mode, links, named, start, size in zip(
+        table.inode_mode, table.inode_links, names, table.inode_start, table.inode_size, strict=True
     ):
+        if not links == named > 0 and not stat.S_ISDIR(mode):
+            raise ValueError("an inode has not as many names as it says")
         if mode & ~_PERMISSIONS != stat.S_IFMT(mode):
             raise ValueError("an inode has a mode that cannot be")
         if stat.S_ISREG(mode):

@@ -10,8 +10,12 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
+NAME_LIMIT = 255
+"""Bytes of a name, as the kernel's NAME_MAX has it."""
 ROOT = 1
 """The inode number of the root directory, as FUSE has it. Inode *i* is row ``i - 1``."""
+LATEST = (1 << 63) - 1
+"""The farthest from 1970, either way, that a time in nanoseconds can be."""
 
 
 class Table(NamedTuple):

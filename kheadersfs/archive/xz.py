@@ -1,31 +1,23 @@
-"""The framing of .xz files: find the blocks, decode one, and write a stream of several.
+"""The framing of .xz files: find the blocks, and write what is around them.
 
-Source: "The .xz File Format", version 1.2.1 (tukaani.org/xz/xz-file-format.txt). The
-compressed data itself is liblzma's business, by way of the standard library.
-
-The standard library cannot decode one block out of many, but it decodes a whole stream. So a
-block is wrapped as a stream of its own: stream header, the block, an index with that one record,
-stream footer. liblzma then checks the block's sizes and its check as it always does.
+Source: "The .xz File Format", version 1.2.1 (tukaani.org/xz/xz-file-format.txt).
 """
 
 from __future__ import annotations
 
-import lzma
 import zlib
-from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.source import Source
-from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from kheadersfs.records import Record
 
 MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
 HEADER_SIZE = 12
 FOOTER_SIZE = 12
+CHECK_CRC64 = 4
+"""The check of all streams that are written here."""
 CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
@@ -35,13 +27,11 @@ STREAMS_LIMIT = 10_000
 """Streams in one file; each costs some reads to find, and nobody has reason for many."""
 _PADDING_PIECE = 64 << 10
 _VLI_BYTES = 9
-DECODER_MEMORY = 100 << 20
-"""Bytes that decoding may take; what xz -9 makes needs 65 MiB."""
-SMALLEST_DICTIONARY = 64 << 10
-LARGEST_DICTIONARY = 8 << 20
+_FILTER_LZMA2 = 0x21
+_LARGEST_PLAIN_CONTROL = 2
 
 
-class XzBlock(NamedTuple):
+class XzBlock(Record):
     """One block: where it lies in the file, in bytes, and what it decodes to.
 
     ``unpadded_size`` is the size of block header, data and check, without the padding to four
@@ -88,17 +78,20 @@ def decode_vli(data: bytes, offset: int) -> tuple[int, int]:
     raise ValueError("a variable-length integer is too long")
 
 
-def _stream_header(check: int) -> bytes:
+def stream_header(check: int) -> bytes:
+    """Return what precedes the blocks of a stream with *check* (section 2.1.1)."""
     flags = bytes((0, check))
     return MAGIC + flags + zlib.crc32(flags).to_bytes(4, "little")
 
 
-def _stream_footer(index_size: int, check: int) -> bytes:
+def stream_footer(index_size: int, check: int) -> bytes:
+    """Return what ends a stream (section 2.1.2)."""
     body = (index_size // 4 - 1).to_bytes(4, "little") + bytes((0, check))
     return zlib.crc32(body).to_bytes(4, "little") + body + FOOTER_MAGIC
 
 
-def _encode_index(records: list[tuple[int, int]]) -> bytes:
+def encode_index(records: list[tuple[int, int]]) -> bytes:
+    """Return the index of a stream whose blocks have *records*: unpadded and decoded size."""
     body = bytearray(b"\x00")
     body += encode_vli(len(records))
     for unpadded_size, decoded_size in records:
@@ -120,7 +113,7 @@ def _count_records(index: bytes) -> tuple[int, int]:
     return count, position
 
 
-def _decode_index(index: bytes) -> list[tuple[int, int]]:
+def decode_index(index: bytes) -> list[tuple[int, int]]:
     """Return (unpadded size, decoded size) per block. Raises ValueError."""
     if zlib.crc32(index[:-4]).to_bytes(4, "little") != index[-4:]:
         raise ValueError("the xz index does not match its checksum")
@@ -159,6 +152,39 @@ def read_blocks(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[XzBlock
         count += len(blocks)
         limits.check(source.name, "blocks", count)
     return [block for blocks in reversed(streams) for block in blocks]
+
+
+def plain_content(stored: bytes, block: XzBlock) -> bytes | None:
+    """Return the content of *block* if nothing in its *stored* bytes is compressed, else None.
+
+    LZMA2 (section 5.3.1, and lzma2_decoder.c of xz) is a sequence of chunks: a control byte, which
+    is 1 or 2 when bytes follow as they are, their number less one as a big-endian 16-bit integer,
+    and they; a zero ends it. The check is not looked at.
+    """
+    pieces: list[bytes] = []
+    try:
+        position = (stored[0] + 1) * 4
+        if not _has_only_lzma2(stored[:position]):
+            return None
+        while control := stored[position]:
+            if control > _LARGEST_PLAIN_CONTROL:
+                return None
+            start = position + 3
+            position = start + int.from_bytes(stored[position + 1 : start], "big") + 1
+            pieces.append(stored[start:position])
+    except (IndexError, ValueError):
+        return None
+    content = b"".join(pieces)
+    return content if len(content) == block.decoded_size else None
+
+
+def _has_only_lzma2(header: bytes) -> bool:
+    """Tell whether the block with *header* has LZMA2 for its one filter (section 3.1)."""
+    flags, position = header[1], 2
+    for size_is_present in (0x40, 0x80):
+        if flags & size_is_present:
+            _, position = decode_vli(header, position)
+    return flags & 0x03 == 0 and decode_vli(header, position)[0] == _FILTER_LZMA2
 
 
 def _skip_stream_padding(source: Source, end: int) -> int:
@@ -204,12 +230,12 @@ def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[Xz
     try:
         index = source.read_at(index_start, index_size)
         limits.check(source.name, "blocks", _count_records(index)[0])
-        records = _decode_index(index)
+        records = decode_index(index)
     except ValueError as error:
         raise damaged(str(error)) from error
     stored = sum(-(-unpadded_size // 4) * 4 for unpadded_size, _ in records)
     start = index_start - stored - HEADER_SIZE
-    if start < 0 or source.read_at(start, HEADER_SIZE) != _stream_header(check):
+    if start < 0 or source.read_at(start, HEADER_SIZE) != stream_header(check):
         raise damaged("the xz index does not fit the file")
     blocks: list[XzBlock] = []
     offset = start + HEADER_SIZE
@@ -220,124 +246,14 @@ def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[Xz
     return blocks, start
 
 
-def decode_block(stored: bytes, block: XzBlock) -> bytes:
-    """Return the content of *block*, whose *stored* bytes are given, after liblzma checked it.
-
-    Never returns more or less than ``block.decoded_size`` bytes. Raises ValueError.
-    """
-    index = _encode_index([(block.unpadded_size, block.decoded_size)])
-    stream = b"".join(
-        (_stream_header(block.check), stored, index, _stream_footer(len(index), block.check))
-    )
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
-    try:
-        # One byte more than announced, so that a block that lies is noticed and not unpacked.
-        decoded = decoder.decompress(stream, block.decoded_size + 1)
-    except lzma.LZMAError as error:
-        raise ValueError(str(error)) from error
-    if len(decoded) != block.decoded_size or not decoder.eof:
-        raise ValueError(f"it does not decode to {block.decoded_size} bytes")
-    return decoded
-
-
-def decode_pieces(stored: Iterable[bytes], block: XzBlock, piece_size: int) -> Iterator[bytes]:
-    """Yield the content of *block* in pieces of at most *piece_size* bytes.
-
-    *stored* yields its stored bytes. Its checks come last: what was yielded before the end was
-    not verified yet. Raises ValueError.
-    """
-    index = _encode_index([(block.unpadded_size, block.decoded_size)])
-    end = index + _stream_footer(len(index), block.check)
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
-    decoded = 0
-    try:
-        for chunk in chain((_stream_header(block.check),), stored, (end,)):
-            piece = decoder.decompress(chunk, piece_size)
-            while piece:
-                decoded += len(piece)
-                yield piece
-                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
-    except (lzma.LZMAError, EOFError) as error:
-        raise ValueError(str(error)) from error
-    if decoded != block.decoded_size or not decoder.eof:
-        raise ValueError(f"it does not decode to {block.decoded_size} bytes")
-
-
-class EncodedBlock(NamedTuple):
-    """A block ready to be put into a stream: padded bytes, and its record for the index."""
-
-    stored: bytes
-    unpadded_size: int
-    decoded_size: int
-
-
-def encode_block(content: bytes, preset: int) -> EncodedBlock:
-    """Compress *content*, which must not be empty, to one block whose header
-    states both sizes, with a CRC64 check.
-
-    The dictionary is no larger than the content has use for: a reader allocates it. Text
-    gains from four literal context bits and no position bits, and from looking for longer
-    matches in fewer places: 0.9 % smaller than the presets of xz in the same time.
-    liblzma leaves the sizes out of the block header when it does not know them beforehand; a
-    decoder that starts in the middle of a file wants them, so the header is written anew.
-    """
-    dictionary_size = min(
-        LARGEST_DICTIONARY, max(SMALLEST_DICTIONARY, 1 << (len(content) - 1).bit_length())
-    )
-    filters = [
-        {
-            "id": lzma.FILTER_LZMA2,
-            "preset": preset,
-            "dict_size": dictionary_size,
-            "lc": 4,
-            "lp": 0,
-            "pb": 0,
-            "nice_len": 128,
-            "depth": 24,
-        }
-    ]
-    stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters)
-    index_size = (int.from_bytes(stream[-8:-4], "little") + 1) * 4
-    [(unpadded_size, decoded_size)] = _decode_index(
-        stream[-FOOTER_SIZE - index_size : -FOOTER_SIZE]
-    )
-    old_header_size = (stream[HEADER_SIZE] + 1) * 4
-    filter_flags = _filter_flags(stream[HEADER_SIZE : HEADER_SIZE + old_header_size])
-    body_size = unpadded_size - old_header_size  # data and check, without padding
-    padded_body = stream[HEADER_SIZE + old_header_size : -FOOTER_SIZE - index_size]
-    data_size = body_size - 8
-    header = _block_header(data_size, decoded_size, filter_flags)
-    # Both headers are multiples of four bytes, so the padding inside the body stays right.
-    return EncodedBlock(header + padded_body, len(header) + body_size, decoded_size)
-
-
-def _filter_flags(header: bytes) -> bytes:
-    """Return the one filter's flags from a block header that states no sizes (section 3.1)."""
-    if header[1] != 0:
-        raise KheadersfsError(
-            "liblzma wrote a block header of an unexpected form; report this with its version"
-        )
-    _, position = decode_vli(header, 2)
-    properties_size, position = decode_vli(header, position)
-    return header[2 : position + properties_size]
-
-
-def _block_header(data_size: int, decoded_size: int, filter_flags: bytes) -> bytes:
-    """Return a block header with both sizes present (flag bits 6 and 7, section 3.1.2)."""
-    fields = b"\xc0" + encode_vli(data_size) + encode_vli(decoded_size) + filter_flags
-    fields += bytes(-(1 + len(fields)) % 4)
-    body = bytes(((1 + len(fields)) // 4,)) + fields
-    return body + zlib.crc32(body).to_bytes(4, "little")
-
-
 def stream_start() -> bytes:
     """Return what precedes the first block of a stream with CRC64 checks."""
-    return _stream_header(lzma.CHECK_CRC64)
+    return stream_header(CHECK_CRC64)
 
 
 def stream_end(records: list[tuple[int, int]]) -> bytes:
     """Return what follows the last block: index and footer. *records* are (unpadded size,
     decoded size) of every block.
     """
-    index = _encode_index(records)
-    return index + _stream_footer(len(index), lzma.CHECK_CRC64)
+    index = encode_index(records)
+    return index + stream_footer(len(index), CHECK_CRC64)

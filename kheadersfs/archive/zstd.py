@@ -8,12 +8,13 @@ data itself is libzstd's business.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.source import Source
+from kheadersfs.archive.source import BytesSource, Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
@@ -26,10 +27,14 @@ _SEEK_TABLE_FOOTER_SIZE = 9
 _FRAME_HEADER_LIMIT = 18
 # Content is never larger than this in one block (RFC 8878, 3.1.1.2.4).
 _BLOCK_SIZE_LIMIT = 128 << 10
+_RAW = 0
+_PLAIN_DESCRIPTOR = 0xE4
+"""A content size of 8 bytes, a single segment, a checksum."""
+_CHECKSUM_SIZE = 4
 UNKNOWN = -1
 
 
-class ZstdFrame(NamedTuple):
+class ZstdFrame(Record):
     """One frame: where it lies in the file, in bytes, and what it decodes to.
 
     ``decoded_size`` is UNKNOWN when the frame does not state it; ``checked`` tells whether it
@@ -108,7 +113,7 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     return frames
 
 
-class _FrameHeader(NamedTuple):
+class _FrameHeader(Record):
     size: int
     decoded_size: int
     checked: bool
@@ -215,6 +220,41 @@ def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -
         raise ValueError(str(error)) from error
     if decoded != decoded_size or not decoder.eof or decoder.unused_data:
         raise ValueError(f"it does not decode to {decoded_size} bytes")
+
+
+def plain_content(stored: bytes, decoded_size: int) -> bytes | None:
+    """Return the content of the frame in *stored* if nothing in it is compressed, else None.
+
+    Its checksum is not looked at.
+    """
+    source = BytesSource(stored)
+    pieces: list[bytes] = []
+    last = 0
+    try:
+        position = _parse_header(source, 0).size
+        while not last:
+            header = int.from_bytes(source.read_at(position, 3), "little")
+            last, kind, size = header & 1, header >> 1 & 3, header >> 3
+            if kind != _RAW:
+                return None
+            pieces.append(source.read_at(position + 3, size))
+            position += 3 + size
+    except DamagedArchive:
+        return None
+    content = b"".join(pieces)
+    return content if len(content) == decoded_size else None
+
+
+def encode_plain_frame(content: bytes) -> bytes:
+    """Put *content* into a frame as it is (RFC 8878, 3.1.1.1 and 3.1.1.2); see plain_content()."""
+    # The checksum comes last in a frame of libzstd's own, whatever its level.
+    checksum = encode_frame(content, 1)[-_CHECKSUM_SIZE:]
+    pieces = [MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
+    for start in range(0, len(content), _BLOCK_SIZE_LIMIT):
+        piece = content[start : start + _BLOCK_SIZE_LIMIT]
+        is_last = start + len(piece) == len(content)
+        pieces += ((len(piece) << 3 | _RAW << 1 | is_last).to_bytes(3, "little"), piece)
+    return b"".join((*pieces, checksum))
 
 
 def encode_frame(content: bytes, level: int) -> bytes:

@@ -7,7 +7,9 @@ the exit status, which is that of ``kheadersfs mount``.
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
+from kheadersfs.cli import end
 from kheadersfs.cli import main as run_command
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.options import parse_mount_options
@@ -56,6 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     words = ["-o", ",".join(options), "--", values.archive, values.mountpoint]
     return run_command(["mount", *words])
+
+
+def script() -> NoReturn:
+    """Run as a process of its own."""
+    end(main())
 
 
 def _exists(option: str) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.archive.source import open_source
-from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created, prepared
-from kheadersfs.cli.arguments import Parser, add_limits, add_pins, seconds
+from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
+from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import UsageError
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.pinning import Pins, open_pinned
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
 
@@ -23,8 +25,19 @@ RUNNING_KERNELS = "none"
 """The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
 
 
+class Call(Record):
+    """What to mount where. The place is None for the default one."""
+
+    archive: str
+    mountpoint: str | None
+    options: MountOptions
+    foreground: bool
+
+
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
+    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, seconds
+
     arguments = Parser(
         "mount",
         "Mount the headers in ARCHIVE at MOUNTPOINT, read-only. Without ARCHIVE, or with the word "
@@ -81,6 +94,25 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Mount, and return when files can be read; in the foreground, when it is over."""
+    words = plain_words(arguments, 2)
+    if words is None:
+        call = _parse(arguments)
+    else:
+        archive = words[0] if words else RUNNING_KERNELS
+        mountpoint = words[1] if len(words) > 1 else None
+        call = Call(archive, mountpoint, MountOptions(), foreground=False)
+    starting.require_pyfuse3()
+    if call.mountpoint is None:
+        _mount_at_default_place(call.archive, call.options, call.foreground)
+    else:
+        opened = _open(call.archive, call.options)
+        serve = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
+        _start(serve, call.foreground)
+    return 0
+
+
+def _parse(arguments: list[str]) -> Call:
+    """Raises UsageError."""
     values = parser().parse_args(arguments)
     options = parse_mount_options(values.options)
     options = options._replace(
@@ -94,18 +126,13 @@ def run(arguments: list[str]) -> int:
         verify_key=values.verify_key or options.verify_key,
         limit=(*options.limit, *values.limits),
     )
-    starting.require_pyfuse3()
-    if values.mountpoint is None:
-        _mount_at_default_place(values.archive, options, values.foreground)
-    else:
-        archive = _open(values.archive, options)
-        serve = _mount(archive, values.archive, values.mountpoint, options, values.foreground)
-        _start(serve, values.foreground)
-    return 0
+    return Call(values.archive, values.mountpoint, options, values.foreground)
 
 
 def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
     """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
+    from kheadersfs.bpf.preparing import prepared
+
     place = default_mountpoint(os.uname().release)
     if os.geteuid() == 0:
         options = options._replace(allow_other=True)  # compilers of all users look there

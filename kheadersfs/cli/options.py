@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
-
-from kheadersfs.cli.arguments import seconds
 from kheadersfs.errors import UsageError
-from kheadersfs.limits import Limits
-from kheadersfs.store import DEFAULT_BUDGET
+from kheadersfs.limits import DEFAULT_BUDGET, Limits
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 # What mount(8), systemd and fstab pass along and what holds here anyway.
 _WITHOUT_EFFECT = frozenset(
@@ -21,7 +22,7 @@ _WITHOUT_EFFECT = frozenset(
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class MountOptions(NamedTuple):
+class MountOptions(Record):
     """What ``-o`` can say, and options of the mount command that mean the same.
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
@@ -74,6 +75,8 @@ def _number(option: str, value: str) -> int:
 
 
 def _seconds(option: str, value: str) -> float:
+    from kheadersfs.cli.arguments import seconds  # with argparse: 7 ms
+
     try:
         return seconds(value)
     except ValueError:

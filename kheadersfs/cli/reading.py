@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kheadersfs.limits import DEFAULT_BUDGET
 from kheadersfs.sandbox.confined import Confined
-from kheadersfs.store import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def read_confined(
 
     def prepare() -> None:
         for archive in archives:
-            archive.archive.prepare(b"")
+            archive.archive.prepare()
 
     def call() -> bytes:
         read()

@@ -67,4 +67,7 @@ def describe(status: dict[str, Any]) -> str:
     lines.append(f"  requests   {requests}")
     lines.append(f"  open files {status['open_files']}")
     lines.append(f"  uptime     {status['uptime']:.1f} s, process {status['pid']}")
+    given_up = (f"{subject} ({words})" for subject, words in status["restrictions"].items())
+    lines.append(f"  restricted {', '.join(given_up)}")
+    lines += (f"  missing    {missing}" for missing in status["restrictions_missing"])
     return "\n".join(lines)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from kheadersfs.bpf.mountpoint import default_mountpoint, restore
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
+from kheadersfs.cli.words import plain_words
 from kheadersfs.fuse import mounting, serving
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
 
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
+    from kheadersfs.cli.arguments import Parser
+
     arguments = Parser(
         "umount",
         "Unmount MOUNTPOINT, by default the place where mount puts the running kernel's headers. "
@@ -33,18 +35,33 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Unmount, then wait for the server to end unless files are still open."""
-    values = parser().parse_args(arguments)
-    place = values.mountpoint
-    if place is None:
-        place = default_mountpoint(os.uname().release)
+    words = plain_words(arguments, 1)
+    if words is not None:
+        place, lazy = (words[0] if words else None), False
+    else:
+        values = parser().parse_args(arguments)
+        place, lazy = values.mountpoint, values.lazy
+    _unmount(default_mountpoint(os.uname().release) if place is None else place, lazy)
+    return 0
+
+
+def _unmount(place: str, lazy: bool) -> None:
     mountpoint = mounting.real_path(place)
-    if mounting.find_mount(mountpoint) is None and restore(mountpoint):
-        return 0  # a power failure left the directories and nothing else
+    if mounting.find_mount(mountpoint) is None and _restore(mountpoint):
+        return  # a power failure left the directories and nothing else
     mounting.require_mount(mountpoint)
     dead = mounting.is_dead(mountpoint)
-    server = None if dead or values.lazy else serving.find_server(mountpoint)
-    mounting.unmount(mountpoint, detach=dead or values.lazy)
-    restore(mountpoint)
+    server = None if dead or lazy else serving.find_server(mountpoint)
+    mounting.unmount(mountpoint, detach=dead or lazy)
+    _restore(mountpoint)
     if server is not None:
         server.wait()
-    return 0
+
+
+def _restore(mountpoint: str) -> bool:
+    """Remove the directories that were made for the mount, and tell whether there were any."""
+    if not directories_created(mountpoint):
+        return False
+    from kheadersfs.bpf.preparing import restore  # few mounts need it
+
+    return bool(restore(mountpoint))

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kheadersfs.fuse.loop import Job, Loop
+    from kheadersfs.fuse.loop import Loop
+    from kheadersfs.fuse.workers import Job
     from kheadersfs.store import Store
 
 OPENS_OF_A_BUILD = 3

@@ -13,7 +13,8 @@ from kheadersfs.tree import BLOCK_SIZE, Attributes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.fuse.loop import Job, Loop
+    from kheadersfs.fuse.loop import Loop
+    from kheadersfs.fuse.workers import Job
 
 log = logging.getLogger("kheadersfs")
 

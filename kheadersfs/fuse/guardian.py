@@ -26,16 +26,17 @@ _SCRIPT = r"""
 cd /
 trap '' HUP INT TERM
 ulimit -v 65536
-device() {
-    found=
-    while read -r _ _ number _ where _; do
-        [ "$where" = "$1" ] && found=$number
-    done </proc/self/mountinfo
-    echo "$found"
-}
-ours() { [ "$mine" ] && [ "$(device "$at")" = "$mine" ]; }
 at=$2
-mine=$(device "$at")
+# In the shell itself: a subshell would keep the pipe open when the shell is killed meanwhile.
+find_device() {
+    device=
+    while read -r _ _ number _ where _; do
+        [ "$where" = "$at" ] && device=$number
+    done </proc/self/mountinfo
+}
+ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
+find_device
+mine=$device
 while read -r word; do
     case $word in
         unmount) ours && $3 -- "$1" ;;

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,7 +28,7 @@ class MountNotPermitted(FuseUnavailable):
     """mount(2) said that this process may not mount."""
 
 
-class MountRequest(NamedTuple):
+class MountRequest(Record):
     """What to mount where. ``source`` is only shown; ``allow_other`` lets other users in."""
 
     source: str

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyfuse3
 
-from kheadersfs.archive.building import NAME_LIMIT
-from kheadersfs.archive.table import ROOT
+from kheadersfs.archive.table import NAME_LIMIT, ROOT
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.fuse.boundary import bounded
 from kheadersfs.fuse.generated import POSITION
 from kheadersfs.tree import Attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kheadersfs.fuse.content import ContentServer
     from kheadersfs.fuse.generated import GeneratedFile
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kheadersfs")
 
-STATUS_ATTRIBUTE = b"user.kheadersfs.status"
 FOREVER = 10.0 * 365 * 86400
 """Seconds that the kernel may believe an answer: the tree never changes."""
 STORED_AT_OPEN = 256 << 10
@@ -66,7 +64,7 @@ class Operations(pyfuse3.Operations):
     """Answers requests for one archive.
 
     ``load`` is awaited at the first request that needs names; ``owner`` is the (uid, gid)
-    that everything belongs to; ``status`` returns the JSON of the status attribute.
+    that everything belongs to; ``attributes`` make the values of the root's extended attributes.
     """
 
     supports_dot_lookup = False
@@ -76,12 +74,12 @@ class Operations(pyfuse3.Operations):
         self,
         load: Callable[[], Awaitable[Served]],
         owner: tuple[int, int],
-        status: Callable[[], bytes],
+        attributes: Mapping[bytes, Callable[[], bytes]],
     ) -> None:
         super().__init__()
         self._load = load
         self._uid, self._gid = owner
-        self._status = status
+        self._attributes = attributes
         self._tree: Tree | None = None
         self._content: ContentServer | None = None
         self._damage = ""
@@ -275,15 +273,15 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def getxattr(self, inode: int, name: bytes, _context: object) -> bytes:
-        """Return the status, which the root has as its one attribute."""
-        if inode == ROOT and name == STATUS_ATTRIBUTE:
-            return self._status()
+        """Return one of the root's attributes; nothing else has any."""
+        if inode == ROOT and name in self._attributes:
+            return self._attributes[name]()
         raise pyfuse3.FUSEError(pyfuse3.ENOATTR)
 
     @bounded
     async def listxattr(self, inode: int, _context: object) -> list[bytes]:
-        """Name the root's one attribute."""
-        return [STATUS_ATTRIBUTE] if inode == ROOT else []
+        """Name the root's attributes."""
+        return list(self._attributes) if inode == ROOT else []
 
 
 async def _refuse(*_arguments: object) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
-import json
 import os
 import select
-import threading
-from typing import Any
 
 from kheadersfs.errors import KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import mounting
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
+SERVER_ATTRIBUTE = "user.kheadersfs.server"
+"""The server's pid, a space, and what started_at() says of it: the process without its status."""
 PROMPT = 1.0
 """Seconds that a server which is free to go needs at most, unless the machine is busy."""
 PATIENCE = 10.0
@@ -24,19 +28,29 @@ def read_status(mountpoint: str) -> dict[str, Any]:
 
     Raises MountpointError when it does not answer.
     """
+    import json
+
+    status: dict[str, Any] = json.loads(_ask(mountpoint, STATUS_ATTRIBUTE))
+    return status
+
+
+def _ask(mountpoint: str, attribute: str) -> bytes:
+    """Return an extended attribute of *mountpoint*. Raises MountpointError."""
     answer: list[bytes | OSError] = []
+    answered = _thread.allocate_lock()
+    answered.acquire()
 
     def ask() -> None:
         try:
-            answer.append(os.getxattr(mountpoint, STATUS_ATTRIBUTE))
+            answer.append(os.getxattr(mountpoint, attribute))
         except OSError as error:
             answer.append(error)
+        answered.release()
 
-    # A stuck server would keep this process waiting inside the kernel for good.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    if not answer:
+    # A stuck server would keep this process waiting inside the kernel for good. (The module
+    # threading, which says the same in better words, takes a millisecond to import.)
+    _thread.start_new_thread(ask, ())
+    if not answered.acquire(timeout=PATIENCE):
         raise MountpointError(
             f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
         )
@@ -46,8 +60,7 @@ def read_status(mountpoint: str) -> dict[str, Any]:
                 f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
             )
         raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(answer[0])}")
-    status: dict[str, Any] = json.loads(answer[0])
-    return status
+    return answer[0]
 
 
 def started_at(pid: int) -> int:
@@ -89,9 +102,9 @@ class Server:
 def find_server(mountpoint: str) -> Server | None:
     """Return the process that serves *mountpoint*, None if it cannot be seen from here."""
     try:
-        status = read_status(mountpoint)
-        server = Server(status["pid"], mounting.find_device(mountpoint))
+        pid, started = map(int, _ask(mountpoint, SERVER_ATTRIBUTE).split())
+        server = Server(pid, mounting.find_device(mountpoint))
         # In another pid namespace the number may be somebody else's.
-        return server if started_at(server.pid) == status["started_at"] else None
-    except (MountpointError, OSError, KeyError, ValueError):
+        return server if started_at(server.pid) == started else None
+    except (MountpointError, OSError, ValueError):
         return None

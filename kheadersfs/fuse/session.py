@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import pyfuse3
 
 from kheadersfs._version import __version__
-from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import (
+    DamagedArchive,
+    KheadersfsError,
+    RefusedArchive,
+    UnsupportedArchive,
+)
 from kheadersfs.fuse.content import ContentServer
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
-from kheadersfs.fuse.serving import started_at
-from kheadersfs.fuse.starting import ENDING_SIGNALS, require_safe
+from kheadersfs.fuse.serving import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE, started_at
+from kheadersfs.fuse.signals import handle_signals
+from kheadersfs.fuse.starting import require_safe
 from kheadersfs.fuse.types import types_of
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 from kheadersfs.store import Counters, Store
@@ -29,8 +34,8 @@ if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.guardian import Guardian
-    from kheadersfs.fuse.loop import Job
     from kheadersfs.fuse.starting import ServeOptions
+    from kheadersfs.fuse.workers import Job
 
 DECODED_BLOCKS_KEPT = 30.0
 """Seconds after the last decoding until decoded blocks are let go; the kernel has the pages."""
@@ -69,16 +74,18 @@ class Session:
         self._started_at = started_at(os.getpid())
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._loop = Loop(os.cpu_count() or 1, self._housekeeping)
-        self._operations = Operations(self._load, options.owner, self._status)
+        self._operations = Operations(
+            self._load,
+            options.owner,
+            {STATUS_ATTRIBUTE.encode(): self._status, SERVER_ATTRIBUTE.encode(): self._server},
+        )
 
     def run(self, device: int) -> None:
         """Give up all rights, then serve until the kernel says that the file system is gone.
 
         Nothing can be opened or imported from here on.
         """
-        for number in ENDING_SIGNALS:
-            signal.signal(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        handle_signals(self._on_signal)
         pyfuse3.trio = self._loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._loop.watch(device)
@@ -87,17 +94,28 @@ class Session:
             self._restrictions.missing.append("guardian: none, so the server cannot unmount")
         for missing in self._restrictions.missing:
             self._log.warning("%s", missing)
-        if self._options.prefetch:
-            self._loop.start(self._prefetch())
+        if self._options.prefetch or self._archive.is_indexed:
+            self._loop.start(self._load_ahead())
         self._loop.run(pyfuse3.main(0, LARGEST_NUMBER_OF_TASKS))
         self._write_record()
 
     async def _load(self) -> Served:
-        """Return what to serve; the first request makes a thread read the archive's names."""
+        """Return what to serve; the first request makes a thread read the archive's names.
+
+        Another one does so again when the cause of a failure was not the archive.
+        """
         if self._served is None:
             if self._loading is None:
                 self._loading = self._loop.run_in_thread(self._read_archive)
-            self._served = await self._loading
+            loading = self._loading
+            try:
+                self._served = await loading
+            except (DamagedArchive, RefusedArchive, UnsupportedArchive):
+                raise
+            except (KheadersfsError, MemoryError):
+                if self._loading is loading:
+                    self._loading = None
+                raise
         return self._served
 
     def _read_archive(self) -> Served:
@@ -123,13 +141,18 @@ class Session:
             self._log.warning("%s", content.warning)
         self._content = content
 
-    async def _prefetch(self) -> None:
+    async def _load_ahead(self) -> None:
+        """Read an index, which takes 8 ms, before somebody waits for it; with prefetch, the rest.
+
+        Without an index and prefetch nothing is read before somebody looks.
+        """
         try:
             served = await self._load()
         except KheadersfsError as error:
             self._log.error("%s", error)
         else:
-            served.content.read_ahead()
+            if self._options.prefetch:
+                served.content.read_ahead()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """Detach the mount: new users find nothing, open files stay readable until closed."""
@@ -177,6 +200,10 @@ class Session:
     def _status(self) -> bytes:
         """Return the JSON of the status attribute."""
         return json.dumps(self._figures()).encode()
+
+    def _server(self) -> bytes:
+        """Return the value of the server attribute."""
+        return b"%d %d" % (os.getpid(), self._started_at)
 
     def _figures(self) -> dict[str, object]:
         content = self._content

@@ -10,29 +10,26 @@ from __future__ import annotations
 import fcntl
 import importlib.machinery
 import os
-import signal
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
 from kheadersfs.fuse import mounting
-from kheadersfs.limits import DEFAULT_LIMITS, Limits
-from kheadersfs.store import DEFAULT_BUDGET
+from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.btf import BtfFile
     from kheadersfs.fuse.guardian import Guardian
 
 SYSTEM_LOG, STANDARD_ERROR = -1, 2
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class ServeOptions(NamedTuple):
+class ServeOptions(Record):
     """How an archive is served.
 
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
@@ -85,32 +82,23 @@ def check_safety(archive: Archive, budget: int) -> None:
         require_safe(archive.load())
         return b""
 
-    Confined(archive.source.name, lambda: archive.prepare(b""), check, budget).result()
+    Confined(archive.source.name, archive.prepare, check, budget).result()
 
 
 def import_pyfuse3() -> None:
     """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
 
     It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
-    version number. Empty modules take their places meanwhile. (LazyLoader does not help: an
-    import statement looks into the module and so loads it.) Raises FuseUnavailable.
+    version number. Raises FuseUnavailable.
     """
-    metadata = ModuleType("importlib.metadata")
-    metadata.PackageNotFoundError = LookupError  # type: ignore[attr-defined]
-    metadata.version = lambda _name: "unknown"  # type: ignore[attr-defined]
-    stand_ins = {"trio": ModuleType("trio"), "importlib.metadata": metadata}
-    if "pyfuse3" in sys.modules:
-        return
-    for name in stand_ins.keys() & sys.modules.keys():
-        del stand_ins[name]
-    sys.modules.update(stand_ins)
+    from kheadersfs.importing import stand_ins
+
+    metadata = {"PackageNotFoundError": LookupError, "version": lambda _name: "unknown"}
     try:
-        import pyfuse3  # noqa: F401 - for its effect; operations imports it again
+        with stand_ins({"trio": {}, "importlib.metadata": metadata}):
+            import pyfuse3  # noqa: F401 - for its effect; operations imports it again
     except ImportError as error:
         raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]
 
 
 def fork_server(function: Callable[[], None]) -> int:
@@ -157,10 +145,11 @@ def serve(
     is none after all. *mountpoint* is empty when this process cannot see it. *directories*, it and
     those above it, were made for this mount and are removed after it.
     """
+    # What follows may take a while to import: the mount command has ended, or does not come here.
     from kheadersfs.fuse.log import open_log
+    from kheadersfs.fuse.signals import hold_back_signals
 
-    # A signal that comes too early waits until there is a handler for it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    hold_back_signals()
     log = open_log(None if options.log == SYSTEM_LOG else options.log)
     guardian = None
     status = 1
@@ -201,23 +190,12 @@ def _serve(
     guardian: Guardian | None,
     log: logging.Logger,
 ) -> None:
-    # Whether there is an index decides what to import, and to find it takes a decoder: that works
-    # in a process of its own, without any rights, while this one imports.
-    from kheadersfs.sandbox.confined import (
-        Confined,
-    )  # 3 ms that the mount command need not wait for
-
-    finding = None
-    if archive.may_have_index:
-        finding = Confined(
-            archive.source.name, archive.prepare_to_find, archive.find_index, options.budget
-        )
     import_pyfuse3()
     from kheadersfs.bpf import vmlinux
     from kheadersfs.fuse.session import Session
 
     header = vmlinux.prepare(options.btf)
-    archive.prepare(finding.result() if finding is not None else b"")
+    archive.prepare(for_all=False)
     session = Session(archive, mountpoint, options, guardian, header, log)
     descriptor = device()
     if descriptor is not None:

@@ -51,6 +51,7 @@ def tar_header(member: Member) -> bytes:
 
     Old tar's header says everything about almost every header file; a long name or target takes
     a GNU one in front, which holds any bytes, and a time that is not a whole second a POSIX one.
+    Raises KheadersfsError for a time that readers would not agree on.
     """
     name, target, size = archived_name(member.name), b"", 0
     if member.hard_link:
@@ -69,6 +70,11 @@ def tar_header(member: Member) -> bytes:
     if len(target) > _NAME_FIELD:
         header = _pseudo_member(_LONG_LINK, b"K", target + b"\0") + header
     if fraction:
+        if seconds < 0:  # libarchive adds the fraction where others subtract it
+            raise KheadersfsError(
+                f"{os.fsdecode(member.name)}: has a time before 1970 that is not a whole second, "
+                "which tar's readers do not agree on; give it another with touch"
+            )
         record = b"mtime=%d.%09d\n" % (seconds, fraction)
         length = len(record) + 3  # with its own two digits and a space, which always suffice
         header = _pseudo_member(b"././@PaxHeader", b"x", b"%d " % length + record) + header

@@ -1,9 +1,10 @@
 """In which sequence members go into an archive, and where it is cut into blocks.
 
 A build opens some 700 headers of the most-reached 4.5 MB, and hardly any beyond the most-reached
-8 MiB. So these come first, in small blocks that decode in a few milliseconds each, the first one
-soon and then several at a time; what lies deeper is the less likely to be read, and lies in larger
-blocks, which compress better. The rest is sorted by name, because neighbours are alike.
+8 MiB. So these come first, in small blocks that decode in a few milliseconds each; the first ones
+are smaller still, because a build waits for them before others can be decoded beside it. What lies
+deeper is the less likely to be read, and lies in larger blocks, which compress better. The rest is
+sorted by name, because neighbours are alike.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ HOT_SIZE = 9 * _MIB // 2
 """Bytes of the most-reached headers that most builds read."""
 WARM_SIZE = 8 * _MIB
 """Bytes of them beyond which a build reads only what it names itself."""
-_HOT_BLOCK, _WARM_BLOCK, _COLD_BLOCK = 512 * _KIB, _MIB, 8 * _MIB
+_FIRST_BLOCK, _HOT_BLOCK, _WARM_BLOCK, _COLD_BLOCK = 128 * _KIB, 512 * _KIB, _MIB, 8 * _MIB
 # About what a header and padding add in a tar.
 _FRAME_SIZE = 768
 
@@ -50,14 +51,20 @@ class Kernel(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """Members that follow each other, in blocks of their own of at least *smallest_block* bytes."""
+    """Members that follow each other, in blocks of their own of at least *smallest_block* bytes.
+
+    But the first is of *first_block* bytes if that is less, and no block larger than all before it
+    until they come to *smallest_block*.
+    """
 
     members: list[Packed]
     smallest_block: int
+    first_block: int = _COLD_BLOCK
 
     def block_size(self, position: int) -> int:
         """Return the limit in bytes for a block that begins at *position* of this portion."""
-        return min(max(self.smallest_block, position // 4), _COLD_BLOCK)
+        size = min(max(self.smallest_block, position // 4), _COLD_BLOCK)
+        return min(size, max(self.first_block, position))
 
 
 def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
@@ -70,7 +77,7 @@ def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
     for kernel in kernels:
         hot, warm = _split(kernel)
         portions += (
-            Portion(kernel.files[:hot], _HOT_BLOCK),
+            Portion(kernel.files[:hot], _HOT_BLOCK, _FIRST_BLOCK),
             Portion(kernel.files[hot:warm], _WARM_BLOCK),
         )
         cold += (*kernel.files[warm:], *kernel.others, *kernel.directories)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz, zstd
+from kheadersfs.archive import xz, xz_coding, zstd
 from kheadersfs.pack import framing
 from kheadersfs.pack.planning import Plan, plan_blocks
 
@@ -110,8 +110,8 @@ class _Blocks:
             hot_blocks=self._plan.hot_blocks,
             stream_size=self._plan.size,
         )
-        payload = embedded.encode(index, [block.start for block in self._plan.blocks])
-        blocks.append(self._encode(self._index_block(payload)))
+        body = embedded.encode(index, [block.start for block in self._plan.blocks])
+        blocks.append(self._encode_plain(self._index_block(body)))
         if self._form.compression == "xz":
             self._file.write(xz.stream_start())
         for block in blocks:
@@ -149,20 +149,26 @@ class _Blocks:
 
     def _encode(self, content: bytes) -> _Block:
         if self._form.compression == "xz":
-            return _Block(*xz.encode_block(content, XZ_PRESET))
+            return _Block(*xz_coding.encode_block(content, XZ_PRESET))
         stored = zstd.encode_frame(content, ZSTD_LEVEL)
         return _Block(stored, len(stored), len(content))
 
-    def _index_block(self, payload: bytes) -> bytes:
-        """Return the content of the last block: *payload* behind what hides it from others.
+    def _encode_plain(self, content: bytes) -> _Block:
+        if self._form.compression == "xz":
+            return _Block(*xz_coding.encode_plain_block(content))
+        stored = zstd.encode_plain_frame(content)
+        return _Block(stored, len(stored), len(content))
 
-        The whole stream is a multiple of a record, index and all, as tar and cpio expect it.
+    def _index_block(self, index: bytes) -> bytes:
+        """Return the content of the last block: *index* behind what hides it from others.
+
+        The whole stream is a multiple of a tar block, index and all.
         """
         position = self._plan.size
         if self._form.format == "tar":
-            return bytes(-(position + len(payload)) % framing.TAR_RECORD) + payload
+            return bytes(-(position + len(index)) % framing.TAR_BLOCK) + index
         marker_size = len(framing.newc_end(position, 1))
-        body = bytes(-(position + marker_size + len(payload)) % framing.TAR_BLOCK) + payload
+        body = bytes(-(position + marker_size + len(index)) % framing.TAR_BLOCK) + index
         return framing.newc_end(position, len(body)) + body
 
 

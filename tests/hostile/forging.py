@@ -8,7 +8,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import xz, zstd
+from kheadersfs.archive import xz, xz_coding, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,7 +88,10 @@ def tar_pax(records: bytes, kind: bytes = PAX) -> bytes:
 
 
 class Newc(NamedTuple):
-    """One member of a cpio archive; ``check`` is the sum of its bytes in the crc format."""
+    """One member of a cpio archive; ``check`` is the sum of its bytes in the crc format.
+
+    ``size`` and ``name_size`` are what it says, ``size_field`` the field's own bytes.
+    """
 
     name: bytes
     content: bytes = b""
@@ -97,12 +100,17 @@ class Newc(NamedTuple):
     links: int = 1
     size: int | None = None
     check: int = 0
+    name_size: int | None = None
+    size_field: bytes = b""
 
     def encode(self, magic: bytes = b"070701") -> bytes:
         size = len(self.content) if self.size is None else self.size
         fields = (self.inode, self.mode, 0, 0, self.links, 0, size, 0, 0, 0, 0)
         header = magic + b"".join(b"%08X" % (field & 0xFFFFFFFF) for field in fields)
-        header += b"%08X%08X" % (len(self.name) + 1, self.check)
+        if self.size_field:
+            header = header[:54] + self.size_field + header[62:]
+        name_size = len(self.name) + 1 if self.name_size is None else self.name_size
+        header += b"%08X%08X" % (name_size, self.check)
         return padded(header + self.name + b"\0", 4) + padded(self.content, 4)
 
 
@@ -162,7 +170,7 @@ def _xxh32(data: bytes) -> int:
 
 def xz_stream(blocks: list[bytes], records: list[tuple[int, int]] | None = None) -> bytes:
     """An xz stream of *blocks*, whose index says *records* instead of what is true."""
-    encoded = [xz.encode_block(block, 1) for block in blocks]
+    encoded = [xz_coding.encode_block(block, 1) for block in blocks]
     stored = b"".join(block.stored for block in encoded)
     true = [(block.unpadded_size, block.decoded_size) for block in encoded]
     return xz.stream_start() + stored + xz.stream_end(true if records is None else records)
@@ -178,7 +186,7 @@ def xz_index(body: bytes) -> bytes:
 
 def xz_records(blocks: list[bytes]) -> list[tuple[int, int]]:
     """What a true index says of *blocks*: (unpadded size, decoded size) of each."""
-    encoded = [xz.encode_block(block, 1) for block in blocks]
+    encoded = [xz_coding.encode_block(block, 1) for block in blocks]
     return [(block.unpadded_size, block.decoded_size) for block in encoded]
 
 

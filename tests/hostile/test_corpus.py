@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hostile.corpus import DONE, ESCAPED, Case, cases
+from tests.hostile.case import DONE, ESCAPED, Case
+from tests.hostile.corpus import cases
 from tests.support.mounting import command_line, is_running, mounts_below, run_command
 
 if TYPE_CHECKING:

@@ -82,6 +82,80 @@ def test_too_little_memory_is_an_error_and_no_end(
     mounted.unmount()
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """An archive with an index, of two files with the same content in a block each."""
+    top = tmp_path_factory.mktemp("packed")
+    content = random.Random(SEED).randbytes(64 << 10) * 144
+    for name in ("first", "second"):
+        (top / name).write_bytes(content)
+    archive: Path = top / "packed.tar.xz"
+    subprocess.run(["tar", "-cf", top / "plain", "-C", top, "first", "second"], check=True)
+    assert run_command("repack", top / "plain", archive).status == 0
+    return archive, content
+
+
+def limit(mounted: Mount, resource: str, value: int | str) -> None:
+    """Change a soft limit of the server, as the user that it has become may."""
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    change = ["prlimit", f"--pid={mounted.pid}", f"--{resource}={value}:"]
+    subprocess.run([*become, *change], check=True)
+
+
+def threads_of(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def test_where_no_more_threads_can_be_started_those_there_do_all_the_work(
+    root: None, mount: Mounting, packed: tuple[Path, bytes]
+) -> None:
+    archive, content = packed
+    mounted = mount(archive)
+    limit(mounted, "nproc", 1)
+    before = threads_of(mounted.pid)
+    for name in ("first", "second"):
+        assert (mounted / name).read_bytes() == content
+    assert threads_of(mounted.pid) == before
+
+
+def test_what_needs_threads_is_an_error_until_they_can_be_started(
+    root: None, mount: Mounting, small_archive: Path
+) -> None:
+    mounted = mount(small_archive)
+    message = "cannot read the archive: can't start new thread; let its user have more processes"
+    mounted.accept(message)
+    limit(mounted, "nproc", 1)
+    for _ in range(3):
+        with pytest.raises(OSError, match="Input/output error"):
+            (mounted / "modes/644").read_bytes()
+    assert threads_of(mounted.pid) == 1
+    limit(mounted, "nproc", 1000)
+    assert (mounted / "modes/644").read_bytes() == b"mode\n"
+    assert any(message in line for line in mounted.messages())
+
+
+def test_memory_that_comes_back_is_used_again(
+    root: None, mount: Mounting, packed: tuple[Path, bytes]
+) -> None:
+    """What failed for want of it was not damaged, and the thread that wanted it works on."""
+    archive, content = packed
+    mounted = mount(archive)
+    mounted.accept("out of memory")
+    assert (mounted / "first").read_bytes() == content
+    threads = threads_of(mounted.pid)
+    limits = Path(f"/proc/{mounted.pid}/limits").read_text()
+    before = next(line.split()[3] for line in limits.splitlines() if "address space" in line)
+    mapped = int(Path(f"/proc/{mounted.pid}/statm").read_text().split()[0]) * 4096
+    limit(mounted, "as", mapped)
+    for _ in range(20):
+        with pytest.raises(OSError, match=r"Cannot allocate memory|Input/output error"):
+            (mounted / "second").read_bytes()
+    assert mounted.status()["blocks_damaged"] == 0
+    assert threads_of(mounted.pid) >= threads
+    limit(mounted, "as", before)
+    assert (mounted / "second").read_bytes() == content
+
+
 def test_clients_that_are_killed_while_they_read_disturb_nobody(
     mount: Mounting, large: tuple[Path, bytes]
 ) -> None:

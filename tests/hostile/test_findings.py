@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from time import thread_time
+
 import pytest
 
-from kheadersfs.archive.headers import walk_files
+from kheadersfs.archive.headers import walk_members
 from kheadersfs.archive.sums import CpioSums
 from tests.hostile import forging as forge
 from tests.hostile.fuzzing import TARGETS, seeds, target_function
@@ -15,7 +17,7 @@ def test_a_tar_size_with_a_sign_does_not_step_back(size: bytes) -> None:
     """int() takes signs; the walk then came back to the same header for ever."""
     block = forge.tar_header(b"f", size.ljust(12, b"\0")) + bytes(512)
     with pytest.raises(ValueError, match="no number"):
-        list(walk_files(block))
+        list(walk_members(block))
 
 
 @pytest.mark.parametrize("place", [54, 94])
@@ -23,7 +25,7 @@ def test_a_cpio_size_with_a_sign_does_not_step_back(place: int) -> None:
     member = bytearray(forge.Newc(b"f", b"content").encode())
     member[place : place + 8] = b"-0000070"
     with pytest.raises(ValueError, match="no number"):
-        list(walk_files(bytes(member) * 2))
+        list(walk_members(bytes(member) * 2))
 
 
 @pytest.mark.parametrize("place", [14, 54, 94, 102])
@@ -32,6 +34,16 @@ def test_a_cpio_number_with_a_sign_is_no_number_for_its_checksum(place: int) -> 
     member[place : place + 8] = b"-0000070"
     with pytest.raises(ValueError, match="no number"):
         CpioSums().follow(bytes(member))
+
+
+def test_a_long_extended_header_is_read_in_one_go() -> None:
+    """Each record was cut off the rest, so a block of them took hours."""
+    records = b"13 comment=x\n" * 500_000
+    block = forge.tar_header(b"pax", len(records), forge.PAX) + forge.padded(records)
+    began = thread_time()
+    [member] = walk_members(block + forge.tar_file(b"f", b"content"))
+    assert thread_time() - began < 10
+    assert (member.name, member.size) == (b"f", 7)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -97,13 +97,54 @@ def test_a_limit_of_memory_holds_where_content_is_held(tmp_path: Path) -> None:
     assert run_command("ls", "--limit", "memory=5M", plain).status == 0
 
 
-def test_a_block_beyond_the_limit_makes_the_index_useless_not_the_archive(
-    archive: Path, mount: Mounting
+@pytest.mark.parametrize("archive", ["index"], indirect=True)
+def test_an_index_with_a_block_beyond_the_limit_is_refused(archive: Path) -> None:
+    outcome = run_command("ls", "--limit", "block=10000", archive)
+    assert outcome.status == 14
+    assert "--limit block=NUMBER" in outcome.errors
+    assert run_command("ls", "--limit", "block=1M", archive).status == 0
+
+
+LARGE = 10 << 20
+"""Bytes of a file whose block is not decoded in one call."""
+
+
+@pytest.fixture(scope="module", params=["xz", "zstd"])
+def large_block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with an index, with one small block and one large one."""
+    top = tmp_path_factory.mktemp("large")
+    (top / "tree").mkdir()
+    # The reach of a header decides what comes first.
+    (top / "tree/a.h").write_bytes(b"#define A 1\n")
+    (top / "tree/b").write_bytes(bytes(LARGE))
+    plain, packed = top / "plain.tar", top / "packed.tar"
+    subprocess.run(["tar", "-cf", plain, "-C", top / "tree", "a.h", "b"], check=True)
+    packed = packed.with_suffix(f".tar.{request.param}")
+    assert run_command("repack", plain, packed).status == 0
+    return packed
+
+
+def test_a_block_that_takes_too_long_is_an_error_for_what_lies_in_it(
+    large_block: Path, mount: Mounting
 ) -> None:
-    mounted = mount(archive, "--limit", "block=10000")
-    mounted.accept("its index is not used: a block decompresses to more than 10000 bytes")
-    assert (mounted / "outer/inner/file0").stat().st_size == FILE_SIZE
-    assert mounted.status()["indexed"] is False
+    """Any time is too long here, and only blocks that may take some are looked at."""
+    mounted = mount(large_block, "--limit", "decode=0")
+    subject = "the time to decode a block, in seconds, is beyond 0"
+    mounted.accept(f"ERROR: .*{subject}; .* allow more: --limit decode=NUMBER")
+    assert (mounted / "a.h").read_bytes() == b"#define A 1\n"
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            (mounted / "b").read_bytes()
+    assert mounted.status()["blocks_damaged"] == 1
+    assert (mounted / "a.h").read_bytes() == b"#define A 1\n"
+    assert sum(subject in line for line in mounted.messages()) == 1
+
+
+def test_a_command_says_which_limit_a_block_is_beyond(large_block: Path) -> None:
+    outcome = run_command("cat", "--limit", "decode=0", large_block, "b")
+    assert outcome.status == 14
+    assert "--limit decode=NUMBER" in outcome.errors
+    assert run_command("cat", large_block, "b") == Outcome(0, "\0" * LARGE, "")
 
 
 def test_a_mount_beyond_a_limit_shows_errors_and_says_why(archive: Path, mount: Mounting) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
 import json
 import os
 import subprocess
@@ -13,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.errors import KheadersfsError, RefusedArchive, UsageError
-from kheadersfs.sandbox.confined import Confined
 from tests.conftest import REPOSITORY
+from tests.support.mounting import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Mounting
+    from tests.support.mounting import Mount
+
+pytestmark = pytest.mark.usefixtures("kernel_restricts")
 
 LIBC = "import ctypes, errno, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 ATTEMPTS = {
@@ -101,17 +101,6 @@ def run_inside(setup: str, attempts: dict[str, str], stdin: int = subprocess.DEV
         timeout=60,
     )
     return set(json.loads(done.stdout))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kernel_restricts() -> None:
-    """Skip where the kernel has not all that is tested here."""
-    script = "from kheadersfs.sandbox.restrictions import restrict; print(*restrict(0).missing)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, cwd=REPOSITORY, capture_output=True, text=True
-    )
-    if done.stdout.strip():
-        pytest.skip(f"kernel: {done.stdout.strip()}")
 
 
 RESTRICT = "from kheadersfs.sandbox.restrictions import restrict; restrict(0)"
@@ -219,81 +208,9 @@ def test_a_server_holds_nothing_but_what_it_serves(mount: Mounting, small_archiv
     kinds = {name.partition(":")[0] for name in held if not name.startswith("/")}
     assert {name for name in held if name.startswith("/")} - {"/sys/kernel/btf/vmlinux"} == {
         *("/dev/null", "/dev/fuse", str(small_archive), str(mounted.log)),
-        f"/proc/{mounted.pid}/statm",
+        *("/proc/loadavg", f"/proc/{mounted.pid}/statm"),
     }
     assert kinds <= {"pipe", "anon_inode"}
-
-
-@pytest.mark.parametrize("arguments", [("ls",), ("cat",), ("info",), ("verify",)])
-def test_commands_report_what_a_confined_child_raises(
-    arguments: tuple[str, ...], tmp_path: Path
-) -> None:
-    archive = tmp_path / "archive.tar.gz"
-    archive.write_bytes(b"\x1f\x8b\x08" + bytes(100))
-    paths = ["x"] if arguments == ("cat",) else []
-    done = subprocess.run(
-        [sys.executable, "-m", "kheadersfs", *arguments, archive, *paths],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    assert done.returncode == 13
-    assert done.stdout == ""
-    assert done.stderr.startswith(f"kheadersfs: {archive}: ")
-    assert done.stderr.count("\n") == 1
-
-
-def nothing() -> None:
-    """Prepare nothing."""
-
-
-def confined(function: Callable[[], bytes]) -> bytes:
-    return Confined("archive", nothing, function, 0).result()
-
-
-def test_a_confined_function_returns_bytes() -> None:
-    content = bytes(range(256)) * 1000
-    assert confined(lambda: content) == content
-
-
-def test_a_confined_function_raises_its_own_kind_of_error() -> None:
-    def fail() -> bytes:
-        raise UsageError("not \udcff like that")
-
-    with pytest.raises(UsageError, match="not \udcff like that"):
-        confined(fail)
-
-
-def test_a_confined_function_that_crashes_is_an_error() -> None:
-    def crash() -> bytes:
-        faulthandler.disable()  # pytest's own report of it is noise here
-        return ctypes.string_at(0)
-
-    with pytest.raises(KheadersfsError, match=r"archive: the process .* ended with status -11"):
-        confined(crash)
-
-
-def test_a_confined_function_that_takes_too_much_memory_is_refused() -> None:
-    with pytest.raises(RefusedArchive, match="memory"):
-        confined(lambda: bytes(2 << 30))
-
-
-def test_a_confined_function_that_is_wrong_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KheadersfsError, match="ended with status 1"):
-        confined(lambda: bytes(1 // 0))
-    assert "ZeroDivisionError" in capfd.readouterr().err
-
-
-def test_a_confined_function_cannot_open_files() -> None:
-    def read() -> bytes:
-        try:
-            os.open("/etc/passwd", os.O_RDONLY)
-        except PermissionError:
-            return b"refused"
-        return b"opened"
-
-    assert confined(read) == b"refused"
 
 
 REPORT = (
@@ -326,3 +243,32 @@ def test_what_the_kernel_lacks_is_reported(subject: str, change: str) -> None:
     )
     assert done.stdout.startswith(f"{subject}: not restricted: ")
     assert done.stdout.count("\n") == 1
+
+
+WITHOUT_SECCOMP = (
+    "import sys\n"
+    "from kheadersfs.cli import main\n"
+    "from kheadersfs.sandbox import seccomp\n"
+    "seccomp._MACHINES.clear()\n"
+    "sys.exit(main(sys.argv[1:]))\n"
+)
+
+
+def test_status_shows_what_is_in_force_and_what_is_not(
+    prepared_mount: Callable[[Path], Mount], small_archive: Path
+) -> None:
+    """Of a server on a machine whose system calls the filter does not know."""
+    mounted = prepared_mount(small_archive)
+    words = ["mount", "--log", *map(str, (mounted.log, small_archive, mounted.path))]
+    subprocess.run([sys.executable, "-c", WITHOUT_SECCOMP, *words], check=True, cwd=REPOSITORY)
+    mounted.pid = mounted.status()["pid"]
+    assert (mounted / "modes/644").read_bytes() == b"mode\n"
+    lines = run_command("status", mounted.path).output.splitlines()
+    [in_force] = [line for line in lines if line.startswith("  restricted ")]
+    assert "landlock (no access by path" in in_force
+    assert "core dumps (none, no tracing)" in in_force
+    assert "seccomp" not in in_force
+    [missing] = [line for line in lines if line.startswith("  missing ")]
+    assert "seccomp: not restricted: the system calls of" in missing
+    assert any("WARNING: seccomp: not restricted: " in line for line in mounted.messages())
+    mounted.unmount()

@@ -196,13 +196,15 @@ def test_the_status_attribute_is_what_the_status_command_prints(
 ) -> None:
     mounted = mount(small_archive)
     (mounted / "modes/644").read_bytes()
-    assert os.listxattr(mounted.path) == ["user.kheadersfs.status"]
+    assert os.listxattr(mounted.path) == ["user.kheadersfs.status", "user.kheadersfs.server"]
     assert os.listxattr(mounted / "modes") == []
     attribute = json.loads(os.getxattr(mounted.path, "user.kheadersfs.status"))
     printed = json.loads(run_command("status", "--json", mounted.path).output)
     changing = dict.fromkeys(("uptime", "resident", "requests"))
     assert {**attribute, **changing} == {**printed, **changing}
     assert attribute["archive"] == str(small_archive)
+    server = os.getxattr(mounted.path, "user.kheadersfs.server").split()
+    assert [int(word) for word in server] == [attribute["pid"], attribute["started_at"]]
     assert attribute["archive_size"] == small_archive.stat().st_size
     assert attribute["compression"] == "xz"
     assert attribute["mountpoint"] == str(mounted.path)

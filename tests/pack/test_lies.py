@@ -10,7 +10,7 @@ import pytest
 
 import kheadersfs
 from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz
+from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import DamagedArchive, KheadersfsError
@@ -111,14 +111,14 @@ def rewrite(archive: Path, change: Callable[[Index], Index]) -> None:
     blocks = opened.blocks
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
-    index = embedded.decode(blocks.decode(last))
+    index = embedded.decode(embedded.find(blocks.decode(last)))
     stored = [
-        xz.EncodedBlock(blocks.stored(number), block.unpadded_size, block.decoded_size)
+        xz_coding.EncodedBlock(blocks.stored(number), block.unpadded_size, block.decoded_size)
         for number, block in enumerate(blocks.blocks[:last])
     ]
     starts = list(blocks.starts[:last])
     opened.close()
-    stored.append(xz.encode_block(embedded.encode(change(index), starts), 0))
+    stored.append(xz_coding.encode_plain_block(embedded.encode(change(index), starts)))
     end = xz.stream_end([(block.unpadded_size, block.decoded_size) for block in stored])
     content = [xz.stream_start(), *(block.stored for block in stored), end]
     archive.write_bytes(b"".join(content))
@@ -164,7 +164,7 @@ def test_the_index_of_another_archive_yields_no_wrong_bytes(
     pack("--srctree", small_tree("other", files=headers("b")), "-o", other)
     opened = open_archive(str(other))
     assert opened.blocks is not None
-    index = embedded.decode(opened.blocks.decode(len(opened.blocks) - 1))
+    index = embedded.decode(embedded.find(opened.blocks.decode(len(opened.blocks) - 1)))
     opened.close()
     true = read_all(archive)
     rewrite(archive, lambda _index: index)

@@ -43,11 +43,13 @@ def build(*members: Member) -> tuple[Table, list[str]]:
 _components = st.sampled_from([b"a", b"b", b"include", b"\xff\n", b"x" * 255, b".", b"..", b""])
 _names = st.lists(_components, min_size=1, max_size=4).map(b"/".join)
 _times = st.integers(-(2**62), 2**62)
+# No archive can hold a NUL in one, and an index that does is not believed.
+_targets = st.binary(max_size=5).map(lambda target: target.replace(b"\0", b"0"))
 
 members = st.one_of(
     st.builds(file, _names, st.integers(0, 5000), st.integers(0, 0o7777), _times),
     st.builds(directory, _names, st.integers(0, 0o7777), _times),
-    st.builds(symlink, _names, st.binary(max_size=5)),
+    st.builds(symlink, _names, _targets),
     st.builds(hard_link, _names, _names, st.integers(0, 2)),
 )
 """Members of every kind, often with the same names, often refused."""

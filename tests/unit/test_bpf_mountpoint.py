@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kheadersfs.bpf.mountpoint import default_mountpoint, has_headers, prepare, restore
+from kheadersfs.bpf.mountpoint import default_mountpoint, has_headers
+from kheadersfs.bpf.preparing import prepare, restore
 from kheadersfs.errors import MountpointError
 
 RELEASE = "6.1.0-37-amd64"
@@ -120,7 +121,7 @@ def test_a_file_is_no_mountpoint(build: Path) -> None:
 def test_read_only_modules_leave_nothing_behind(tmp_path: Path) -> None:
     """In a mount namespace of its own, so that nothing stays mounted whatever happens."""
     program = f"""
-from kheadersfs.bpf.mountpoint import prepare
+from kheadersfs.bpf.preparing import prepare
 from kheadersfs.errors import MountpointError
 try:
     prepare({str(tmp_path)!r} + "/modules/{RELEASE}/build")

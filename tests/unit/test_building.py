@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.building import NAME_LIMIT
 from kheadersfs.archive.members import Member
 from kheadersfs.archive.soundness import check
-from kheadersfs.archive.table import ROOT, Table
+from kheadersfs.archive.table import NAME_LIMIT, ROOT, Table
 from kheadersfs.limits import Limits
 from kheadersfs.tree import Tree
 from tests.support.members import build, directory, file, hard_link, members, symlink

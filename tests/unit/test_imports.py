@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
-BASE = {"errors", "_version", "limits"}
+BASE = {"errors", "records", "importing", "_version", "limits"}
 READING = {*BASE, "archive", "tree", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     # The flow of reading, from bytes to the command line.
     "errors": set(),
     "_version": set(),
-    "limits": {"errors"},
+    "records": set(),
+    "importing": set(),
+    "limits": {"errors", "records"},
     "archive": BASE,
     "tree": {*BASE, "archive"},
     "store": {*BASE, "archive"},
-    "signature": {"errors"},
+    "signature": BASE,
     "pinning": {*BASE, "archive", "signature"},
     "bpf": BASE,
     "api": {*READING, "bpf"},

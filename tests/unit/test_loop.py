@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.fuse.loop import Job, Loop
+from kheadersfs.fuse.loop import Loop
+from kheadersfs.fuse.workers import Job
 from tests.support.mounting import PATIENCE
 
 if TYPE_CHECKING:
-    from kheadersfs.fuse.loop import Task
+    from kheadersfs.fuse.workers import Task
 
 THREADS = 2
 

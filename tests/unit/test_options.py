@@ -8,7 +8,7 @@ from kheadersfs import errors
 from kheadersfs.cli.arguments import seconds
 from kheadersfs.cli.options import MountOptions, parse_mount_options, parse_size
 from kheadersfs.errors import UsageError
-from kheadersfs.store import DEFAULT_BUDGET
+from kheadersfs.limits import DEFAULT_BUDGET
 
 
 def test_without_options_everything_is_as_documented() -> None:

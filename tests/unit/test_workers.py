@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from functools import partial
+from typing import Any
 
-from kheadersfs.fuse.loop import Job, Workers
+from kheadersfs.fuse.workers import Job, Workers
+from tests.conftest import REPOSITORY
 from tests.support.mounting import PATIENCE
 
 
@@ -65,3 +70,60 @@ def test_no_more_threads_are_started_than_there_is_work_for() -> None:
         workers.submit(Job(lambda: None))
         assert recorder.finished.acquire(timeout=PATIENCE)
     assert threading.active_count() - before <= 2
+
+
+def test_a_thread_survives_whatever_a_job_raises() -> None:
+    recorder = Recorder()
+    for error in (SystemExit, KeyboardInterrupt, MemoryError, ValueError):
+        recorder.workers.submit(Job(partial(_raise, error)))
+        assert recorder.finished.acquire(timeout=PATIENCE)
+    recorder.submit("after")
+    assert recorder.finished.acquire(timeout=PATIENCE)
+    assert recorder.order == ["after"]
+
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
+
+
+def test_a_job_is_handed_back_though_memory_is_wanting_at_that_moment() -> None:
+    finished: list[Job[Any]] = []
+    handed_back = threading.Event()
+    runs: list[None] = []
+
+    def hand_back(job: Job[Any]) -> None:
+        finished.append(job)
+        if len(finished) < 3:
+            raise MemoryError
+        handed_back.set()
+
+    job = Job(lambda: runs.append(None))
+    Workers(1, hand_back).submit(job)
+    assert handed_back.wait(PATIENCE)
+    assert finished == [job] * 3
+    assert runs == [None], "it was run again"
+
+
+def test_without_room_for_a_thread_the_caller_works() -> None:
+    """A stack larger than the address space is one that no thread can have."""
+    script = (
+        "import resource, threading\n"
+        "from kheadersfs.fuse.workers import Job, Workers\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "threading.stack_size(2 << 30)\n"
+        "finished = []\n"
+        "workers = Workers(2, finished.append)\n"
+        "jobs = [Job(threading.get_ident) for _ in range(3)]\n"
+        "for job in jobs:\n"
+        "    workers.submit(job)\n"
+        "assert finished == jobs and all(job.has_run for job in jobs)\n"
+        "threading.stack_size(1 << 20)\n"
+        "started = threading.Event()\n"
+        "workers.submit(Job(started.set))\n"
+        f"assert started.wait({PATIENCE})\n"
+        "print(threading.active_count())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=REPOSITORY, capture_output=True
+    )
+    assert done.stdout == b"2\n"

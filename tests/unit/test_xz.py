@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive import xz
+from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
@@ -19,7 +19,7 @@ contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5
 
 
 def write_stream(blocks: list[bytes]) -> bytes:
-    encoded = [xz.encode_block(block, PRESET) for block in blocks]
+    encoded = [xz_coding.encode_block(block, PRESET) for block in blocks]
     records = [(block.unpadded_size, block.decoded_size) for block in encoded]
     stored = (block.stored for block in encoded)
     return b"".join([xz.stream_start(), *stored, xz.stream_end(records)])
@@ -29,7 +29,7 @@ def read_stream(stream: bytes) -> list[bytes]:
     """Return what each block of *stream* decodes to. Raises DamagedArchive or ValueError."""
     source = BytesSource(stream)
     return [
-        xz.decode_block(source.read_at(block.offset, block.stored_size), block)
+        xz_coding.decode_block(source.read_at(block.offset, block.stored_size), block)
         for block in xz.read_blocks(source)
     ]
 
@@ -40,7 +40,7 @@ def read_in_pieces(stream: bytes, piece_size: int) -> list[bytes]:
     for block in xz.read_blocks(source):
         stored = source.read_at(block.offset, block.stored_size)
         chunks = (stored[i : i + 7] for i in range(0, len(stored), 7))
-        decoded.append(b"".join(xz.decode_pieces(chunks, block, piece_size)))
+        decoded.append(b"".join(xz_coding.decode_pieces(chunks, block, piece_size)))
     return decoded
 
 
@@ -67,7 +67,7 @@ def test_we_read_what_liblzma_writes_with_any_check(content: bytes, check: int) 
 
 
 def test_block_headers_state_both_sizes() -> None:
-    block = xz.encode_block(b"x" * 1000, PRESET)
+    block = xz_coding.encode_block(b"x" * 1000, PRESET)
     assert block.stored[1] & 0xC0 == 0xC0
     assert block.decoded_size == 1000
     assert len(block.stored) % 4 == 0
@@ -118,9 +118,9 @@ def test_a_block_that_decodes_to_more_or_less_than_announced_is_refused() -> Non
     stored = source.read_at(block.offset, block.stored_size)
     for size in (0, 1, block.decoded_size - 1, block.decoded_size + 1, 1 << 40):
         with pytest.raises(ValueError):
-            xz.decode_block(stored, block._replace(decoded_size=size))
+            xz_coding.decode_block(stored, block._replace(decoded_size=size))
         with pytest.raises(ValueError):
-            list(xz.decode_pieces([stored], block._replace(decoded_size=size), 64))
+            list(xz_coding.decode_pieces([stored], block._replace(decoded_size=size), 64))
 
 
 def test_a_bomb_is_not_unpacked_beyond_what_it_announces() -> None:
@@ -128,7 +128,7 @@ def test_a_bomb_is_not_unpacked_beyond_what_it_announces() -> None:
     source = BytesSource(stream)
     [block] = xz.read_blocks(source)
     with pytest.raises(ValueError, match="does not decode to 1000 bytes"):
-        xz.decode_block(
+        xz_coding.decode_block(
             source.read_at(block.offset, block.stored_size), block._replace(decoded_size=1000)
         )
 
@@ -139,3 +139,40 @@ def test_an_unknown_kind_of_check_is_not_supported() -> None:
     stream[-12:-8] = zlib.crc32(bytes(stream[-8:-2])).to_bytes(4, "little")
     with pytest.raises(UnsupportedArchive, match="check"):
         xz.read_blocks(BytesSource(bytes(stream)))
+
+
+sizes_of_plain_blocks = st.sampled_from([1, 2, 3, 4, 65_535, 65_536, 65_537, 200_000])
+
+
+@given(sizes_of_plain_blocks, st.integers(0, 255))
+def test_a_plain_block_is_read_by_liblzma_and_without_it(size: int, filling: int) -> None:
+    content = bytes([filling]) * size
+    block = xz_coding.encode_plain_block(content)
+    stream = (
+        xz.stream_start()
+        + block.stored
+        + xz.stream_end([(block.unpadded_size, block.decoded_size)])
+    )
+    assert lzma.decompress(stream) == content
+    [found] = xz.read_blocks(BytesSource(stream))
+    assert xz.plain_content(block.stored, found) == content
+
+
+def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
+    compressed, plain = (
+        encode(b"text " * 1000)
+        for encode in (
+            lambda content: xz_coding.encode_block(content, PRESET),
+            xz_coding.encode_plain_block,
+        )
+    )
+    for encoded in (compressed, plain):
+        stream = xz.stream_start() + encoded.stored
+        stream += xz.stream_end([(encoded.unpadded_size, encoded.decoded_size)])
+        [block] = xz.read_blocks(BytesSource(stream))
+        data_size = len(encoded.stored) if encoded is compressed else 5000
+        for length in range(0, data_size, 7):
+            assert xz.plain_content(encoded.stored[:length], block) is None
+    other_filter = bytearray(plain.stored)
+    other_filter[plain.stored.index(b"\x21\x01\x00")] = 0x03  # delta
+    assert xz.plain_content(bytes(other_filter), block) is None

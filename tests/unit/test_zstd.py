@@ -147,3 +147,21 @@ def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None
     lie = [(first + 1, first_size), (second - 1, second_size), third]
     with pytest.raises((ValueError, DamagedArchive)):
         read_content(b"".join(frames) + zstd.encode_seek_table(lie))
+
+
+@given(st.sampled_from([1, 2, 131_071, 131_072, 131_073, 300_000]), st.integers(0, 255))
+def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int) -> None:
+    content = bytes([filling]) * size
+    frame = zstd.encode_plain_frame(content)
+    assert zstd.import_library().decompress(frame) == content
+    assert zstd.plain_content(frame, size) == content
+    [found] = zstd.read_frames(BytesSource(frame))
+    assert (found.decoded_size, found.checked) == (size, True)
+
+
+def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
+    content = b"text " * 1000
+    compressed, plain = zstd.encode_frame(content, LEVEL), zstd.encode_plain_frame(content)
+    for frame in (compressed, plain[: len(content)]):
+        for length in range(0, len(frame), 7):
+            assert zstd.plain_content(frame[:length], len(content)) is None

@@ -1,0 +1,122 @@
+"""Threads for what takes longer than a request may hold up the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import sleep
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    Task = Coroutine[Any, Any, Any]
+
+Result = TypeVar("Result")
+
+SHORTAGE_PAUSE = 0.01
+"""Seconds to wait for memory that somebody else may give back."""
+
+
+class Job(Generic[Result]):
+    """The outcome of a function that runs in a worker thread. Any number of tasks may await it."""
+
+    __slots__ = ("_failure", "_function", "_result", "done", "has_run", "waiters")
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._result: Result
+        self._failure: BaseException | None = None
+        self.has_run = False
+        self.done = False
+        self.waiters: list[Task] = []
+
+    def run(self) -> None:
+        """Call the function. What it raises is kept for those who wait, not lost in a thread."""
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised again in every task that awaits
+            self._failure = error
+        self.has_run = True
+
+    def __await__(self) -> Generator[Job[Result], None, Result]:
+        if not self.done:
+            yield self
+        if self._failure is not None:
+            # Each raise would add to the one traceback that all who wait share.
+            raise self._failure.with_traceback(None)
+        return self._result
+
+
+class Workers:
+    """Threads that run jobs; those that a request waits for come before those done ahead.
+
+    Whatever happens, every job is run and handed to ``finished``: where no thread can be started,
+    by the caller of ``submit``.
+    """
+
+    def __init__(self, threads: int, finished: Callable[[Job[Any]], None]) -> None:
+        self._threads = threads
+        self._finished = finished
+        self._started = 0
+        self._idle = 0
+        self._urgent: deque[Job[Any]] = deque()
+        self._ahead: deque[Job[Any]] = deque()
+        self._changed = threading.Condition()
+
+    def submit(self, job: Job[Any], ahead: bool = False) -> None:
+        """Queue *job*."""
+        with self._changed:
+            (self._ahead if ahead else self._urgent).append(job)
+            if self._idle == 0 and self._started < self._threads:
+                self._started += self._start_thread()
+            self._changed.notify()
+            alone = self._started == 0
+        if alone:
+            self._run_all()
+
+    def _start_thread(self) -> bool:
+        """Start a thread, if memory and the limit on the user's threads permit one more."""
+        try:
+            threading.Thread(target=self._work, name="decode", daemon=True).start()
+        except (RuntimeError, MemoryError):
+            return False
+        return True
+
+    def _run_all(self) -> None:
+        """Run what is queued in this thread, because there is no other."""
+        while self._urgent or self._ahead:
+            job = (self._urgent or self._ahead).popleft()
+            job.run()
+            self._finished(job)
+
+    def hurry(self, job: Job[Any]) -> None:
+        """Put *job* before all that are done ahead, if it is still among them."""
+        with self._changed:
+            if job in self._ahead:
+                self._ahead.remove(job)
+                self._urgent.append(job)
+
+    def _work(self) -> None:
+        """Run jobs for ever. Somebody waits for each, so a want of memory is only waited out."""
+        job: Job[Any] | None = None
+        while True:
+            try:
+                job = job or self._next()
+                if not job.has_run:
+                    job.run()
+                self._finished(job)
+                job = None
+            except MemoryError:
+                sleep(SHORTAGE_PAUSE)
+
+    def _next(self) -> Job[Any]:
+        """Wait for a job and take it."""
+        with self._changed:
+            self._idle += 1
+            try:
+                while not self._urgent and not self._ahead:
+                    self._changed.wait()
+                return (self._urgent or self._ahead).popleft()
+            finally:
+                self._idle -= 1
