@@ -269,5 +269,5 @@ def examine_in_processes(
             journal.note("damage", outcome.faults)
             tally = tally.plus(outcome)
             done += len(piece)
-            journal.tell(f"{done} of {len(cases)}: {tally}")
+            journal.tell(f"{done} of {len(cases)}, {tally.errors} errors, {tally.right} right")
     return tally
