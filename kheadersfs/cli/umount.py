@@ -50,9 +50,14 @@ def _unmount(place: str, lazy: bool) -> None:
     if mounting.find_mount(mountpoint) is None and _restore(mountpoint):
         return  # a power failure left the directories and nothing else
     mounting.require_mount(mountpoint)
-    dead = mounting.is_dead(mountpoint)
-    server = None if dead or lazy else serving.find_server(mountpoint)
-    mounting.unmount(mountpoint, detach=dead or lazy)
+    if mounting.is_dead(mountpoint):
+        from kheadersfs.fuse import dead  # few mounts need it
+
+        dead.remove(mountpoint)
+        _restore(mountpoint)
+        return
+    server = None if lazy else serving.find_server(mountpoint)
+    mounting.unmount(mountpoint, detach=lazy)
     _restore(mountpoint)
     if server is not None:
         server.wait()

@@ -18,6 +18,8 @@ import signal
 from kheadersfs.bpf.mountpoint import RECORD
 from kheadersfs.errors import KheadersfsError, reason
 
+NAME = "kheadersfs-guardian"
+"""What a guardian is called in the list of processes."""
 _SHELL = "/bin/sh"
 # $1 the mountpoint, $2 the same as mountinfo has it, $3 and $4 the commands that unmount it when
 # it is not in use and in any case, $5 how many directories were made for it, and $6 the name of the
@@ -76,7 +78,7 @@ class Guardian:
         try:
             self.pid = os.posix_spawn(
                 _SHELL,
-                ("kheadersfs-guardian", "-c", _SCRIPT, "kheadersfs-guardian", *arguments),
+                (NAME, "-c", _SCRIPT, NAME, *arguments),
                 {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 file_actions=(
                     (os.POSIX_SPAWN_DUP2, reading, 0),

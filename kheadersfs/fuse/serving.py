@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import errno
 import os
 import select
 
@@ -55,7 +54,7 @@ def _ask(mountpoint: str, attribute: str) -> bytes:
             f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
         )
     if isinstance(answer[0], OSError):
-        if answer[0].errno == errno.ENOTCONN:
+        if answer[0].errno in mounting.SERVER_GONE:
             raise MountpointError(
                 f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
             )

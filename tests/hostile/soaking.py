@@ -168,7 +168,11 @@ class Soak:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.servers_killed += 1
-        self._journal.note("mounting after a kill", self._place.mount())
+        faults = self._place.mount()
+        self._journal.note("mounting after a kill", faults)
+        if faults:  # once is enough of a fault: let the readers go on
+            await_that(lambda: not processes_of(self._place.mountpoint))
+            self._journal.note("mounting again", self._place.mount())
         self._disturbance.count += 1
 
     def total(self, figure: str) -> int:
