@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -18,9 +17,6 @@ from tests.support.mounting import (
     Mount,
     Outcome,
     command_line,
-    drop_caches,
-    is_running,
-    mounts_below,
     run_command,
     wait_until,
 )
@@ -196,90 +192,3 @@ def test_a_read_that_a_signal_interrupts_is_taken_up_again(
         text=True,
     )
     assert done.stdout.split() == [str(len(content)), hashlib.sha256(content).hexdigest()]
-
-
-def test_a_server_killed_at_any_moment_leaves_nothing_that_stays(
-    prepared_mount: Prepare, small_archive: Path
-) -> None:
-    """The next command cleans up what the guardian could not. A sample of what torture does."""
-    generator = random.Random(SEED)
-    mount = prepared_mount(small_archive)
-    for _ in range(KILLS):
-        command = subprocess.Popen(
-            [sys.executable, "-m", "kheadersfs", "mount", small_archive, mount.path],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(generator.random() * LONGEST_KILL)
-        for pid in kheadersfs_processes(mount.path):
-            try_kill(pid)
-        command.wait()
-        wait_until(lambda: not kheadersfs_processes(mount.path), "all processes ended")
-        outcome = run_command("mount", "--log", mount.log, small_archive, mount.path)
-        assert outcome == Outcome(0, "", "")
-        assert (mount / "modes/644").read_bytes() == b"mode\n"
-        assert run_command("umount", mount.path) == Outcome(0, "", "")
-        assert mounts_below(mount.path) == []
-
-
-def kheadersfs_processes(mountpoint: Path) -> list[int]:
-    """Return the processes with *mountpoint* among their arguments: command, server, guardian."""
-    found: list[int] = []
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if os.fsencode(mountpoint) in words and is_running(int(process)):
-            found.append(int(process))
-    return found
-
-
-def try_kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def test_mounting_again_and_again_leaves_nothing_behind(
-    prepared_mount: Prepare, small_archive: Path
-) -> None:
-    """A sample of the two thousand cycles that torture makes."""
-    mount = prepared_mount(small_archive)
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(CYCLES):
-        assert run_command("mount", "--log", mount.log, small_archive, mount.path).status == 0
-        assert (mount / "modes/644").read_bytes() == b"mode\n"
-        assert run_command("umount", mount.path) == Outcome(0, "", "")
-        assert kheadersfs_processes(mount.path) == []
-    assert mounts_below(mount.path) == []
-    assert len(os.listdir("/proc/self/fd")) == before
-    assert mount.messages() == []
-
-
-def test_many_readers_see_right_bytes_while_caches_are_dropped(
-    cold: None, mount: Mounting, small_archive: Path, synthetic_tree: Path
-) -> None:
-    """A sample of the hour's soak in torture."""
-    mounted = mount(small_archive)
-    names = [
-        path.relative_to(synthetic_tree)
-        for path in (synthetic_tree / "sizes").iterdir()
-        if path.is_file()
-    ]
-    script = (
-        "import pathlib, sys\n"
-        "here, there = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
-        "for _ in range(20):\n"
-        "    for name in sys.argv[3:]:\n"
-        "        assert (here / name).read_bytes() == (there / name).read_bytes(), name\n"
-    )
-    readers = [
-        subprocess.Popen([sys.executable, "-c", script, mounted.path, synthetic_tree, *names])
-        for _ in range(8)
-    ]
-    while any(reader.poll() is None for reader in readers):
-        drop_caches()
-        time.sleep(0.02)
-    assert [reader.returncode for reader in readers] == [0] * len(readers)
