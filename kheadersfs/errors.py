@@ -62,6 +62,20 @@ def error_of_status(status: int) -> type[KheadersfsError]:
     return kinds.get(status, KheadersfsError)
 
 
+def output_error(error: OSError) -> KheadersfsError:
+    """Return what to report for *error*, of writing to standard output.
+
+    Errors of files have the file's name, and are one of ours before they come far: one that has
+    none is of the output. Raises *error* again if it has a name.
+    """
+    if error.filename is not None:
+        raise error
+    return KheadersfsError(
+        f"standard output cannot be written to: {reason(error)}; "
+        "free some space, or write elsewhere"
+    )
+
+
 def reason(error: OSError) -> str:
     """The system's own words for *error*, without errno and path, for use in a message."""
     return error.strerror or str(error)

@@ -8,9 +8,9 @@ loongarch.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.records import Record
 
 RELEASE_HEADER = "include/generated/utsrelease.h"
 CONFIGURATION_HEADER = "include/generated/autoconf.h"
@@ -41,7 +41,7 @@ _ARCH_OF_MACHINE_PREFIX = (
 )
 
 
-class Kernel(NamedTuple):
+class Kernel(Record):
     """A kernel as far as its headers are concerned: what ``uname -r`` prints, and its arch."""
 
     release: str

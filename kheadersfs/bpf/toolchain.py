@@ -9,10 +9,13 @@ code is left to whoever compiles.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, headers_arch
 from kheadersfs.errors import UsageError, reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Included before anything else, in the kernel's order. The first came with 5.14, the
 # last with 4.18; a tree has those that its version needs.

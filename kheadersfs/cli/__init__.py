@@ -9,7 +9,7 @@ import os
 import sys
 
 from kheadersfs._version import __version__
-from kheadersfs.errors import KheadersfsError, UsageError
+from kheadersfs.errors import KheadersfsError, UsageError, output_error
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
@@ -83,7 +83,30 @@ def load(name: str) -> CommandModule:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that *arguments* (by default the process's) name. Returns its exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except KheadersfsError as error:
+        print(f"kheadersfs: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        _discard_output()  # the reader, head perhaps, has seen enough
+        return 0
+    except OSError as error:
+        print(f"kheadersfs: {output_error(error)}", file=sys.stderr)
+        _discard_output()
+        return KheadersfsError.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def _discard_output() -> None:
+    """Keep what is not written yet from failing again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         commands = "\n".join(f"  {name:9}{command.summary}" for name, command in COMMANDS.items())
         print(HELP.format(commands=commands), end="", file=sys.stdout if arguments else sys.stderr)
@@ -91,19 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"kheadersfs {__version__}")
         return 0
-    try:
-        status = load(arguments[0]).run(arguments[1:])
-        sys.stdout.flush()
-    except KheadersfsError as error:
-        print(f"kheadersfs: {error}", file=sys.stderr)
-        return error.exit_status
-    except BrokenPipeError:
-        # The reader, head perhaps, has seen enough. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return status
+    return load(arguments[0]).run(arguments[1:])
 
 
 def script() -> NoReturn:

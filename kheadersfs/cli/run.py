@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
-from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.words import plain_command
+from kheadersfs.errors import UsageError
 from kheadersfs.fuse import running, starting
 from kheadersfs.pinning import Pins, open_pinned
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+class Call(Record):
+    """What to run with which headers; ``archives`` is None for the running kernel's."""
+
+    archives: list[str] | None
+    command: list[str]
+    each: bool = False
+    jobs: int = 1
+    btf: str | None = None
+    log: str | None = None
+    record: str | None = None
+    pins: Pins = Pins()
+    limits: tuple[str, ...] = ()
 
 
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
+    import argparse
+
+    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
+
     arguments = Parser(
         "run",
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
@@ -61,36 +84,57 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Run the command. Returns its exit status."""
-    command_parser = parser()
-    values = command_parser.parse_args(arguments)
-    command = values.command[1:] if values.command[:1] == ["--"] else values.command
-    if not command:
-        command_parser.error("COMMAND is missing")
-    if values.archives is None and values.each:
-        command_parser.error("--each needs --archive")
-    if values.archives is not None and len(values.archives) > 1 and not values.each:
-        command_parser.error("several archives need --each")
-    pins = (("--digest", values.digest), ("--verify-key", values.verify_key))
-    for option, value in (("--record", values.record), ("--btf", values.btf), *pins):
-        if values.each and value is not None:
-            command_parser.error(f"{option} is for one kernel, not for --each")
-    for option, value in pins:
-        if values.archives is None and value is not None:
-            command_parser.error(f"{option} needs --archive")
-    options = _serve_options(values.log, values.record, values.btf)
-    options = options._replace(limits=parse_limits(values.limits))
+    words = plain_command(arguments)
+    call = _parse(arguments) if words is None else Call(*words)
+    _check(call)
+    options = _serve_options(call.log, call.record, call.btf)
+    options = options._replace(limits=parse_limits(call.limits))
     starting.require_pyfuse3()
-    what = running.Run(command, lambda directory: {**os.environ, **environment(directory)})
-    if values.each:
-        return _run_each(values.archives, what, values.jobs, options)
-    if values.archives is not None:
-        archive = open_pinned(
-            open_source(values.archives[0]), Pins(values.digest, values.verify_key), options.limits
-        )
-        return running.run_command(archive, what, options)
-    from kheadersfs.cli.defaults import open_running_kernels
+    what = running.Run(call.command, lambda directory: {**os.environ, **environment(directory)})
+    if call.archives is None:
+        from kheadersfs.cli.defaults import open_running_kernels
 
-    return running.run_command(open_running_kernels(options.limits), what, options)
+        return running.run_command(open_running_kernels(options.limits), what, options)
+    if call.each:
+        return _run_each(call.archives, what, call.jobs, options)
+    archive = open_pinned(open_source(call.archives[0]), call.pins, options.limits)
+    return running.run_command(archive, what, options)
+
+
+def _parse(arguments: list[str]) -> Call:
+    """Raises UsageError."""
+    values = parser().parse_args(arguments)
+    return Call(
+        archives=values.archives,
+        command=values.command[1:] if values.command[:1] == ["--"] else values.command,
+        each=values.each,
+        jobs=values.jobs,
+        btf=values.btf,
+        log=values.log,
+        record=values.record,
+        pins=Pins(values.digest, values.verify_key),
+        limits=tuple(values.limits),
+    )
+
+
+def _check(call: Call) -> None:
+    """Raise UsageError for what does not go together."""
+    pins = (("--digest", call.pins.digest), ("--verify-key", call.pins.key))
+    complaint = ""
+    if not call.command:
+        complaint = "COMMAND is missing"
+    elif call.archives is None and call.each:
+        complaint = "--each needs --archive"
+    elif call.archives is not None and len(call.archives) > 1 and not call.each:
+        complaint = "several archives need --each"
+    for option, value in (("--record", call.record), ("--btf", call.btf), *pins):
+        if call.each and value is not None:
+            complaint = complaint or f"{option} is for one kernel, not for --each"
+    for option, value in pins:
+        if call.archives is None and value is not None:
+            complaint = complaint or f"{option} needs --archive"
+    if complaint:
+        raise UsageError(f"{complaint}; see kheadersfs run --help")
 
 
 def _serve_options(log: str | None, record: str | None, btf: str | None) -> starting.ServeOptions:

@@ -11,3 +11,18 @@ def plain_words(arguments: list[str], most: int) -> list[str] | None:
     if len(arguments) > most or any(word.startswith("-") for word in arguments):
         return None
     return arguments
+
+
+def plain_command(arguments: list[str]) -> tuple[list[str] | None, list[str]] | None:
+    """Return the archives and the command if *arguments* are no more than these; None otherwise.
+
+    That is ``[--archive ARCHIVE] [--] COMMAND [ARGUMENT ...]``.
+    """
+    archives = None
+    if len(arguments) > 2 and arguments[0] == "--archive" and not arguments[1].startswith("-"):
+        archives, arguments = [arguments[1]], arguments[2:]
+    if arguments[:1] == ["--"]:
+        arguments = arguments[1:]
+    elif not arguments or arguments[0].startswith("-"):
+        return None
+    return archives, arguments

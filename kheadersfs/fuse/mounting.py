@@ -119,7 +119,12 @@ def is_dead(mountpoint: str) -> bool:
 
 
 def real_path(path: str) -> str:
-    """Return the real path of *path*, without asking the server of a file system of ours there."""
+    """Return the real path of *path*, without asking the server of a file system of ours there.
+
+    Raises MountpointError when it is empty.
+    """
+    if not path:
+        raise MountpointError("MOUNTPOINT is empty; name a directory")
     directory, name = os.path.split(os.path.abspath(path))
     candidate = os.path.join(os.path.realpath(directory), name)
     return candidate if find_mount(candidate) == FILE_SYSTEM else os.path.realpath(path)

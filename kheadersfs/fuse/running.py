@@ -10,19 +10,20 @@ Three processes: the caller waits, the server serves, the command runs.
 
 from __future__ import annotations
 
-import array
 import ctypes
 import os
 import select
 import signal
 import socket
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, error_of_status, reason
 from kheadersfs.fuse import mounting, starting
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
 
@@ -38,7 +39,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """What a shell returns for a command that does not exist, or cannot be executed."""
 
 
-class Run(NamedTuple):
+class Run(Record):
     """What to run. ``environment`` is called with the mountpoint and returns all variables."""
 
     command: list[str]
@@ -88,11 +89,8 @@ def _serve_received(
 
 def _receive_descriptor(connection: socket.socket) -> int | None:
     """Return the descriptor that is sent over *connection*, None if its sender gave up."""
-    descriptors = array.array("i")
-    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
+    _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
     connection.close()
-    for _, _, content in ancillary:
-        descriptors.frombytes(content[: descriptors.itemsize])
     return descriptors[0] if descriptors else None
 
 

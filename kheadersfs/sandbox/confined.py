@@ -9,7 +9,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, error_of_status
+from kheadersfs.errors import (
+    DamagedArchive,
+    KheadersfsError,
+    RefusedArchive,
+    error_of_status,
+    output_error,
+)
 from kheadersfs.sandbox.restrictions import restrict
 
 if TYPE_CHECKING:
@@ -87,6 +93,8 @@ def _run(
             status, outcome = RefusedArchive.exit_status, b"it takes more memory than is allowed"
         except BrokenPipeError:
             status, outcome = 0, b""  # the reader of our output, head perhaps, has seen enough
+        except OSError as error:
+            status, outcome = KheadersfsError.exit_status, str(output_error(error)).encode()
         with os.fdopen(report, "wb") as stream:
             stream.write(b"%d\n" % status + outcome)
         exit_status = 0

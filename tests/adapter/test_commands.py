@@ -198,6 +198,38 @@ def test_a_reader_that_has_seen_enough_is_no_error(reference_archive: Path) -> N
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("ls",), ("cat", "modes/644"), ("info",), ("verify",), ("--help",)]
+)
+def test_output_that_cannot_be_written_is_one_line_and_status_1(
+    arguments: tuple[str, ...], small_archive: Path
+) -> None:
+    command, *paths = arguments
+    archive = [] if command.startswith("-") else [small_archive]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command_line(command, *archive, *paths),
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "kheadersfs: standard output cannot be written to: No space left on device; "
+        "free some space, or write elsewhere\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["mount", "umount"])
+def test_an_empty_mountpoint_is_not_the_directory_one_is_in(
+    command: str, small_archive: Path
+) -> None:
+    archive = [small_archive] if command == "mount" else []
+    outcome = run_command(command, *archive, "")
+    assert outcome == Outcome(10, "", "kheadersfs: MOUNTPOINT is empty; name a directory\n")
+
+
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("-h",), ("mount", "--help")])
 def test_help_and_version_are_answered_without_what_takes_time_to_load(
     arguments: tuple[str, ...],

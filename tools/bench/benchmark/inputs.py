@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"xz": ".tar.xz", "zstd": ".tar.zst"}
 """How archives are called, by compression."""
+LIMITS = [f"--limit={limit}" for limit in ("members=2M", "total=16G", "memory=2G", "seconds=600")]
+"""The largest archives are beyond what is read unasked."""
 VERSIONS_KEPT = 4
 """How many versions' packed archives stay in the cache."""
 
@@ -135,14 +137,14 @@ class Inputs:
 
     def _repack(self, implementation: Implementation, archive: str, path: str) -> None:
         try:
-            self.run(implementation.executable, "repack", archive, path)
+            self.run(implementation.executable, "repack", *LIMITS, archive, path)
         except Failed as error:
             raise Unavailable(f"it cannot be packed: {error}") from error
 
     def _is_indexed(self, implementation: Implementation, path: str) -> bool:
         """Tell whether *implementation* finds an index that it understands in the archive."""
         described = subprocess.run(
-            [implementation.executable, "info", "--json", path],
+            [implementation.executable, "info", "--json", *LIMITS, path],
             capture_output=True,
             check=False,
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmark.contenders import FORMS, Absentee
 from benchmark.errors import BenchError, Failed, Unavailable
 from benchmark.figures import Summary, growth, summarise_fields
-from benchmark.inputs import list_names
+from benchmark.inputs import LIMITS, list_names
 from benchmark.machine import server_memory
 from benchmark.processes import find_program, running
 from benchmark.report import print_table, show
@@ -84,7 +84,7 @@ def _describe_size(size: str) -> str:
 def _mount(inputs: Inputs, implementation: Implementation, archive: str) -> Mount:
     program, mountpoint = implementation.executable, inputs.mountpoint
     return Mount(
-        [program, "mount", archive, mountpoint],
+        [program, "mount", *LIMITS, archive, mountpoint],
         [program, "umount", mountpoint],
         mountpoint,
         inputs.log,
