@@ -6,7 +6,7 @@ import os
 
 from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.words import plain_words
-from kheadersfs.fuse import mounting, serving
+from kheadersfs.fuse import asking, mounting, serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _unmount(place: str, lazy: bool) -> None:
     if mounting.find_mount(mountpoint) is None and _restore(mountpoint):
         return  # a power failure left the directories and nothing else
     mounting.require_mount(mountpoint)
-    if mounting.is_dead(mountpoint):
+    if not lazy and asking.is_dead(mountpoint):
         from kheadersfs.fuse import dead  # few mounts need it
 
         dead.remove(mountpoint)

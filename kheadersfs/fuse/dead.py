@@ -8,6 +8,7 @@ import time
 
 from kheadersfs.errors import MountpointError
 from kheadersfs.fuse import mounting
+from kheadersfs.fuse.asking import is_dead
 from kheadersfs.fuse.guardian import NAME
 
 _GUARDIAN_PATIENCE = 3.0
@@ -21,7 +22,7 @@ def remove(mountpoint: str) -> None:
     take away what is mounted next; so nothing is done before it has ended. Raises MountpointError.
     """
     _await_guardian(os.fsencode(mountpoint))
-    if not mounting.is_dead(mountpoint):
+    if not is_dead(mountpoint):
         return
     if mounting.find_mount(mountpoint) != mounting.FILE_SYSTEM:
         raise MountpointError(

@@ -12,6 +12,8 @@ waits for a thread, the next task takes over reading, so a slow request holds up
 from __future__ import annotations
 
 import errno
+import gc
+import mmap
 import os
 import select
 from collections import deque
@@ -19,6 +21,7 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.processors import Processors
 from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Result, Task
 
 SHORTAGES = 1000
-"""How often in its life a loop waits for memory before it gives up."""
+"""How often in a row a loop waits for memory before it gives up."""
+
+RESERVE = 4 << 20
+"""Bytes of address space that are held back until there is no more: each task that reads requests
+needs a buffer of 1 MiB, and one that cannot have it keeps all others waiting."""
 
 QUIET = 0.25
 """Seconds without a request or a finished job after which there is time for housekeeping."""
@@ -100,6 +107,7 @@ class Loop:
         self._restart: Callable[[], Task] | None = None
         self._running = 0
         self._shortages = 0
+        self._reserve = mmap.mmap(-1, RESERVE)
 
     # What pyfuse3 calls.
 
@@ -190,6 +198,7 @@ class Loop:
                 raise
             self._spares.append(self._restart)
         else:
+            self._shortages = 0
             if isinstance(awaited, Job):
                 if awaited.done:
                     self._ready.append(task)
@@ -207,6 +216,9 @@ class Loop:
         if isinstance(error, OSError) and error.errno != errno.ENOMEM:
             return error.errno == errno.EAGAIN
         self._shortages += 1
+        self._reserve.close()
+        gc.collect()
+        trim_heap()
         sleep(SHORTAGE_PAUSE)
         return self._shortages < SHORTAGES
 

@@ -11,6 +11,7 @@ import errno
 import os
 
 from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+from kheadersfs.fuse.asking import is_dead
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ DEVICE = "/dev/fuse"
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
 _MNT_DETACH = 2
 _HELPER = "fusermount3"
-SERVER_GONE = (errno.ENOTCONN, errno.ECONNABORTED)
-"""What a request fails with after the server's end, and one that it has not answered before."""
 
 
 class MountNotPermitted(FuseUnavailable):
@@ -106,16 +105,6 @@ def escape(mountpoint: str) -> bytes:
     for character in (b"\\", b" ", b"\t", b"\n"):
         escaped = escaped.replace(character, b"\\%03o" % ord(character))
     return escaped
-
-
-def is_dead(mountpoint: str) -> bool:
-    """Tell whether the server of the file system at *mountpoint* is gone."""
-    try:
-        # Unlike stat(2), this makes a living server of ours answer without reading its archive.
-        os.getxattr(mountpoint, "user.kheadersfs.status")
-    except OSError as error:
-        return error.errno in SERVER_GONE
-    return False
 
 
 def real_path(path: str) -> str:

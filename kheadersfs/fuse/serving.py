@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import select
 
 from kheadersfs.errors import KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import mounting
+from kheadersfs.fuse.asking import (
+    PATIENCE,
+    SERVER_ATTRIBUTE,
+    SERVER_GONE,
+    STATUS_ATTRIBUTE,
+    ask,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-STATUS_ATTRIBUTE = "user.kheadersfs.status"
-SERVER_ATTRIBUTE = "user.kheadersfs.server"
-"""The server's pid, a space, and what started_at() says of it: the process without its status."""
 PROMPT = 1.0
 """Seconds that a server which is free to go needs at most, unless the machine is busy."""
-PATIENCE = 10.0
-"""Seconds to wait for an answer, or for a server to end, before calling it stuck."""
 
 
 def read_status(mountpoint: str) -> dict[str, Any]:
@@ -35,31 +36,14 @@ def read_status(mountpoint: str) -> dict[str, Any]:
 
 def _ask(mountpoint: str, attribute: str) -> bytes:
     """Return an extended attribute of *mountpoint*. Raises MountpointError."""
-    answer: list[bytes | OSError] = []
-    answered = _thread.allocate_lock()
-    answered.acquire()
-
-    def ask() -> None:
-        try:
-            answer.append(os.getxattr(mountpoint, attribute))
-        except OSError as error:
-            answer.append(error)
-        answered.release()
-
-    # A stuck server would keep this process waiting inside the kernel for good. (The module
-    # threading, which says the same in better words, takes a millisecond to import.)
-    _thread.start_new_thread(ask, ())
-    if not answered.acquire(timeout=PATIENCE):
-        raise MountpointError(
-            f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
-        )
-    if isinstance(answer[0], OSError):
-        if answer[0].errno in mounting.SERVER_GONE:
+    try:
+        return ask(mountpoint, attribute)
+    except OSError as error:
+        if error.errno in SERVER_GONE:
             raise MountpointError(
                 f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
-            )
-        raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(answer[0])}")
-    return answer[0]
+            ) from error
+        raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(error)}") from error
 
 
 def started_at(pid: int) -> int:

@@ -16,11 +16,12 @@ from kheadersfs.errors import (
     RefusedArchive,
     UnsupportedArchive,
 )
+from kheadersfs.fuse.asking import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
 from kheadersfs.fuse.content import ContentServer
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
-from kheadersfs.fuse.serving import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE, started_at
+from kheadersfs.fuse.serving import started_at
 from kheadersfs.fuse.signals import handle_signals
 from kheadersfs.fuse.starting import require_safe
 from kheadersfs.fuse.types import types_of
@@ -96,7 +97,7 @@ class Session:
             self._log.warning("%s", missing)
         if self._options.prefetch or self._archive.is_indexed:
             self._loop.start(self._load_ahead())
-        self._loop.run(pyfuse3.main(0, LARGEST_NUMBER_OF_TASKS))
+        self._loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
         self._write_record()
 
     async def _load(self) -> Served:

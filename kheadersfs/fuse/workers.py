@@ -7,8 +7,11 @@ from collections import deque
 from time import sleep
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from kheadersfs.errors import KheadersfsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+    from types import TracebackType
 
     Task = Coroutine[Any, Any, Any]
 
@@ -21,12 +24,13 @@ SHORTAGE_PAUSE = 0.01
 class Job(Generic[Result]):
     """The outcome of a function that runs in a worker thread. Any number of tasks may await it."""
 
-    __slots__ = ("_failure", "_function", "_result", "done", "has_run", "waiters")
+    __slots__ = ("_failure", "_function", "_result", "_traceback", "done", "has_run", "waiters")
 
     def __init__(self, function: Callable[[], Result]) -> None:
         self._function = function
         self._result: Result
         self._failure: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self.has_run = False
         self.done = False
         self.waiters: list[Task] = []
@@ -36,7 +40,10 @@ class Job(Generic[Result]):
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - raised again in every task that awaits
-            self._failure = error
+            self._failure, self._traceback = error, error.__traceback__
+            if isinstance(error, (KheadersfsError, MemoryError)):
+                self._traceback = None
+                _forget_frames(error)
         self.has_run = True
 
     def __await__(self) -> Generator[Job[Result], None, Result]:
@@ -44,8 +51,18 @@ class Job(Generic[Result]):
             yield self
         if self._failure is not None:
             # Each raise would add to the one traceback that all who wait share.
-            raise self._failure.with_traceback(None)
+            raise self._failure.with_traceback(self._traceback)
         return self._result
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the functions had that *error* passed through, perhaps all of an archive.
+
+    What is expected says all in its message, and is kept for as long as somebody may ask.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 class Workers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -146,10 +147,16 @@ def test_memory_that_comes_back_is_used_again(
     limits = Path(f"/proc/{mounted.pid}/limits").read_text()
     before = next(line.split()[3] for line in limits.splitlines() if "address space" in line)
     mapped = int(Path(f"/proc/{mounted.pid}/statm").read_text().split()[0]) * 4096
-    limit(mounted, "as", mapped)
+    limit(mounted, "as", mapped // 2)
+    failures = 0
     for _ in range(20):
-        with pytest.raises(OSError, match=r"Cannot allocate memory|Input/output error"):
-            (mounted / "second").read_bytes()
+        drop_caches()
+        try:
+            assert (mounted / "second").read_bytes() == content
+        except OSError as error:
+            assert error.errno in (errno.ENOMEM, errno.EIO)
+            failures += 1
+    assert failures > 0, "there was memory enough"
     assert mounted.status()["blocks_damaged"] == 0
     assert threads_of(mounted.pid) >= threads
     limit(mounted, "as", before)

@@ -52,9 +52,12 @@ def end(command: subprocess.Popen[bytes]) -> tuple[int, bytes]:
 
 
 def waits_in_the_kernel(process: int) -> bool:
-    """Tell whether *process* waits for a file system's answer."""
-    with suppress(OSError), open(f"/proc/{process}/stack") as stack:
-        return "fuse" in stack.read()
+    """Tell whether a thread of *process* waits for a file system's answer."""
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/stack") as stack:
+                if "fuse" in stack.read():
+                    return True
     return False
 
 
@@ -112,3 +115,24 @@ def test_a_guardian_that_is_late_does_not_unmount_what_was_mounted_since(
     wait_until(lambda: not is_running(guardian), "the guardian ended")
     assert (mounted / "modes/644").read_bytes() == b"mode\n"
     assert run_command("umount", mounted.path) == Outcome(0, "", "")
+
+
+def test_a_stuck_server_is_said_to_be_stuck_and_can_be_left_behind(
+    root: None, prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mounted = prepared_mount(small_archive)
+    mounted.mount()
+    os.kill(mounted.pid, signal.SIGSTOP)
+    try:
+        outcome = run_command("umount", mounted.path)
+        assert outcome == Outcome(
+            10,
+            "",
+            f"kheadersfs: {mounted.path}: its server does not answer; "
+            "unmount it: kheadersfs umount --lazy\n",
+        )
+        assert run_command("umount", "--lazy", mounted.path) == Outcome(0, "", "")
+        assert mounts_below(mounted.path) == []
+    finally:
+        os.kill(mounted.pid, signal.SIGCONT)
+    wait_until(lambda: not is_running(mounted.pid), "the server ended")

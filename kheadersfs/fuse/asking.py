@@ -1,0 +1,57 @@
+"""Questions to the server of a mount, which may be stuck and then never answers."""
+
+from __future__ import annotations
+
+import _thread
+import errno
+import os
+
+from kheadersfs.errors import MountpointError
+
+STATUS_ATTRIBUTE = "user.kheadersfs.status"
+SERVER_ATTRIBUTE = "user.kheadersfs.server"
+"""The server's pid, a space, and what serving.started_at() says of it: which process it is."""
+SERVER_GONE = (errno.ENOTCONN, errno.ECONNABORTED)
+"""What a request fails with after the server's end, and one that it has not answered before."""
+PATIENCE = 10.0
+"""Seconds to wait for an answer, or for a server to end, before calling it stuck."""
+
+
+def ask(mountpoint: str, attribute: str) -> bytes:
+    """Return an extended attribute of *mountpoint*, for which no server of ours reads its archive.
+
+    Raises OSError as os.getxattr() does, MountpointError when there is no answer.
+    """
+    answer: list[bytes | OSError] = []
+    answered = _thread.allocate_lock()
+    answered.acquire()
+
+    def wait_in_the_kernel() -> None:
+        try:
+            answer.append(os.getxattr(mountpoint, attribute))
+        except OSError as error:
+            answer.append(error)
+        answered.release()
+
+    # A stuck server would keep this process waiting there for good. (The module threading, which
+    # says the same in better words, takes a millisecond to import.)
+    _thread.start_new_thread(wait_in_the_kernel, ())
+    if not answered.acquire(timeout=PATIENCE):
+        raise MountpointError(
+            f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
+        )
+    if isinstance(answer[0], OSError):
+        raise answer[0]
+    return answer[0]
+
+
+def is_dead(mountpoint: str) -> bool:
+    """Tell whether the server of the file system at *mountpoint* is gone.
+
+    Raises MountpointError when it does not answer.
+    """
+    try:
+        ask(mountpoint, SERVER_ATTRIBUTE)
+    except OSError as error:
+        return error.errno in SERVER_GONE
+    return False
