@@ -107,7 +107,7 @@ class Loop:
         self._restart: Callable[[], Task] | None = None
         self._running = 0
         self._shortages = 0
-        self._reserve = mmap.mmap(-1, RESERVE)
+        self._reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     # What pyfuse3 calls.
 

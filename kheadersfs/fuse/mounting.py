@@ -125,7 +125,8 @@ def remove_dead_mount(path: str) -> str:
     Raises MountpointError for a dead mount that is not ours.
     """
     mountpoint = real_path(path)
-    if is_dead(mountpoint):
+    # Nobody is asked in vain: a thread leaves the allocator, and so the server, an arena more.
+    if find_mount(mountpoint) is not None and is_dead(mountpoint):
         from kheadersfs.fuse import dead  # few mounts need it
 
         dead.remove(mountpoint)
