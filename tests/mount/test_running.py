@@ -117,11 +117,18 @@ def test_the_mount_is_not_seen_outside(root: None, archive: Path) -> None:
     assert process.returncode == 0
 
 
+def heed_hangups() -> None:
+    """Undo what nohup does to those who run these tests in the background."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start_waiting(archive: Path) -> subprocess.Popen[bytes]:
     """Start a command that reads a header, says so, and then waits."""
     script = 'cat "$KHEADERS/modes/644"; exec sleep 600'
     process = subprocess.Popen(
-        command_line("run", "--archive", archive, "sh", "-c", script), stdout=subprocess.PIPE
+        command_line("run", "--archive", archive, "sh", "-c", script),
+        stdout=subprocess.PIPE,
+        preexec_fn=heed_hangups,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"mode\n"
