@@ -104,7 +104,8 @@ def _importance(
     in_place = sorted(files, key=starts.__getitem__)
     if archive.content.indexed:
         end = archive.content.blocks.starts[archive.content.hot_blocks]
-        return in_place, sum(starts[name] < end for name in in_place)
+        # An empty file that is the last one in a block starts where the block ends.
+        return in_place, sum(starts[name] <= end for name in in_place)
     # Content is read in the order in which it lies there, and only what it includes is kept.
     included = {name: inclusions(files[name].read()) for name in in_place if name.endswith(b".h")}
     return list(dict.fromkeys([*by_reach(included, archive.arch or ""), *sorted(files)])), None

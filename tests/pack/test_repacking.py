@@ -73,14 +73,27 @@ def test_nothing_is_lost(
         verify(opened, lambda _done, _total: None)
 
 
+def hot_files(archive: Path) -> set[str]:
+    """Return the names of the files in the archive's hot blocks."""
+    with kheadersfs.open_archive(archive) as opened:
+        end = opened.content.blocks.starts[opened.content.hot_blocks]
+        tree = opened.tree
+        files = [entry.path for entry in opened if entry.is_file]
+        starts = [tree.extent(tree.resolve(os.fsencode(name)))[0] for name in files]
+        return {name for name, start in zip(files, starts, strict=True) if start <= end}
+
+
 @pytest.mark.parametrize("suffix", [".tar.xz", ".tar.zst"])
-def test_a_packed_archive_is_repacked_to_the_same_bytes(
+def test_a_packed_archive_is_repacked_with_the_same_files_in_front(
     suffix: str, originals: dict[str, Path], tmp_path: Path
 ) -> None:
+    """Their order within a block is by name, so the cuts between these blocks may move."""
     packed, again = tmp_path / f"packed{suffix}", tmp_path / f"again{suffix}"
     repack(originals["gnu"], packed)
     repack(packed, again)
-    assert again.read_bytes() == packed.read_bytes()
+    assert entries(again) == entries(packed)
+    assert hot_files(again) == hot_files(packed)
+    assert len(hot_files(packed)) > 1
 
 
 def test_what_cpio_cannot_hold_is_an_error(originals: dict[str, Path], tmp_path: Path) -> None:
