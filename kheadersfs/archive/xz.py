@@ -90,6 +90,11 @@ def stream_footer(index_size: int, check: int) -> bytes:
     return zlib.crc32(body).to_bytes(4, "little") + body + FOOTER_MAGIC
 
 
+def stated_index_size(footer: bytes) -> int:
+    """Return the size in bytes of the index in front of *footer* (section 2.1.2.2)."""
+    return (int.from_bytes(footer[4:8], "little") + 1) * 4
+
+
 def encode_index(records: list[tuple[int, int]]) -> bytes:
     """Return the index of a stream whose blocks have *records*: unpadded and decoded size."""
     body = bytearray(b"\x00")
@@ -223,7 +228,7 @@ def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[Xz
     check = footer[9]
     if footer[8] != 0 or check not in CHECK_NAMES:
         raise UnsupportedArchive(f"{source.name}: uses an unknown kind of xz check ({check})")
-    index_size = (int.from_bytes(footer[4:8], "little") + 1) * 4
+    index_size = stated_index_size(footer)
     index_start = end - FOOTER_SIZE - index_size
     if index_start < HEADER_SIZE or index_size > INDEX_SIZE_LIMIT:
         raise damaged("the xz footer points outside the file")

@@ -108,14 +108,12 @@ def encode_block(content: bytes, preset: int) -> EncodedBlock:
         }
     ]
     stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters)
-    index_size = (int.from_bytes(stream[-8:-4], "little") + 1) * 4
-    [(unpadded_size, decoded_size)] = xz.decode_index(
-        stream[-xz.FOOTER_SIZE - index_size : -xz.FOOTER_SIZE]
-    )
+    index_start = _index_start(stream)
+    [(unpadded_size, decoded_size)] = xz.decode_index(stream[index_start : -xz.FOOTER_SIZE])
     old_header_size = (stream[xz.HEADER_SIZE] + 1) * 4
     filter_flags = _filter_flags(stream[xz.HEADER_SIZE : xz.HEADER_SIZE + old_header_size])
     body_size = unpadded_size - old_header_size  # data and check, without padding
-    padded_body = stream[xz.HEADER_SIZE + old_header_size : -xz.FOOTER_SIZE - index_size]
+    padded_body = stream[xz.HEADER_SIZE + old_header_size : index_start]
     data_size = body_size - _CHECK_SIZE
     header = _block_header(data_size, decoded_size, filter_flags)
     # Both headers are multiples of four bytes, so the padding inside the body stays right.
@@ -132,14 +130,19 @@ def encode_plain_block(content: bytes) -> EncodedBlock:
     data += b"\0"
     # The standard library computes this check only for a stream of its own, where it comes last.
     stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=0)
-    index_size = (int.from_bytes(stream[-8:-4], "little") + 1) * 4
-    check_end = len(stream) - xz.FOOTER_SIZE - index_size
+    check_end = _index_start(stream)
     check = stream[check_end - _CHECK_SIZE : check_end]
     header = _block_header(len(data), len(content), _PLAIN_FILTER_FLAGS)
     padding = bytes(-len(data) % 4)
     return EncodedBlock(
         header + data + padding + check, len(header) + len(data) + _CHECK_SIZE, len(content)
     )
+
+
+def _index_start(stream: bytes) -> int:
+    """Return where in *stream*, whole and the only one, its blocks end and its index begins."""
+    footer = stream[-xz.FOOTER_SIZE :]
+    return len(stream) - xz.FOOTER_SIZE - xz.stated_index_size(footer)
 
 
 def _filter_flags(header: bytes) -> bytes:

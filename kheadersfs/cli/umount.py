@@ -6,7 +6,8 @@ import os
 
 from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.words import plain_words
-from kheadersfs.fuse import asking, mounting, serving
+from kheadersfs.fuse import mounting, serving
+from kheadersfs.fuse.asking import ServerKilled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,14 +51,15 @@ def _unmount(place: str, lazy: bool) -> None:
     if mounting.find_mount(mountpoint) is None and _restore(mountpoint):
         return  # a power failure left the directories and nothing else
     mounting.require_mount(mountpoint)
-    if not lazy and asking.is_dead(mountpoint):
+    server = None
+    try:
+        if not lazy:
+            server = serving.find_server(mountpoint)
+        mounting.unmount(mountpoint, detach=lazy)
+    except ServerKilled:
         from kheadersfs.fuse import dead  # few mounts need it
 
         dead.remove(mountpoint)
-        _restore(mountpoint)
-        return
-    server = None if lazy else serving.find_server(mountpoint)
-    mounting.unmount(mountpoint, detach=lazy)
     _restore(mountpoint)
     if server is not None:
         server.wait()

@@ -11,16 +11,20 @@ from kheadersfs.errors import MountpointError
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
 SERVER_ATTRIBUTE = "user.kheadersfs.server"
 """The server's pid, a space, and what serving.started_at() says of it: which process it is."""
-SERVER_GONE = (errno.ENOTCONN, errno.ECONNABORTED)
+_GONE = (errno.ENOTCONN, errno.ECONNABORTED)
 """What a request fails with after the server's end, and one that it has not answered before."""
 PATIENCE = 10.0
 """Seconds to wait for an answer, or for a server to end, before calling it stuck."""
 
 
+class ServerKilled(MountpointError):
+    """The server of a mount has gone without unmounting."""
+
+
 def ask(mountpoint: str, attribute: str) -> bytes:
     """Return an extended attribute of *mountpoint*, for which no server of ours reads its archive.
 
-    Raises OSError as os.getxattr() does, MountpointError when there is no answer.
+    Raises ServerKilled, MountpointError when there is no answer, and OSError as os.getxattr() does.
     """
     answer: list[bytes | OSError] = []
     answered = _thread.allocate_lock()
@@ -40,9 +44,13 @@ def ask(mountpoint: str, attribute: str) -> bytes:
         raise MountpointError(
             f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
         )
-    if isinstance(answer[0], OSError):
-        raise answer[0]
-    return answer[0]
+    if not isinstance(answer[0], OSError):
+        return answer[0]
+    if answer[0].errno in _GONE:
+        raise ServerKilled(
+            f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
+        ) from answer[0]
+    raise answer[0]
 
 
 def is_dead(mountpoint: str) -> bool:
@@ -52,6 +60,8 @@ def is_dead(mountpoint: str) -> bool:
     """
     try:
         ask(mountpoint, SERVER_ATTRIBUTE)
-    except OSError as error:
-        return error.errno in SERVER_GONE
+    except ServerKilled:
+        return True
+    except OSError:  # of another file system, or of none
+        pass
     return False

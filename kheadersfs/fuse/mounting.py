@@ -227,7 +227,6 @@ def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointEr
 
 def _mount_by_helper(request: MountRequest) -> int:
     """Mount through fusermount3, which sends the open /dev/fuse over a socket."""
-    import array
     import socket
     import subprocess
 
@@ -251,11 +250,7 @@ def _mount_by_helper(request: MountRequest) -> int:
         if done.returncode != 0:
             text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
             raise FuseUnavailable(f"{request.mountpoint}: {_HELPER} did not mount: {text}")
-        descriptors = array.array("i")
-        _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
-        for level, kind, content in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptors.frombytes(content[: descriptors.itemsize])
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
         raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
     os.set_inheritable(descriptors[0], False)

@@ -7,13 +7,7 @@ import select
 
 from kheadersfs.errors import KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import mounting
-from kheadersfs.fuse.asking import (
-    PATIENCE,
-    SERVER_ATTRIBUTE,
-    SERVER_GONE,
-    STATUS_ATTRIBUTE,
-    ask,
-)
+from kheadersfs.fuse.asking import PATIENCE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE, ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +24,11 @@ def read_status(mountpoint: str) -> dict[str, Any]:
     """
     import json
 
-    status: dict[str, Any] = json.loads(_ask(mountpoint, STATUS_ATTRIBUTE))
-    return status
-
-
-def _ask(mountpoint: str, attribute: str) -> bytes:
-    """Return an extended attribute of *mountpoint*. Raises MountpointError."""
     try:
-        return ask(mountpoint, attribute)
+        status: dict[str, Any] = json.loads(ask(mountpoint, STATUS_ATTRIBUTE))
     except OSError as error:
-        if error.errno in SERVER_GONE:
-            raise MountpointError(
-                f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
-            ) from error
         raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(error)}") from error
+    return status
 
 
 def started_at(pid: int) -> int:
@@ -83,11 +68,14 @@ class Server:
 
 
 def find_server(mountpoint: str) -> Server | None:
-    """Return the process that serves *mountpoint*, None if it cannot be seen from here."""
+    """Return the process that serves *mountpoint*, None if it cannot be seen from here.
+
+    Raises ServerKilled, and MountpointError when it does not answer.
+    """
     try:
-        pid, started = map(int, _ask(mountpoint, SERVER_ATTRIBUTE).split())
+        pid, started = map(int, ask(mountpoint, SERVER_ATTRIBUTE).split())
         server = Server(pid, mounting.find_device(mountpoint))
         # In another pid namespace the number may be somebody else's.
         return server if started_at(server.pid) == started else None
-    except (MountpointError, OSError, ValueError):
+    except (OSError, ValueError):
         return None

@@ -40,10 +40,9 @@ class Job(Generic[Result]):
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - raised again in every task that awaits
-            self._failure, self._traceback = error, error.__traceback__
             if isinstance(error, (KheadersfsError, MemoryError)):
-                self._traceback = None
                 _forget_frames(error)
+            self._failure, self._traceback = error, error.__traceback__
         self.has_run = True
 
     def __await__(self) -> Generator[Job[Result], None, Result]:
