@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.source import Source
 
+    Buffer = ctypes.Array[ctypes.c_char]
+
 READ_SIZE = 256 << 10
 FORMATS = ("tar", "cpio")
 _LIBRARY = "libarchive.so.13"
@@ -41,6 +43,14 @@ class Member(NamedTuple):
     size: int
     target: bytes | None
     hard_link: bool
+
+
+def new_buffer(size: int) -> Buffer:
+    """Return *size* bytes that libarchive can write to; to be used again and again.
+
+    ctypes makes a type for each size there is, which takes longer than to read a header file.
+    """
+    return ctypes.create_string_buffer(size)
 
 
 def import_library() -> ModuleType:
@@ -196,23 +206,22 @@ class MemberStream:
 
     def read(self, size: int) -> bytes:
         """Return up to *size* bytes of the current member's content, none at its end."""
-        buffer = ctypes.create_string_buffer(size)
+        buffer = new_buffer(size)
         return ctypes.string_at(buffer, self._read_data(buffer, 0, size))
 
-    def read_into(self, buffer: bytearray, offset: int, length: int) -> None:
+    def read_into(self, buffer: Buffer, offset: int, length: int) -> None:
         """Put the current member's next *length* bytes into *buffer* at *offset*.
 
         Holes of sparse files come as zeros. Raises DamagedArchive when there are fewer.
         """
-        view = (ctypes.c_char * length).from_buffer(buffer, offset)
-        done = 0
-        while done < length:
-            count = self._read_data(view, done, length - done)
+        end = offset + length
+        while offset < end:
+            count = self._read_data(buffer, offset, end - offset)
             if count == 0:
                 raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
-            done += count
+            offset += count
 
-    def _read_data(self, buffer: ctypes.Array[ctypes.c_char], offset: int, size: int) -> int:
+    def _read_data(self, buffer: Buffer, offset: int, size: int) -> int:
         try:
             count: int = self._ffi.read_data(self._archive, ctypes.byref(buffer, offset), size)
         except self._ffi.ArchiveError as error:

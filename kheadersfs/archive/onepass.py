@@ -16,7 +16,7 @@ from kheadersfs.archive import zstd
 from kheadersfs.archive.blocks import HeldBlocks
 from kheadersfs.archive.building import Refusal, TableBuilder
 from kheadersfs.archive.decoding import ThreadPool, open_stream
-from kheadersfs.archive.members import MemberStream, open_members
+from kheadersfs.archive.members import MemberStream, new_buffer, open_members
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
 from kheadersfs.errors import DamagedArchive
@@ -106,7 +106,7 @@ class _ContentWriter:
 
     def __init__(self, compressor: _Compressor) -> None:
         self._compressor = compressor
-        self._buffer = bytearray(HELD_BLOCK_SIZE)
+        self._buffer = new_buffer(HELD_BLOCK_SIZE)
         self._filled = 0
         self.position = 0
         """Offset of the next byte in the stream that the blocks make."""
