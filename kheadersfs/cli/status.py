@@ -67,6 +67,8 @@ def describe(status: dict[str, Any]) -> str:
     lines.append(f"  requests   {requests}")
     lines.append(f"  open files {status['open_files']}")
     lines.append(f"  uptime     {status['uptime']:.1f} s, process {status['pid']}")
+    if status["keeps_processors_awake"]:
+        lines.append("  processors do not halt while requests come")
     given_up = (f"{subject} ({words})" for subject, words in status["restrictions"].items())
     lines.append(f"  restricted {', '.join(given_up)}")
     lines += (f"  missing    {missing}" for missing in status["restrictions_missing"])

@@ -21,6 +21,7 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from kheadersfs.fuse.latency import WakeLatency
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.processors import Processors
 from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
@@ -38,7 +39,8 @@ RESERVE = 4 << 20
 needs a buffer of 1 MiB, and one that cannot have it keeps all others waiting."""
 
 QUIET = 0.25
-"""Seconds without a request or a finished job after which there is time for housekeeping."""
+"""Seconds without a request or a finished job after which there is time for housekeeping, and
+processors may halt again."""
 
 AWAKE = 0.0005
 """Seconds for which the next request is awaited awake, if there is an idle processor for that.
@@ -94,6 +96,8 @@ class Loop:
         self._housekeeping = housekeeping
         self._workers = Workers(threads, self._hand_back)
         self._processors = Processors()
+        self._latency = WakeLatency()
+        self.keeps_processors_awake = self._latency.is_available
         self._finished: deque[Job[Any]] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._jobs = select.poll()
@@ -175,16 +179,23 @@ class Loop:
     def run(self, main: Task) -> None:
         """Run *main* and the tasks it starts until none is left. Raises what a task raises."""
         self.start(main)
-        while self._running or self._spares:
-            if self._ready:
-                self._step(self._ready.popleft())
-            elif self._finished:
-                self._drain_finished()
-            elif self._spares and not self._readers:
-                self.start(self._spares.pop()())
-            # Without a free task a request that is there must not keep the loop awake.
-            elif self._await_event(self._anything if self._readers else self._jobs):
-                self._ready.append(self._readers.pop())
+        try:
+            while self._running or self._spares:
+                self._turn()
+        finally:
+            self._latency.release()
+
+    def _turn(self) -> None:
+        """Do what there is to do, or wait until there is something."""
+        if self._ready:
+            self._step(self._ready.popleft())
+        elif self._finished:
+            self._drain_finished()
+        elif self._spares and not self._readers:
+            self.start(self._spares.pop()())
+        # Without a free task a request that is there must not keep the loop awake.
+        elif self._await_event(self._anything if self._readers else self._jobs):
+            self._ready.append(self._readers.pop())
 
     def _step(self, task: Task) -> None:
         """Run *task* until it waits, and note for what."""
@@ -230,7 +241,9 @@ class Loop:
         while not self._finished:
             events = poller.poll(None if timeout is None else timeout * 1000)
             if events:
+                self._latency.hold()
                 return any(descriptor == self._descriptor for descriptor, _ in events)
+            self._latency.release()
             timeout = self._housekeeping()
         return False
 

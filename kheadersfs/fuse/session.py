@@ -220,6 +220,7 @@ class Session:
             "guardian": self._guardian.pid if self._guardian is not None else 0,
             "restrictions": self._restrictions.in_force,
             "restrictions_missing": self._restrictions.missing,
+            "keeps_processors_awake": self._loop.keeps_processors_awake,
             "uptime": round(monotonic() - self._started, 3),
             "requests": self._operations.requests.as_dict(),
             "open_files": self._operations.open_files,
