@@ -110,6 +110,7 @@ class Loop:
         self._spares: list[Callable[[], Task]] = []
         self._restart: Callable[[], Task] | None = None
         self._running = 0
+        self._jobs_under_way = 0
         self._shortages = 0
         self._reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
@@ -156,6 +157,7 @@ class Loop:
     def run_in_thread(self, function: Callable[[], Result], ahead: bool = False) -> Job[Result]:
         """Run *function* in a worker thread; *ahead* of need means after what is needed now."""
         job = Job(function)
+        self._jobs_under_way += 1
         self._workers.submit(job, ahead)
         return job
 
@@ -235,7 +237,8 @@ class Loop:
 
     def _await_event(self, poller: select.poll) -> bool:
         """Wait until there is a request, and return True, or a finished job."""
-        if poller is self._anything and self._await_awake():
+        # One who looks again and again takes the interpreter's lock from the threads each time.
+        if poller is self._anything and not self._jobs_under_way and self._await_awake():
             return True
         timeout: float | None = QUIET
         while not self._finished:
@@ -261,6 +264,7 @@ class Loop:
         while self._finished:
             job = self._finished.popleft()
             job.done = True
+            self._jobs_under_way -= 1
             self._ready.extend(job.waiters)
             job.waiters.clear()
 
