@@ -2,7 +2,8 @@
 
 Reach of a header: how many headers include it, directly or through others. It is computed from
 the text of ``#include`` lines without a preprocessor, so it counts includes that a configuration
-leaves out; it serves to put neighbours together, not to decide what is there.
+leaves out; it serves to put neighbours together, not to decide what is there. What eBPF programs
+include themselves no header shows; some headers are counted as if they were such programs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _ALWAYS_INCLUDED = (
     b"include/linux/kconfig.h",
     b"include/linux/compiler_types.h",
 )
+_INCLUDED_BY_PROGRAMS = b"include/uapi/linux/bpf.h"
+_HEADERS_A_PROGRAM = 32
+"""How many headers there are for each such program that is counted: enough programs for what they
+include to be among the hot headers, too few for it to come before what most headers include."""
 
 Inclusion = tuple[bytes, bytes]
 """One ``#include``: what stands in <> and what stands in quotes; the other is empty."""
@@ -38,7 +43,11 @@ def by_reach(headers: Mapping[bytes, Iterable[Inclusion]], srcarch: str) -> list
     *headers* has the inclusions of each by its path from the kernel tree's root.
     """
     paths = sorted(headers)
-    reach = _reach(_resolve(paths, headers, _search_path(srcarch)))
+    edges = _resolve(paths, headers, _search_path(srcarch))
+    reach = _reach(edges)
+    if _INCLUDED_BY_PROGRAMS in headers:
+        for number in _reached_from(paths.index(_INCLUDED_BY_PROGRAMS), edges):
+            reach[number] += len(paths) // _HEADERS_A_PROGRAM
     return [paths[number] for number in sorted(range(len(paths)), key=lambda i: (-reach[i], i))]
 
 
@@ -117,6 +126,17 @@ def _reach(edges: Sequence[Sequence[int]]) -> list[int]:
                 if components.of[target] != number:
                     ancestors[components.of[target]] |= bits
     return reach
+
+
+def _reached_from(start: int, edges: Sequence[Sequence[int]]) -> set[int]:
+    """Return the nodes of the graph to which a way leads from *start*, itself among them."""
+    reached = {start}
+    following = [start]
+    while following:
+        new = set(edges[following.pop()]) - reached
+        reached |= new
+        following += new
+    return reached
 
 
 class _Components(NamedTuple):

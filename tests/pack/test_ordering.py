@@ -34,6 +34,30 @@ def test_what_many_include_directly_or_not_comes_first() -> None:
     ]
 
 
+def test_what_ebpf_programs_include_counts_as_read_by_some_of_them() -> None:
+    def reached_by(count: int, name: str) -> dict[str, str]:
+        included = {
+            f"include/linux/{name}{i}.h": f"#include <linux/{name}.h>" for i in range(count)
+        }
+        return {f"include/linux/{name}.h": "", **included}
+
+    headers = {
+        **reached_by(40, "many"),
+        **reached_by(2, "few"),
+        "include/uapi/linux/bpf.h": "#include <linux/bpf_common.h>",
+        "include/uapi/linux/bpf_common.h": "",
+        # In all 96, so three programs are counted.
+        **{f"include/other/{number:02}.h": "" for number in range(50)},
+    }
+    assert len(headers) == 96
+    assert order(headers)[:4] == [
+        "include/linux/many.h",
+        "include/uapi/linux/bpf_common.h",
+        "include/uapi/linux/bpf.h",
+        "include/linux/few.h",
+    ]
+
+
 def test_equal_reach_is_ordered_by_path_and_a_cycle_reaches_equally() -> None:
     headers = {
         "include/b.h": "#include <a.h>",
