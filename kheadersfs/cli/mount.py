@@ -151,7 +151,8 @@ def _open(name: str, options: MountOptions) -> Archive:
     limits = parse_limits(options.limit)
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
-        return open_pinned(open_source(name), pins, limits)
+        # Its log and status are read from other directories.
+        return open_pinned(open_source(os.path.abspath(name)), pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
     from kheadersfs.cli.defaults import open_running_kernels

@@ -213,6 +213,13 @@ def test_the_status_attribute_is_what_the_status_command_prints(
     assert caught.value.errno == errno.ENODATA
 
 
+def test_an_archive_named_from_here_is_shown_by_a_name_that_holds_everywhere(
+    mount: Mounting, small_archive: Path
+) -> None:
+    mounted = mount(Path(os.path.relpath(small_archive)))
+    assert mounted.status()["archive"] == str(small_archive)
+
+
 def test_everything_belongs_to_root_unless_said_otherwise(
     mount: Mounting, small_archive: Path
 ) -> None:
