@@ -1,8 +1,6 @@
 """Several versions of this project side by side: its working copy, other checkouts, commits.
 
-Each gets a virtual environment of its own that finds the packages of the one that runs this. An
-editable installation, as tools/setup makes it, would measure 10 ms of setuptools' import hook
-with every command, which no user of an ordinary installation has.
+Each gets a virtual environment of its own that finds the packages of the one that runs this.
 """
 
 from __future__ import annotations
