@@ -68,11 +68,15 @@ def running_kernel() -> Kernel:
 
 
 def headers_release(utsrelease: bytes) -> str | None:
-    """Return the release that *utsrelease*, the text of ``RELEASE_HEADER``, defines, if any."""
+    """Return the release that *utsrelease*, the text of ``RELEASE_HEADER``, defines, if any.
+
+    What is no release, such as one with characters that do something to a terminal, does not count.
+    """
     for line in utsrelease.splitlines():
         words = line.split(maxsplit=2)
         if words[:2] == [b"#define", b"UTS_RELEASE"] and len(words) == 3:
-            return words[2].strip().strip(b'"').decode("ascii", "replace")
+            release = words[2].strip().strip(b'"').decode("ascii", "replace")
+            return release if release.isprintable() and " " not in release else None
     return None
 
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import os
 
+from kheadersfs.errors import UsageError, reason
+
 RECORD = ".kheadersfs-created"
+
+_ALWAYS_THERE = "include/linux/kconfig.h"
 
 # Far more than a mountpoint can be deep; a record that says more is not ours.
 _DEEPEST = 64
@@ -22,7 +26,26 @@ def default_mountpoint(release: str, root: str = "/") -> str:
 
 def has_headers(directory: str) -> bool:
     """Return whether *directory* already is a complete header tree, by the test that bcc uses."""
-    return os.path.isfile(os.path.join(directory, "include/linux/kconfig.h"))
+    return os.path.isfile(os.path.join(directory, _ALWAYS_THERE))
+
+
+def require_headers(directory: str) -> None:
+    """Raise UsageError unless *directory* is a header tree that the caller may read."""
+    path = os.path.join(directory, _ALWAYS_THERE)
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{directory} has no {_ALWAYS_THERE}: "
+            "name a directory with merged kernel headers, such as a mountpoint"
+        ) from None
+    except PermissionError:
+        raise UsageError(
+            f"{directory} may not be read by this user: "
+            "whoever mounted it has to say -o allow_other, or this user has to mount it"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be read: {reason(error)}") from error
 
 
 def directories_created(mountpoint: str) -> int:

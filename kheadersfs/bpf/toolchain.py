@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, headers_arch
+from kheadersfs.bpf.mountpoint import require_headers
 from kheadersfs.errors import UsageError, reason
 
 TYPE_CHECKING = False
@@ -110,11 +111,7 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     Raises UsageError if there are no kernel headers, or none of that architecture.
     """
     root = os.path.abspath(directory)
-    if not os.path.isfile(os.path.join(root, "include/linux/kconfig.h")):
-        raise UsageError(
-            f"{directory} has no include/linux/kconfig.h: "
-            "name a directory with merged kernel headers, such as a mountpoint"
-        )
+    require_headers(directory)
     symbols = _configuration(root)
     arch = arch or _detected_arch(root, symbols)
     if not os.path.isdir(os.path.join(root, "arch", arch, "include")):

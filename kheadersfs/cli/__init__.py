@@ -83,6 +83,7 @@ def load(name: str) -> CommandModule:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that *arguments* (by default the process's) name. Returns its exit status."""
+    open_standard_streams()
     try:
         status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -99,6 +100,24 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def open_standard_streams() -> None:
+    """Open those of the standard streams that are closed, before a file gets one's number.
+
+    What is written to closed standard output is an error; what is written to closed standard error
+    nobody wants to read.
+    """
+    for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # gets the lowest number that is free, which is this one
+    # Of one that was closed at the start, Python knows nothing.
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _discard_output() -> None:

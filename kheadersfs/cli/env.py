@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kheadersfs.bpf.mountpoint import has_headers
+from kheadersfs.bpf.mountpoint import require_headers
 from kheadersfs.bpf.toolchain import environment, shell_exports
 from kheadersfs.cli.arguments import Parser
-from kheadersfs.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,10 +26,6 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: list[str]) -> int:
     """Print the shell commands."""
     directory = parser().parse_args(arguments).directory
-    if not has_headers(directory):
-        raise UsageError(
-            f"{directory}: has no include/linux/kconfig.h; name a directory with kernel headers, "
-            "such as a mountpoint"
-        )
+    require_headers(directory)
     print(shell_exports(environment(directory)), end="")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kheadersfs.errors import UsageError
 from kheadersfs.pack.writing import Form
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _COMPRESSION_OF_SUFFIX = {
     ".tar": "none",
     ".cpio": "none",
 }
+_NOT_WRITTEN = frozenset((".bz2", ".tbz2", ".lz4", ".lzma", ".lz", ".lzo", ".Z", ".zip", ".7z"))
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 
 
@@ -39,9 +41,17 @@ def add_form(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_form(format_name: str | None, compression: str | None, output: str) -> Form:
-    """Return what the options say, and where they say nothing, the name of *output*."""
+    """Return what the options say, and where they say nothing, the name of *output*.
+
+    Raises UsageError when that promises what is not written.
+    """
     stem, suffix = os.path.splitext(os.path.basename(output))
     if compression is None:
+        if suffix in _NOT_WRITTEN:
+            raise UsageError(
+                f"{output}: {suffix} cannot be written; end the name in .tar.xz or .tar.zst, or "
+                "say with --compress what it is to be"
+            )
         compression = _COMPRESSION_OF_SUFFIX.get(suffix, "xz")
     if format_name is None:
         format_name = "cpio" if ".cpio" in (suffix, os.path.splitext(stem)[1]) else "tar"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from kheadersfs.cli import end
+from kheadersfs.cli import end, open_standard_streams
 from kheadersfs.cli import main as run_command
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.options import parse_mount_options
@@ -45,6 +45,7 @@ def parser() -> Parser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Mount as *arguments*, by default the process's, say. Returns the exit status."""
+    open_standard_streams()
     try:
         values = parser().parse_args(arguments)
         options = [option for option in ",".join(values.options).split(",") if option != "rw"]

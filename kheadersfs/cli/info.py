@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def _print(facts: dict[str, object], as_json: bool) -> None:
     else:
         width = max(map(len, facts))
         for name, fact in facts.items():
-            print(f"{name.replace('_', ' '):{width}}  {'-' if fact is None else fact}")
+            told = "-" if fact is None else printable(str(fact))
+            print(f"{name.replace('_', ' '):{width}}  {told}")
 
 
 def describe(archive: HeaderArchive) -> dict[str, object]:

@@ -143,8 +143,15 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
             return
         archive = _open(name, options)
         serve = _mount(archive, name, place, options._replace(nonempty=True), foreground)
-    print(f"{place}: has the headers of {archive.source.name} now", flush=True)
-    _start(serve, foreground)
+    if not foreground:
+        starting.fork_server(serve)  # before anything can go wrong with a mount that nobody serves
+    try:
+        print(f"{place}: has the headers of {archive.source.name} now", flush=True)
+    except OSError:
+        if not foreground:
+            raise
+    if foreground:
+        serve()  # even if nobody can read that
 
 
 def _open(name: str, options: MountOptions) -> Archive:

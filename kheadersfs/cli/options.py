@@ -16,9 +16,13 @@ _WITHOUT_EFFECT = frozenset(
     (
         *("ro", "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group"),
         *("nofail", "_netdev", "nosuid", "nodev", "dev", "suid", "exec", "noexec"),
-        *("atime", "noatime", "relatime", "async", "sync"),
+        *("atime", "noatime", "relatime", "norelatime", "strictatime", "nostrictatime"),
+        *("diratime", "nodiratime", "lazytime", "nolazytime", "async", "sync", "dirsync"),
+        *("iversion", "noiversion", "mand", "nomand", "silent", "loud"),
     )
 )
+_COMMENTS = ("x-", "X-", "comment")
+_LARGEST_SIZE = 1 << 60
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -63,7 +67,7 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
             settings[name] = True
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
-        elif option and name not in _WITHOUT_EFFECT and not name.startswith(("x-", "comment")):
+        elif option and name not in _WITHOUT_EFFECT and not name.startswith(_COMMENTS):
             raise UsageError(f"-o {option}: no such option; kheadersfs mount --help lists them")
     return MountOptions(**settings, limit=tuple(limits))
 
@@ -96,7 +100,7 @@ def parse_size(option: str, value: str) -> int:
     """
     factor = _SUFFIXES.get(value[-1:].lower(), 1)
     digits = value if factor == 1 else value[:-1]
-    if not digits.isascii() or not digits.isdigit():
+    if not digits.isascii() or not digits.isdigit() or int(digits) * factor > _LARGEST_SIZE:
         raise UsageError(f"{option}: give a size, as in 64M")
     return int(digits) * factor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
@@ -16,6 +17,8 @@ from kheadersfs.records import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from kheadersfs.limits import Limits
 
 
 class Call(Record):
@@ -87,18 +90,21 @@ def run(arguments: list[str]) -> int:
     words = plain_command(arguments)
     call = _parse(arguments) if words is None else Call(*words)
     _check(call)
-    options = _serve_options(call.log, call.record, call.btf)
-    options = options._replace(limits=parse_limits(call.limits))
+    limits = parse_limits(call.limits)
     starting.require_pyfuse3()
     what = running.Run(call.command, lambda directory: {**os.environ, **environment(directory)})
+    if call.each and call.archives is not None:
+        return _run_each(call.archives, what, call.jobs, _serve_options(call, limits))
     if call.archives is None:
         from kheadersfs.cli.defaults import open_running_kernels
 
-        return running.run_command(open_running_kernels(options.limits), what, options)
-    if call.each:
-        return _run_each(call.archives, what, call.jobs, options)
-    archive = open_pinned(open_source(call.archives[0]), call.pins, options.limits)
-    return running.run_command(archive, what, options)
+        archive = open_running_kernels(limits)
+    else:
+        archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
+    ended = running.run_command(archive, what, _serve_options(call, limits))
+    if ended.complaint:
+        print(f"kheadersfs: {ended.complaint}", file=sys.stderr)
+    return ended.status
 
 
 def _parse(arguments: list[str]) -> Call:
@@ -121,7 +127,7 @@ def _check(call: Call) -> None:
     """Raise UsageError for what does not go together."""
     pins = (("--digest", call.pins.digest), ("--verify-key", call.pins.key))
     complaint = ""
-    if not call.command:
+    if not call.command or not call.command[0]:
         complaint = "COMMAND is missing"
     elif call.archives is None and call.each:
         complaint = "--each needs --archive"
@@ -137,17 +143,17 @@ def _check(call: Call) -> None:
         raise UsageError(f"{complaint}; see kheadersfs run --help")
 
 
-def _serve_options(log: str | None, record: str | None, btf: str | None) -> starting.ServeOptions:
+def _serve_options(call: Call, limits: Limits) -> starting.ServeOptions:
     """Return how to serve, with the files opened that are named."""
-    options = starting.ServeOptions(prefetch=True)
-    if log is not None:
-        options = options._replace(log=starting.open_output(log, append=True))
-    if record is not None:
-        options = options._replace(record=starting.open_output(record))
-    if btf is not None:
+    options = starting.ServeOptions(prefetch=True, limits=limits)
+    if call.log is not None:
+        options = options._replace(log=starting.open_output(call.log, append=True))
+    if call.record is not None:
+        options = options._replace(record=starting.open_output(call.record))
+    if call.btf is not None:
         from kheadersfs.bpf.btf import open_btf
 
-        options = options._replace(btf=open_btf(btf))
+        options = options._replace(btf=open_btf(call.btf))
     return options
 
 

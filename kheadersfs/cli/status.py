@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.output import printable
 from kheadersfs.errors import MountpointError
 from kheadersfs.fuse import mounting, serving
 
@@ -29,14 +30,26 @@ def run(arguments: list[str]) -> int:
         status = serving.read_status(mountpoint)
         print(json.dumps(status, indent=2) if values.json else describe(status))
         return 0
-    statuses = [serving.read_status(mountpoint) for mountpoint in mounting.list_mounts()]
+    statuses = [_status_or_error(mountpoint) for mountpoint in mounting.list_mounts()]
     if values.json:
         print(json.dumps(statuses, indent=2))
-    elif statuses:
-        print("\n\n".join(map(describe, statuses)))
-    else:
+    elif not statuses:
         raise MountpointError("no headers are mounted; kheadersfs mount ARCHIVE MOUNTPOINT")
-    return 0
+    else:
+        print("\n\n".join(map(describe, statuses)))
+    told = [status for status in statuses if "error" not in status]
+    return 0 if told or not statuses else MountpointError.exit_status
+
+
+def _status_or_error(mountpoint: str) -> dict[str, Any]:
+    """Return what the server of *mountpoint* says, or why it does not.
+
+    It may be dead, or another user's, and that is no reason to hide the others.
+    """
+    try:
+        return serving.read_status(mountpoint)
+    except MountpointError as error:
+        return {"mountpoint": mountpoint, "error": str(error)}
 
 
 def size(count: int) -> str:
@@ -46,9 +59,11 @@ def size(count: int) -> str:
 
 def describe(status: dict[str, Any]) -> str:
     """Return *status* as lines for people."""
+    if "error" in status:
+        return f"{printable(status['mountpoint'])}\n  unknown    {printable(status['error'])}"
     lines = [
-        f"{status['mountpoint']}",
-        f"  archive    {status['archive']} ({size(status['archive_size'])}, "
+        printable(status["mountpoint"]),
+        f"  archive    {printable(status['archive'])} ({size(status['archive_size'])}, "
         f"{status['compression']})",
     ]
     if status["release"]:

@@ -42,7 +42,8 @@ def ask(mountpoint: str, attribute: str) -> bytes:
     _thread.start_new_thread(wait_in_the_kernel, ())
     if not answered.acquire(timeout=PATIENCE):
         raise MountpointError(
-            f"{mountpoint}: its server does not answer; unmount it: kheadersfs umount --lazy"
+            f"{mountpoint}: its server does not answer; unmount it: "
+            f"kheadersfs umount --lazy {mountpoint}"
         )
     if not isinstance(answer[0], OSError):
         return answer[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from time import monotonic
@@ -37,18 +38,28 @@ def run_each(
     """Run the command once for each of *archives*, up to *jobs* at the same time.
 
     Yields an outcome when one has ended, after writing all that it printed to standard output;
-    what it prints is kept apart until then.
+    what it prints is kept apart until then. Raises KeyboardInterrupt, after a first one only when
+    all commands that are running have ended.
     """
     # Every server forks from here, so what all of them need is loaded once.
     starting.import_pyfuse3()
     waiting = list(reversed(archives))
     started: dict[int, _Started] = {}
+    interrupted = False
     while waiting or started:
         while waiting and len(started) < jobs:
             archive = waiting.pop()
             output: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             started[_start(archive, run, output, options)] = _Started(archive, output, monotonic())
-        pid, status = os.wait()
+        try:
+            pid, status = os.wait()
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            # The terminal has sent it to the commands too, and each ends when it has cleaned up.
+            interrupted = True
+            waiting.clear()
+            continue
         # Servers that outlived their caller are not ours to wait for.
         if pid in started:
             child = started.pop(pid)
@@ -57,19 +68,27 @@ def run_each(
             yield Outcome(
                 child.archive, code if code >= 0 else 128 - code, monotonic() - child.since
             )
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.ServeOptions) -> int:
     """Fork a process that runs the command for *archive* and prints to *output*."""
     sys.stdout.flush()
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
+        # It passes this on to its command; a command that has not begun ends with it.
+        running.end_with_parent(parent, signal.SIGTERM)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-        status = running.run_command(open_archive(archive, options.limits), run, options)
+        ended = running.run_command(open_archive(archive, options.limits), run, options)
+        status = ended.status
+        if ended.complaint:
+            os.write(2, os.fsencode(f"kheadersfs: {ended.complaint}\n"))
     except KheadersfsError as error:
         os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
         status = error.exit_status

@@ -15,8 +15,15 @@ import os
 import select
 import signal
 import socket
+from contextlib import suppress
 
-from kheadersfs.errors import FuseUnavailable, KheadersfsError, error_of_status, reason
+from kheadersfs.errors import (
+    FuseUnavailable,
+    KheadersfsError,
+    MountpointError,
+    error_of_status,
+    reason,
+)
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.records import Record
 
@@ -33,6 +40,7 @@ _PR_SET_PDEATHSIG = 1
 PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
 """Directories that are always there and that nothing inside a private namespace needs."""
 FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 SERVER_PATIENCE = 2.0
 """Seconds to wait for the server; it stays longer only if the command left processes behind."""
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -46,12 +54,29 @@ class Run(Record):
     environment: Callable[[str], dict[str, str]]
 
 
+class Ended(Record):
+    """How it ended: the command's exit status, 128 + N for signal N, and the server's."""
+
+    status: int
+    server: int
+
+    @property
+    def complaint(self) -> str:
+        """What there is to say of the server, empty if all is well."""
+        if not self.server:
+            return ""
+        return (
+            f"the server of the headers failed (status {self.server}); its log says why, "
+            "which --log FILE puts into a file"
+        )
+
+
 class _NoNamespace(Exception):
     """This user may not make the namespaces."""
 
 
-def run_command(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
-    """Run a command that sees *archive* mounted. Returns its exit status, 128 + N for signal N.
+def run_command(archive: Archive, run: Run, options: starting.ServeOptions) -> Ended:
+    """Run a command that sees *archive* mounted. Returns how it ended.
 
     Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
     command cannot be started.
@@ -62,7 +87,7 @@ def run_command(archive: Archive, run: Run, options: starting.ServeOptions) -> i
         return _run_in_temporary_directory(archive, run, options)
 
 
-def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
+def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions) -> Ended:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         server = starting.fork_server(lambda: _serve_received(archive, ours, theirs, options))
@@ -75,8 +100,7 @@ def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions
             _await_server(server)
             raise
         status = command.wait()
-    _await_server(server)
-    return status
+    return Ended(status, _await_server(server))
 
 
 def _serve_received(
@@ -134,6 +158,17 @@ def _enter_user_namespace(libc: ctypes.CDLL) -> None:
             raise _NoNamespace from error
 
 
+def _send_at_end_of_parent(number: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def end_with_parent(parent: int, number: int) -> None:
+    """Have the kernel send signal *number* to this process when *parent*, which forked it, ends."""
+    _send_at_end_of_parent(number)
+    if os.getppid() != parent:
+        os._exit(1)  # it has ended already
+
+
 class _Child:
     """The command's process: prepared, started, waited for."""
 
@@ -149,7 +184,9 @@ class _Child:
         """Prepare and execute; what goes wrong is reported through the pipe."""
         try:
             mountpoint = prepare()
-            self._die_with_parent()
+            end_with_parent(self._parent, signal.SIGKILL)
+            for number in IGNORED_BY_PYTHON:
+                signal.signal(number, signal.SIG_DFL)
             try:
                 os.execvpe(run.command[0], run.command, run.environment(mountpoint))
             except OSError as error:
@@ -160,13 +197,10 @@ class _Child:
             os.write(reports, b"0 ")
         except KheadersfsError as error:
             os.write(reports, f"{error.exit_status} {error}".encode(errors="surrogateescape"))
+        except Exception as error:  # noqa: BLE001 - the caller would take silence for success
+            text = f"{run.command[0]}: cannot be run: {error!r}; please report this"
+            os.write(reports, f"{KheadersfsError.exit_status} {text}".encode(errors="replace"))
         finally:
-            os._exit(1)
-
-    def _die_with_parent(self) -> None:
-        """Have the kernel kill this process, and so the mount, if the caller is killed."""
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != self._parent:
             os._exit(1)
 
     def await_start(self) -> None:
@@ -185,31 +219,51 @@ class _Child:
 
     def wait(self) -> int:
         """Wait for the command's end, passing on signals. Returns its exit status."""
-        for number in FORWARDED_SIGNALS:
-            signal.signal(number, lambda number, _frame: os.kill(self.pid, number))
+        descriptor = os.pidfd_open(self.pid)
+
+        def pass_on(number: int, _frame: object) -> None:
+            with suppress(ProcessLookupError):  # it has just ended
+                signal.pidfd_send_signal(descriptor, number)
+
+        handlers = {number: signal.signal(number, pass_on) for number in FORWARDED_SIGNALS}
         # The terminal sends these to the command as well; it decides what they mean.
         for number in (signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
+            handlers[number] = signal.signal(number, signal.SIG_IGN)
         _, status = os.waitpid(self.pid, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(descriptor)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
 
-def _await_server(pid: int) -> None:
-    """Wait for the server to end, as long as that can be expected soon."""
+def _await_server(pid: int) -> int:
+    """Wait for the server to end, as long as that can be expected soon. Returns its exit status."""
     descriptor = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
+    status = 0
     if poller.poll(SERVER_PATIENCE * 1000):
-        os.waitpid(pid, 0)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(descriptor)
+    return status
 
 
-def _run_in_temporary_directory(archive: Archive, run: Run, options: starting.ServeOptions) -> int:
+def _run_in_temporary_directory(
+    archive: Archive, run: Run, options: starting.ServeOptions
+) -> Ended:
     """Mount through fusermount3 where others can see it too; the server cleans up."""
     import tempfile
 
-    mountpoint = tempfile.mkdtemp(prefix="kheadersfs-", dir=os.environ.get("XDG_RUNTIME_DIR"))
+    # Of another user's session it is still there after su, and of an old one not any more.
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    parent = runtime if os.access(runtime, os.W_OK | os.X_OK) else None
+    try:
+        mountpoint = tempfile.mkdtemp(prefix="kheadersfs-", dir=parent)
+    except OSError as error:
+        raise KheadersfsError(
+            f"no directory can be made to mount at: {reason(error)}; set TMPDIR to where one can"
+        ) from error
     try:
         request = mounting.MountRequest(archive.source.name, mountpoint, allow_other=False)
         device = mounting.mount(request)
@@ -224,17 +278,22 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: starting.Se
     try:
         command = _Child(lambda: mountpoint, run)
         command.await_start()
-        return command.wait()
+        status = command.wait()
     finally:
-        mounting.unmount(mountpoint, detach=True)
-        _await_server(server)
+        # The command may have unmounted it, and then the server has removed the directory.
+        with suppress(MountpointError):
+            mounting.unmount(mountpoint, detach=True)
+        server_status = _await_server(server)
+        with suppress(OSError):
+            os.rmdir(mountpoint)
+    return Ended(status, server_status)
 
 
 def _serve_while_alive(
     archive: Archive, device: int, mountpoint: str, options: starting.ServeOptions, caller: int
 ) -> None:
     """Serve until unmounted, or until the caller is killed; then remove the directory."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _send_at_end_of_parent(signal.SIGTERM)
     if os.getppid() != caller:
         mounting.unmount(mountpoint, detach=True)
     starting.serve(archive, lambda: device, mountpoint, options, directories=1)

@@ -245,9 +245,12 @@ class Session:
 
     def _write_record(self) -> None:
         """Write the paths of the files that were opened, in order of first use."""
-        if self._options.record is None or self._served is None:
+        if self._options.record is None:
             return
         with os.fdopen(self._options.record, "wb") as record:
+            record.truncate(0)
+            if self._served is None:
+                return
             for inode in self._operations.opened_inodes:
                 if inode <= len(self._served.tree):  # the generated file is in no archive
                     record.write(self._served.tree.path(inode) + b"\n")

@@ -50,8 +50,11 @@ class ServeOptions(Record):
 
 
 def open_output(path: str, append: bool = False) -> int:
-    """Open *path* for a server to write to. Raises KheadersfsError."""
-    mode = os.O_APPEND if append else os.O_TRUNC
+    """Open *path* for a server to write to. What is there stays there until it does.
+
+    Raises KheadersfsError.
+    """
+    mode = os.O_APPEND if append else 0
     try:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o644)
     except OSError as error:
