@@ -29,6 +29,7 @@ from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from kheadersfs.fuse.signals import Alarm
     from kheadersfs.fuse.workers import Result, Task
 
 SHORTAGES = 1000
@@ -86,24 +87,33 @@ class Loop:
     """Runs pyfuse3's main loop over one descriptor.
 
     ``housekeeping`` is called when nothing has happened for a while. It returns the seconds after
-    which it wants to be called again if nothing happens until then, or None.
+    which it wants to be called again if nothing happens until then, or None. While requests come
+    *alarm* goes off, so that none that was withdrawn is awaited for ever.
     """
 
-    def __init__(self, threads: int, housekeeping: Callable[[], float | None]) -> None:
+    def __init__(
+        self,
+        threads: int,
+        housekeeping: Callable[[], float | None],
+        alarm: Alarm | None = None,
+    ) -> None:
         self.lowlevel = self  # pyfuse3 says trio.lowlevel.wait_readable
         self.ClosedResourceError = _ClosedResourceError
         self.Lock = _Lock
         self._housekeeping = housekeeping
         self._workers = Workers(threads, self._hand_back)
         self._processors = Processors()
+        self._alarm = alarm
         self._latency = WakeLatency()
+        self._busy = False
         self.keeps_processors_awake = self._latency.is_available
         self._finished: deque[Job[Any]] = deque()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        """A descriptor by which threads end the loop's waiting."""
         self._jobs = select.poll()
         self._anything = select.poll()
         for poller in (self._jobs, self._anything):
-            poller.register(self._wake, select.POLLIN)
+            poller.register(self.wake_up, select.POLLIN)
         self._descriptor = -1
         self._ready: deque[Task] = deque()
         self._readers: list[Task] = []
@@ -168,8 +178,12 @@ class Loop:
     # The loop.
 
     def watch(self, descriptor: int) -> None:
-        """Take requests from *descriptor*, which is /dev/fuse."""
-        os.set_blocking(descriptor, False)
+        """Take requests from *descriptor*, which is /dev/fuse.
+
+        A request may be withdrawn, because its sender was killed, when it has been announced and
+        not been read yet. A descriptor that does not block would make pyfuse3 fail then, which
+        leaves 1 MiB of address space behind each time; so it waits for the next one, or the alarm.
+        """
         self._descriptor = descriptor
         self._anything.register(descriptor, select.POLLIN)
 
@@ -185,7 +199,7 @@ class Loop:
             while self._running or self._spares:
                 self._turn()
         finally:
-            self._latency.release()
+            self._settle()
 
     def _turn(self) -> None:
         """Do what there is to do, or wait until there is something."""
@@ -198,6 +212,9 @@ class Loop:
         # Without a free task a request that is there must not keep the loop awake.
         elif self._await_event(self._anything if self._readers else self._jobs):
             self._ready.append(self._readers.pop())
+        else:
+            # A job is seen before its wake-up, which then still has to be taken away.
+            self._drain_finished()
 
     def _step(self, task: Task) -> None:
         """Run *task* until it waits, and note for what."""
@@ -207,7 +224,7 @@ class Loop:
             self._running -= 1
         except (OSError, MemoryError) as error:
             self._running -= 1
-            if not self._is_passing(error) or self._restart is None:
+            if not self._is_shortage(error) or self._restart is None:
                 raise
             self._spares.append(self._restart)
         else:
@@ -220,14 +237,13 @@ class Loop:
             else:
                 self._readers.append(task)
 
-    def _is_passing(self, error: OSError | MemoryError) -> bool:
+    def _is_shortage(self, error: OSError | MemoryError) -> bool:
         """Tell whether to go on after *error*, which pyfuse3 takes for the end of the session.
 
-        The request was withdrawn between poll and read, because its sender was killed; or there is
-        no memory for it now, and who has it may give it back.
+        There may be no memory for a request now, and who has it may give it back.
         """
         if isinstance(error, OSError) and error.errno != errno.ENOMEM:
-            return error.errno == errno.EAGAIN
+            return False
         self._shortages += 1
         self._reserve.close()
         gc.collect()
@@ -239,16 +255,33 @@ class Loop:
         """Wait until there is a request, and return True, or a finished job."""
         # One who looks again and again takes the interpreter's lock from the threads each time.
         if poller is self._anything and not self._jobs_under_way and self._await_awake():
+            self._stir()
             return True
         timeout: float | None = QUIET
         while not self._finished:
             events = poller.poll(None if timeout is None else timeout * 1000)
             if events:
-                self._latency.hold()
+                self._stir()
                 return any(descriptor == self._descriptor for descriptor, _ in events)
-            self._latency.release()
+            self._settle()
             timeout = self._housekeeping()
         return False
+
+    def _stir(self) -> None:
+        """Make sure of what holds while requests come."""
+        if not self._busy:
+            self._busy = True
+            self._latency.hold()
+            if self._alarm is not None:
+                self._alarm.start()
+
+    def _settle(self) -> None:
+        """Let go of that."""
+        if self._busy:
+            self._busy = False
+            self._latency.release()
+            if self._alarm is not None:
+                self._alarm.stop()
 
     def _await_awake(self) -> bool:
         """Wait without sleeping, for a while; return whether there is a request."""
@@ -260,7 +293,7 @@ class Loop:
 
     def _drain_finished(self) -> None:
         with suppress(BlockingIOError):  # the job may be seen before its wake-up
-            os.eventfd_read(self._wake)
+            os.eventfd_read(self.wake_up)
         while self._finished:
             job = self._finished.popleft()
             job.done = True
@@ -271,4 +304,4 @@ class Loop:
     def _hand_back(self, job: Job[Any]) -> None:
         """Called in a worker thread when *job* has run."""
         self._finished.append(job)
-        os.eventfd_write(self._wake, 1)
+        os.eventfd_write(self.wake_up, 1)

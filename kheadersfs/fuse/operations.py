@@ -89,6 +89,8 @@ class Operations(pyfuse3.Operations):
         self._missing = pyfuse3.EntryAttributes()
         self._missing.st_ino = 0
         self._missing.entry_timeout = FOREVER
+        # How often each inode is open, by what the kernel has been told and has told.
+        self._opened: dict[int, int] = {}
         self.requests = Requests()
         self.open_files = 0
         self.opened_inodes: dict[int, None] = {}
@@ -181,16 +183,23 @@ class Operations(pyfuse3.Operations):
         self.opened_inodes[inode] = None
         if not self._stored[inode]:
             await self._store_pages(tree, content, inode)
+        self._opened[inode] = self._opened.get(inode, 0) + 1
         self.open_files += 1
         return pyfuse3.FileInfo(fh=inode, keep_cache=True)
 
     async def _store_pages(self, tree: Tree, content: ContentServer, inode: int) -> None:
-        """Give the kernel the pages of a small file before it asks for them."""
+        """Give the kernel the pages of a small file before it asks for them.
+
+        Whoever has the file open already may be waiting for a page that only this process can
+        bring, and that the kernel keeps locked until then: to store it would wait for ever.
+        """
         start, size = tree.extent(inode)
         if not 0 < size <= STORED_AT_OPEN:
             return
         try:
             pages = await content.opened(start, size)
+            if inode in self._opened:
+                return
             pyfuse3.notify_store(inode, 0, pages)  # type: ignore[arg-type]  # any buffer will do
         except KheadersfsError:
             return  # the read that follows fails and says why
@@ -214,9 +223,12 @@ class Operations(pyfuse3.Operations):
         size = min(size, length - offset)
         return await content.read(start + offset, size) if size > 0 else b""
 
-    async def release(self, _inode: int) -> None:
+    async def release(self, inode: int) -> None:
         """Take note that a file was closed."""
         self.open_files -= 1
+        self._opened[inode] -= 1
+        if not self._opened[inode]:
+            del self._opened[inode]
 
     @bounded
     async def flush(self, _inode: int) -> None:

@@ -22,7 +22,7 @@ from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
 from kheadersfs.fuse.serving import started_at
-from kheadersfs.fuse.signals import handle_signals
+from kheadersfs.fuse.signals import Alarm, handle_signals
 from kheadersfs.fuse.starting import require_safe
 from kheadersfs.fuse.types import types_of
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
@@ -74,7 +74,7 @@ class Session:
         self._restrictions = Restrictions({}, [])
         self._started_at = started_at(os.getpid())
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self._loop = Loop(os.cpu_count() or 1, self._housekeeping)
+        self._loop = Loop(os.cpu_count() or 1, self._housekeeping, Alarm())
         self._operations = Operations(
             self._load,
             options.owner,

@@ -1,4 +1,4 @@
-"""The signals that ask a server to leave."""
+"""The signals that ask a server to leave, and the one that keeps it from waiting for ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ALARM_INTERVAL = 0.1
+"""Seconds for which a system call may wait in vain."""
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -21,3 +23,18 @@ def handle_signals(handler: Callable[[int, object], None]) -> None:
     for number in _ENDING:
         signal.signal(number, handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+class Alarm:
+    """Interrupts, again and again, whatever system call the process is waiting in."""
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+
+    def start(self) -> None:
+        """Let it go off every ALARM_INTERVAL seconds."""
+        signal.setitimer(signal.ITIMER_REAL, ALARM_INTERVAL, ALARM_INTERVAL)
+
+    def stop(self) -> None:
+        """Let it go off no more."""
+        signal.setitimer(signal.ITIMER_REAL, 0)

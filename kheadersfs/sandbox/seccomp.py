@@ -67,6 +67,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "clock_gettime": (228, 113),
     "clock_nanosleep": (230, 115),
     "nanosleep": (35, 101),
+    "setitimer": (38, 103),
     "gettimeofday": (96, 169),
     "time": (201, None),
     "restart_syscall": (219, 128),

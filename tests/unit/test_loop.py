@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 import time
@@ -26,8 +27,7 @@ class Server:
     """Does with a loop what pyfuse3 does: each worker waits, reads one request, answers it.
 
     A request is a word. ``slow NAME`` is answered when the event NAME is set, by way of a thread;
-    ``fail``, ``withdrawn`` and ``broken`` raise what threads and the device raise; all else comes
-    back as it is.
+    ``fail`` and ``broken`` raise what threads and the device raise; all else comes back as it is.
     """
 
     def __init__(self, housekeeping: Callable[[], float | None], workers: int) -> None:
@@ -66,8 +66,6 @@ class Server:
                 await self.loop.run_in_thread(self._fail)
             except ZeroDivisionError as error:
                 return str(error).encode()
-        elif word == "withdrawn":
-            raise OSError(errno.EAGAIN, "withdrawn")
         elif word == "broken":
             raise OSError(errno.ENODEV, "broken")
         elif word == "end":
@@ -189,13 +187,16 @@ def test_what_a_job_raises_is_raised_where_it_is_awaited() -> None:
         assert server.answer() == "fast"
 
 
-def test_a_request_that_is_withdrawn_ends_nothing() -> None:
-    with serving(workers=2) as server:
-        # More often than there are workers: each is replaced.
-        for _ in range(5):
-            server.ask("withdrawn")
-            server.ask("fast")
-            assert server.answer() == "fast"
+def test_a_wake_up_that_comes_after_its_job_was_seen_is_no_reason_to_stay_awake() -> None:
+    """The loop sees a job as soon as it is there, and may do so before the thread wakes it."""
+    quiet = threading.Event()
+
+    def housekeeping() -> None:
+        quiet.set()
+
+    with serving(housekeeping) as server:
+        os.eventfd_write(server.loop.wake_up, 1)
+        assert quiet.wait(PATIENCE)
 
 
 def test_any_other_error_of_the_device_ends_the_loop() -> None:
