@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive.opening import open_archive as open_container
 from kheadersfs.bpf.kernel import (
     CONFIGURATION_HEADER,
+    LARGEST_DESCRIPTION,
     RELEASE_HEADER,
     headers_arch,
     headers_release,
@@ -145,7 +146,10 @@ class HeaderArchive:
 
     def _find(self, path: str, parse: Callable[[bytes], str | None]) -> str | None:
         inode = self.tree.resolve(path.encode())
-        if not inode or not stat.S_ISREG(self.tree.attributes(inode).mode):
+        if not inode:
+            return None
+        attributes = self.tree.attributes(inode)
+        if not stat.S_ISREG(attributes.mode) or attributes.size > LARGEST_DESCRIPTION:
             return None
         return parse(self.store.read(*self.tree.extent(inode)))
 

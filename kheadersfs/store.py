@@ -7,6 +7,7 @@ Everything here may be called from any thread. ``get`` never decodes and so neve
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import DamagedArchive, RefusedArchive
@@ -45,6 +46,10 @@ class Store:
     def counters(self) -> Counters:
         """The figures of this moment."""
         return Counters(len(self._blocks), self._decoded, self._held_size, len(self._failures))
+
+    def count_within_budget(self, count: int) -> int:
+        """Return how many of the first *count* blocks can be held at the same time."""
+        return min(count, max(0, bisect_right(self._blocks.starts, self._budget) - 1))
 
     def get(self, start: int, size: int) -> bytes | memoryview | None:
         """Return *size* bytes from *start* of the stream, or None when a block is not held.

@@ -6,6 +6,7 @@ module are offsets into that stream. ``decode`` may be called from any thread.
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading itself is not needed to mount
 from bisect import bisect_right
 from itertools import accumulate
 
@@ -35,7 +36,7 @@ class BlockTable:
     supplied them, are the SHA-256 of the stored bytes of the first blocks.
     """
 
-    __slots__ = ("digests", "name", "starts")
+    __slots__ = ("_large", "digests", "name", "starts")
 
     def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
         self.name = name
@@ -45,6 +46,8 @@ class BlockTable:
                 f"{name}: claims to decompress to more than there can be; fetch it again"
             )
         self.digests: Sequence[bytes] = ()
+        # Held while a block that is not quick is decoded: it takes twice its size meanwhile.
+        self._large = allocate_lock()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -94,6 +97,10 @@ class BlockTable:
         starts = self.starts
         sizes = [max(starts[n + 1] - starts[n], self.stored_size(n)) for n in numbers]
         return max(sizes, default=0)
+
+    def stored_total(self, count: int) -> int:
+        """Return how many bytes the first *count* blocks take, compressed."""
+        return sum(map(self.stored_size, range(count)))
 
     @property
     def held(self) -> int:
@@ -192,7 +199,8 @@ class XzBlocks(BlockTable):
         if _is_quick(len(stored), block.decoded_size):
             return xz_coding.decode_block(stored, block)
         watch = Stopwatch(self.name, self._limits).watch
-        return b"".join(watch(xz_coding.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
+        with self._large:
+            return b"".join(watch(xz_coding.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""
@@ -235,7 +243,9 @@ class ZstdBlocks(BlockTable):
         if _is_quick(len(stored), decoded_size):
             return zstd.decode_frame(stored, decoded_size)
         watch = Stopwatch(self.name, self._limits).watch
-        return b"".join(watch(zstd.decode_pieces(watch(_cut(stored)), decoded_size, PIECE_SIZE)))
+        with self._large:
+            pieces = zstd.decode_pieces(watch(_cut(stored)), decoded_size, PIECE_SIZE)
+            return b"".join(watch(pieces))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""

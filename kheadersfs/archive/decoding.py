@@ -113,6 +113,13 @@ class WholeBlocks(DecodedStream):
         self._blocks = blocks
         self._following = 0
 
+    def _next(self) -> bytes:
+        """See DecodedStream._next. A block may have nothing in it, and be followed by others."""
+        piece = super()._next()
+        while not piece and (self._under_way or self._following < len(self._blocks)):
+            piece = super()._next()
+        return piece
+
     def _decode_ahead(self) -> None:
         starts, following = self._blocks.starts, self._following
         first = following - len(self._under_way)

@@ -35,6 +35,7 @@ _NEWC_HEADER = 110
 _NEWC_TRAILER = b"TRAILER!!!"
 _NEWC_KINDS = frozenset((stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK))
 _DIGITS_OF_A_LENGTH = 20
+_DIGITS = {8: b"01234567", 10: b"0123456789", 16: b"0123456789abcdefABCDEF"}
 _NANOSECONDS = 1_000_000_000
 
 
@@ -56,12 +57,19 @@ class Described(NamedTuple):
     hard_link: bool = False
 
 
-def walk_members(block: bytes) -> Iterator[Described]:
-    """Yield what *block* has the headers of, in order.
+def walk_members(block: bytes, is_last: bool = True) -> Iterator[Described]:
+    """Yield what *block* has the headers of, in order; only the last has the end marker.
 
     Raises ValueError when it does not consist of whole members of a packed archive.
     """
-    return _walk_newc(block) if block.startswith(_NEWC_MAGIC) else _walk_tar(block)
+    walk = _walk_newc if block.startswith(_NEWC_MAGIC) else _walk_tar
+    return walk(block, is_last)
+
+
+def _require_end(block: bytes, offset: int, is_last: bool) -> None:
+    """Raise ValueError unless an archive may end at *offset* of *block*, where readers stop."""
+    if not is_last or block.count(0, offset) != len(block) - offset:
+        raise ValueError("an end marker has something behind it")
 
 
 def _plain(name: bytes) -> bytes:
@@ -71,10 +79,10 @@ def _plain(name: bytes) -> bytes:
 def parse_digits(field: bytes, base: int) -> int:
     """Return the number that *field* holds in digits of *base* and nothing else.
 
-    int() would also take signs, spaces and underscores, and a walk whose steps can be negative
-    need not end. Raises ValueError.
+    int() would also take signs, spaces, underscores and prefixes, and a walk whose steps can be
+    negative need not end. Raises ValueError.
     """
-    if not field.isalnum():
+    if not field or field.strip(_DIGITS[base]):
         raise ValueError("a header has no number where there should be one")
     return int(field, base)
 
@@ -86,13 +94,13 @@ def _content(block: bytes, start: int, size: int) -> bytes:
     return block[start : start + size]
 
 
-def _walk_tar(block: bytes) -> Iterator[Described]:
+def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
     offset = 0
     said: dict[bytes, bytes] = {}
     while offset + _TAR_BLOCK <= len(block):
         header = block[offset : offset + _TAR_BLOCK]
         if not header[0] and not any(header):
-            return  # the end marker
+            return _require_end(block, offset, is_last)
         kind = header[156:157]
         start = offset + _TAR_BLOCK
         if kind == _PAX or kind in _EXTENSIONS:
@@ -193,7 +201,7 @@ def _pax_time(value: bytes) -> int:
     return whole + parse_digits(fraction[:9].ljust(9, b"0"), 10)
 
 
-def _walk_newc(block: bytes) -> Iterator[Described]:
+def _walk_newc(block: bytes, is_last: bool) -> Iterator[Described]:
     offset = 0
     while offset < len(block):
         header = block[offset : offset + _NEWC_HEADER]
@@ -204,7 +212,7 @@ def _walk_newc(block: bytes) -> Iterator[Described]:
         )
         name = _content(block, offset + _NEWC_HEADER, name_size)[:-1]
         if name == _NEWC_TRAILER:
-            return
+            return _require_end(block, offset + _NEWC_HEADER + name_size, is_last)
         start = offset + -(-(_NEWC_HEADER + name_size) // 4) * 4
         kind = stat.S_IFMT(mode)
         if kind not in _NEWC_KINDS or mode >> 16:

@@ -48,6 +48,7 @@ _FOOTER = struct.Struct("<8sIIQ")
 FOOTER_SIZE = _FOOTER.size
 _WIDTHS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _LARGEST_SHIFT = 9
+_LONGEST_WORD = 255
 
 
 class Index(NamedTuple):
@@ -236,8 +237,8 @@ class _Decoding:
 
     def index(self) -> Index:
         """Return the index. Raises ValueError."""
-        release = self._take(self._release_size).decode()
-        arch = self._take(self._arch_size).decode()
+        release = self._word(self._release_size)
+        arch = self._word(self._arch_size)
         joined = self._take(self._blocks * DIGEST_SIZE)
         digests = [
             joined[position : position + DIGEST_SIZE]
@@ -273,6 +274,12 @@ class _Decoding:
             inode_start=_restore_starts(modes, sizes, zip(blocks, gaps, strict=True), self._shift),
             targets=targets,
         )
+
+    def _word(self, size: int) -> str:
+        word = self._take(size).decode("ascii")
+        if size > _LONGEST_WORD or not word.isprintable() or " " in word:
+            raise ValueError("it names a kernel that cannot be")
+        return word
 
     def _take(self, size: int) -> bytes:
         piece = self._payload[self._position : self._position + size]

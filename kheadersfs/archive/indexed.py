@@ -4,7 +4,7 @@ The index is part of the file and may lie like any other part. Before a block's 
 every extent that the index has in it must be one that the block's own headers describe, and every
 member with a header there must be in the index as that header has it: name, type, permissions,
 time, size, target. So the content that is served, and the attributes of what has content, are
-what tar would have extracted.
+what tar would have extracted, if it took the headers: their checksums are not looked at.
 
 What has no content of its own is served from the index alone: a name that no block has a
 header of, for a directory, a symlink, an empty file or a further name of a file, shows only when
@@ -80,7 +80,7 @@ class IndexedBlocks(BlockTable):
         base = self.starts[number]
         following = bisect_left(self._starts, base)
         end = bisect_left(self._starts, base + len(content))
-        for described in walk_members(content):
+        for described in walk_members(content, is_last=number + 1 == len(self)):
             expected = 0
             if described.size:
                 expected = self._inode_at(base + described.start, following)

@@ -23,6 +23,7 @@ from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from kheadersfs.archive.blocks import BlockTable
@@ -102,10 +103,14 @@ class _Compressor:
 
 
 class _ContentWriter:
-    """Lays member after member into blocks of HELD_BLOCK_SIZE."""
+    """Lays member after member into blocks of HELD_BLOCK_SIZE.
 
-    def __init__(self, compressor: _Compressor) -> None:
+    *check* is called after each block, and may raise.
+    """
+
+    def __init__(self, compressor: _Compressor, check: Callable[[], None]) -> None:
         self._compressor = compressor
+        self._check = check
         self._buffer = new_buffer(HELD_BLOCK_SIZE)
         self._filled = 0
         self.position = 0
@@ -121,6 +126,7 @@ class _ContentWriter:
             size -= length
             if self._filled == HELD_BLOCK_SIZE:
                 self.flush()
+                self._check()
 
     def flush(self) -> None:
         """Hand over what is in the buffer."""
@@ -154,14 +160,18 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
     damage = ""
     metered = _MeteredSource(source, meter)
     with closing(_Compressor()) as compressor, open_members(metered) as stream:
-        writer = _ContentWriter(compressor)
+
+        def check_memory() -> None:
+            held = builder.text_size + compressor.held
+            meter.limits.check(source.name, "memory", held)
+
+        writer = _ContentWriter(compressor, check_memory)
         try:
             for member in stream:
                 taken = builder.add(member, writer.position)
                 if taken and stat.S_ISREG(member.mode):
                     writer.copy(stream, member.size)
-                    held = builder.text_size + compressor.held
-                    meter.limits.check(source.name, "memory", held)
+                    check_memory()
         except DamagedArchive as error:
             if not keep_on_damage:
                 raise

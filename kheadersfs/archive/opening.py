@@ -8,7 +8,7 @@ from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
-from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.limits import DEFAULT_LIMITS, HARMLESS, Limits
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
@@ -171,6 +171,11 @@ class Archive:
                         format="",
                         damage="",
                     )
+        if self._without_library:
+            raise DamagedArchive(
+                f"{self.source.name}: was changed after it was opened, its index is gone; "
+                "open it anew"
+            )
         return self._read_everything(warning)
 
     def _read_everything(self, warning: str) -> Content:
@@ -286,6 +291,8 @@ def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
     if index.hot_blocks > last:
         raise ValueError("it claims more blocks than there are")
     limits.check(blocks.name, "block", blocks.largest(range(last)))
+    if blocks.starts[last] > HARMLESS:
+        limits.check(blocks.name, "ratio", blocks.starts[last] / max(1, blocks.stored_total(last)))
     _check_extents(index.table, blocks.starts[last])
     soundness.check_limits(index.table, blocks.name, limits)
     return index

@@ -22,7 +22,7 @@ CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
 PADDING_LIMIT = 64 << 20
-"""Zero bytes behind a stream. A sparse file has any number for nothing."""
+"""Zero bytes behind streams. A sparse file has any number for nothing."""
 STREAMS_LIMIT = 10_000
 """Streams in one file; each costs some reads to find, and nobody has reason for many."""
 _PADDING_PIECE = 64 << 10
@@ -146,13 +146,15 @@ def read_blocks(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[XzBlock
     streams: list[list[XzBlock]] = []
     count = 0
     end = source.size
+    padding = 0
     while end > 0:
         if len(streams) == STREAMS_LIMIT:
             raise UnsupportedArchive(
                 f"{source.name}: has more than {STREAMS_LIMIT} xz streams; compress it anew"
             )
-        end = _skip_stream_padding(source, end)
-        blocks, end = _read_last_stream(source, end, limits)
+        without = _skip_stream_padding(source, end, PADDING_LIMIT - padding)
+        padding += end - without
+        blocks, end = _read_last_stream(source, without, limits)
         streams.append(blocks)
         count += len(blocks)
         limits.check(source.name, "blocks", count)
@@ -192,21 +194,24 @@ def _has_only_lzma2(header: bytes) -> bool:
     return flags & 0x03 == 0 and decode_vli(header, position)[0] == _FILTER_LZMA2
 
 
-def _skip_stream_padding(source: Source, end: int) -> int:
-    """Return *end* without the zero words that may follow a stream (section 2.2)."""
-    limit = max(0, end - PADDING_LIMIT)
-    while end:
-        if end < limit:
-            raise UnsupportedArchive(
-                f"{source.name}: has more than {PADDING_LIMIT} zero bytes behind an xz stream; "
-                "fetch it again"
-            )
+def _skip_stream_padding(source: Source, end: int, allowed: int) -> int:
+    """Return *end* without the zero words that may follow a stream (section 2.2).
+
+    Raises UnsupportedArchive when there are more than *allowed* bytes of them.
+    """
+    limit = max(0, end - allowed)
+    while end >= limit and end:
         start = max(0, end - _PADDING_PIECE)
         piece = source.read_at(start, end - start)
         padding = (len(piece) - len(piece.rstrip(b"\0"))) // 4 * 4
         end -= padding
         if padding < len(piece):
             break
+    if end < limit:
+        raise UnsupportedArchive(
+            f"{source.name}: has more than {PADDING_LIMIT} zero bytes behind xz streams; "
+            "fetch it again"
+        )
     return end
 
 

@@ -14,6 +14,8 @@ from kheadersfs.records import Record
 
 RELEASE_HEADER = "include/generated/utsrelease.h"
 CONFIGURATION_HEADER = "include/generated/autoconf.h"
+LARGEST_DESCRIPTION = 1 << 20
+"""Bytes that either may have; a larger one says nothing, and would take memory to read."""
 
 # The configuration symbol that is set in every kernel of an architecture, and in no other.
 # CONFIG_ARM is not set in arm64 kernels, CONFIG_PPC covers 32 and 64 bits.

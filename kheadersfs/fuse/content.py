@@ -29,7 +29,7 @@ class ContentServer:
     def __init__(self, loop: Loop, store: Store, hot_blocks: int) -> None:
         self._loop = loop
         self._store = store
-        self._hot_blocks = hot_blocks
+        self._hot_blocks = store.count_within_budget(hot_blocks)
         self._under_way: dict[int, Job[None]] = {}
         self._opens = 0
         self._awaited = -STRIDE - 1

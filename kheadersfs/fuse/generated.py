@@ -108,7 +108,13 @@ class GeneratedFile:
         if self._making is None:
             self._making = self._loop.run_in_thread(self._run)
         self._last_used = monotonic()
-        return await self._making
+        making = self._making
+        try:
+            return await making
+        except MemoryError:
+            if self._making is making:
+                self._making = None  # there may be more of it when somebody asks again
+            raise
 
     def _run(self) -> bytes:
         """Runs in a worker thread."""

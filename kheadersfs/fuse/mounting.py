@@ -67,7 +67,8 @@ def _read_mounts() -> Iterator[tuple[str, str]]:
     with open("/proc/self/mountinfo", "rb") as mounts:
         for line in mounts:
             fields, _, rest = line.partition(b" - ")
-            yield os.fsdecode(_unescape(fields.split(b" ")[4])), rest.split(b" ", 1)[0].decode()
+            where, kind = _unescape(fields.split(b" ")[4]), rest.split(b" ", 1)[0]
+            yield os.fsdecode(where), os.fsdecode(kind)
 
 
 def find_device(mountpoint: str) -> bytes:

@@ -151,6 +151,8 @@ class Session:
             served = await self._load()
         except KheadersfsError as error:
             self._log.error("%s", error)
+        except Exception:  # noqa: BLE001 - logged; whoever looks gets an error of his own
+            self._log.exception("%s: failed; please report this", self._archive.source.name)
         else:
             if self._options.prefetch:
                 served.content.read_ahead()
@@ -195,7 +197,11 @@ class Session:
         due = self._last_open + self._options.idle_timeout - now
         if due > 0:
             return due
-        self._guardian.unmount()
+        try:
+            self._guardian.unmount()
+        except KheadersfsError as error:
+            self._log.error("%s", error)
+            return None
         return BUSY_RETRY  # somebody's working directory may be there, or a file opened just now
 
     def _status(self) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from kheadersfs.bpf.kernel import RELEASE_HEADER, headers_release
+from kheadersfs.bpf.kernel import LARGEST_DESCRIPTION, RELEASE_HEADER, headers_release
 from kheadersfs.bpf.vmlinux import Unavailable
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.fuse.generated import GeneratedFile, Place
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
@@ -46,8 +46,10 @@ def _release_of(content: Content, tree: Tree) -> str | None:
     inode = tree.resolve(RELEASE_HEADER.encode())
     if not inode or not stat.S_ISREG(tree.attributes(inode).mode):
         return None
+    if tree.attributes(inode).size > LARGEST_DESCRIPTION:
+        return None
     try:
         # A store of its own: this is not the content that somebody asked for.
         return headers_release(Store(content.blocks, 0).read(*tree.extent(inode)))
-    except DamagedArchive:
+    except (DamagedArchive, RefusedArchive):
         return None  # whoever reads that header will hear of it

@@ -80,7 +80,11 @@ def _run(
     exit_status = 1
     try:
         prepare()
-        restrict(address_space, end_with_parent=True)
+        is_root = os.geteuid() == 0
+        restrictions = restrict(address_space, end_with_parent=True)
+        if is_root:
+            for missing in restrictions.missing:
+                os.write(2, f"kheadersfs: reading without a restriction: {missing}\n".encode())
         if os.getppid() != parent:
             os._exit(exit_status)  # it ended before this process could be bound to it
         try:

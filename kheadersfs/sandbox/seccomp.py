@@ -23,6 +23,7 @@ _ERRNO = 0x00050000
 _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 # Offsets in struct seccomp_data; of the arguments, the lower half on a little-endian machine.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
+_FIFTH_ARGUMENT, _FIFTH_ARGUMENT_UPPER_HALF = 48, 52
 _CLONE_THREAD = 0x00010000
 # Is it a terminal, and how wide?
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
@@ -39,7 +40,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "write": (1, 64),
     "pwrite64": (18, 68),
     "writev": (20, 66),
-    "sendto": (44, 206),
     "lseek": (8, 62),
     "fstat": (5, 80),
     "fcntl": (72, 25),
@@ -88,14 +88,15 @@ class _Machine(NamedTuple):
     column: int
     clone: int
     ioctl: int
+    sendto: int
     clone3: int = 435
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, 0, clone=56, ioctl=16),
-    "aarch64": _Machine(0xC00000B7, 1, clone=220, ioctl=29),
-    "riscv64": _Machine(0xC00000F3, 1, clone=220, ioctl=29),
-    "loongarch64": _Machine(0xC0000102, 1, clone=220, ioctl=29),
+    "x86_64": _Machine(0xC000003E, 0, clone=56, ioctl=16, sendto=44),
+    "aarch64": _Machine(0xC00000B7, 1, clone=220, ioctl=29, sendto=206),
+    "riscv64": _Machine(0xC00000F3, 1, clone=220, ioctl=29, sendto=206),
+    "loongarch64": _Machine(0xC0000102, 1, clone=220, ioctl=29, sendto=206),
 }
 
 
@@ -133,11 +134,14 @@ def restrict_thread() -> int:
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return len(allowed) + 2  # and clone and ioctl, of a kind
+    return len(allowed) + 3  # and clone, ioctl and sendto, of a kind
 
 
 def _program(machine: _Machine, calls: list[int]) -> list[_Line]:
-    """Return the program that allows *calls*, threads, and questions to a terminal."""
+    """Return the program that allows *calls*, threads, questions to a terminal, and to send.
+
+    To send means to whom a socket is connected, the system log: an address could be anybody's.
+    """
     return [
         _Line(_LOAD, _ARCHITECTURE),
         _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
@@ -146,6 +150,7 @@ def _program(machine: _Machine, calls: list[int]) -> list[_Line]:
         _Line(_IF_EQUAL, machine.clone3, then="absent"),
         _Line(_IF_EQUAL, machine.clone, then="clone"),
         _Line(_IF_EQUAL, machine.ioctl, then="ioctl"),
+        _Line(_IF_EQUAL, machine.sendto, then="sendto"),
         *(_Line(_IF_EQUAL, call, then="allow") for call in calls),
         _Line(_RETURN, _ERRNO | errno.EPERM),
         _Line(_LOAD, _FIRST_ARGUMENT, label="clone"),
@@ -153,6 +158,10 @@ def _program(machine: _Machine, calls: list[int]) -> list[_Line]:
         _Line(_LOAD, _SECOND_ARGUMENT, label="ioctl"),
         _Line(_IF_EQUAL, _TCGETS, then="allow"),
         _Line(_IF_EQUAL, _TIOCGWINSZ, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _FIFTH_ARGUMENT, label="sendto"),
+        _Line(_IF_EQUAL, 0, otherwise="refuse"),
+        _Line(_LOAD, _FIFTH_ARGUMENT_UPPER_HALF),
+        _Line(_IF_EQUAL, 0, then="allow", otherwise="refuse"),
         _Line(_RETURN, _ERRNO | errno.EPERM, label="refuse"),
         _Line(_RETURN, _ALLOW, label="allow"),
         _Line(_RETURN, _ERRNO | errno.ENOSYS, label="absent"),

@@ -50,6 +50,35 @@ def test_the_python_interface_shows_what_tar_extracts(
         assert golden.differences(as_described(archive), expected) == []
 
 
+def test_an_empty_block_is_not_the_end_of_an_archive(tmp_path: Path) -> None:
+    """As cat makes one of several compressed files, of which one was empty."""
+    for name in ("first", "second"):
+        (tmp_path / name).write_bytes(os.urandom(600))
+    plain = subprocess.run(
+        ["tar", "-cf", "-", "-C", tmp_path, "first", "second"], check=True, capture_output=True
+    ).stdout
+    pieces = (plain[:1536], b"", b"", plain[1536:], b"")
+    for compress in (["zstd", "-q", "-c"], ["xz", "-c"]):
+        archive = tmp_path / "archive"
+        archive.write_bytes(
+            b"".join(
+                subprocess.run(compress, input=piece, check=True, capture_output=True).stdout
+                for piece in pieces
+            )
+        )
+        assert run_command("ls", archive) == Outcome(0, "first\nsecond\n", "")
+
+
+def test_a_header_that_is_too_large_to_be_one_names_no_kernel(tmp_path: Path) -> None:
+    header = tmp_path / "include/generated/utsrelease.h"
+    header.parent.mkdir(parents=True)
+    for padding, release in ((10, "6.1.0"), (2 << 20, None)):
+        header.write_text("\n" * padding + '#define UTS_RELEASE "6.1.0"\n')
+        archive = tmp_path / "archive.tar"
+        subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "include"], check=True)
+        assert json.loads(run_command("info", "--json", archive).output)["release"] == release
+
+
 def test_the_python_interface_shows_the_awkward_too(
     small_archive: Path, synthetic_tree: Path
 ) -> None:

@@ -20,6 +20,25 @@ def test_a_tar_size_with_a_sign_does_not_step_back(size: bytes) -> None:
         list(walk_members(block))
 
 
+@pytest.mark.parametrize("size", [b"0o0000002000", b"0b0000001000"])
+def test_a_tar_size_with_a_prefix_is_no_number(size: bytes) -> None:
+    """int() takes prefixes, other readers do not, and see members where this one sees content."""
+    with pytest.raises(ValueError, match="no number"):
+        list(walk_members(forge.tar_header(b"f", size) + bytes(1024)))
+
+
+@pytest.mark.parametrize("marker", [bytes(1024), forge.Newc(b"TRAILER!!!", b"").encode()])
+def test_nothing_comes_after_an_end_marker(marker: bytes) -> None:
+    """Other readers stop there."""
+    member = (
+        forge.Newc(b"f", b"content").encode() if marker[0] else forge.tar_file(b"f", b"content")
+    )
+    assert [found.name for found in walk_members(member + marker)] == [b"f"]
+    for block, is_last in ((member + marker + member, True), (member + marker, False)):
+        with pytest.raises(ValueError, match="something behind it"):
+            list(walk_members(block, is_last))
+
+
 @pytest.mark.parametrize("place", [54, 94])
 def test_a_cpio_size_with_a_sign_does_not_step_back(place: int) -> None:
     member = bytearray(forge.Newc(b"f", b"content").encode())

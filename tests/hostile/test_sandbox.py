@@ -43,6 +43,7 @@ ATTEMPTS = {
     "fork": "os.fork()",
     "make an Internet socket": "check(libc.socket(2, 1, 0))",
     "make a Unix socket": "check(libc.socket(1, 1, 0))",
+    "send to a socket by its path": "open_socket.sendto(b'x', open_socket_name)",
     "make a netlink socket": "check(libc.socket(16, 3, 0))",
     "make a pair of sockets": "check(libc.socketpair(1, 1, 0, (ctypes.c_int * 2)()))",
     "trace its parent": "check(libc.ptrace(16, os.getppid(), 0, 0))",
@@ -71,11 +72,14 @@ def run_inside(setup: str, attempts: dict[str, str], stdin: int = subprocess.DEV
     EPERM or EACCES; what must not even begin in a thread is tried in one too.
     """
     script = (
-        f"import fcntl, json, threading\n{LIBC}"
+        f"import fcntl, json, socket, threading\n{LIBC}"
         "def check(result):\n"
         "    if result == -1:\n"
         "        raise OSError(ctypes.get_errno(), '')\n"
         "etc = os.open('/etc', os.O_RDONLY)\n"
+        "open_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "open_socket.bind('')\n"
+        "open_socket_name = open_socket.getsockname()\n"
         f"{setup}\n"
         "succeeded = []\n"
         "def attempt():\n"
@@ -117,6 +121,7 @@ def test_each_attempt_is_made_right() -> None:
         *("open a file to read", "open a library", "open beside an open directory"),
         *("list a directory", "list an open directory", "look at a file", "change directory"),
         *("make an Internet socket", "make a Unix socket", "make a netlink socket"),
+        "send to a socket by its path",
         *("make a pair of sockets", "signal its parent", "make a file in memory"),
         *("execute in a child", "be dumpable"),
     )

@@ -44,7 +44,13 @@ def test_the_release_is_read_from_the_header_that_defines_it() -> None:
     assert headers_release(b'\n#define UTS_RELEASE "6.1.192-rt5+"\n') == "6.1.192-rt5+"
 
 
-@pytest.mark.parametrize("text", [b"", b"#define UTS_RELEASE\n", b'#define UTS_MACHINE "x86"\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"#define UTS_RELEASE\n", b'#define UTS_MACHINE "x86"\n'),
+        *(b'#define UTS_RELEASE "6.1\x1b[31m"\n', b'#define UTS_RELEASE "6.1 or so"\n'),
+    ],
+)
 def test_a_header_without_release_has_none(text: bytes) -> None:
     assert headers_release(text) is None
 

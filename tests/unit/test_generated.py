@@ -113,6 +113,21 @@ def test_what_cannot_be_made_is_not_there_and_not_tried_again(
         maker.run(made.read(0, 1))
 
 
+def test_a_want_of_memory_is_forgotten_when_somebody_asks_again() -> None:
+    maker = Maker()
+    short = [True, False]
+
+    def make() -> bytes:
+        if short.pop(0):
+            raise MemoryError
+        return maker()
+
+    made = GeneratedFile(maker.loop, PLACE, make, "")
+    with pytest.raises(MemoryError):
+        maker.run(made.read(0, 4))
+    assert maker.run(made.read(0, 4)) == [b"0123"]
+
+
 def test_what_is_absent_says_why_when_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     maker = Maker()
     made = maker.file("there is no library")

@@ -33,7 +33,7 @@ def encode(index: Index) -> bytes:
 indexes = st.builds(
     Index,
     tables,
-    st.text(max_size=20),
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20),
     st.sampled_from(["", "x86", "arm64"]),
     st.lists(st.binary(min_size=32, max_size=32), max_size=4),
     st.integers(0, 2**32 - 1),

@@ -39,7 +39,8 @@ def test_several_lists_are_one() -> None:
 
 def test_what_fstab_and_systemd_add_is_accepted() -> None:
     fstab = (
-        "ro,defaults,noauto,user,nofail,_netdev,nosuid,nodev,noexec,relatime,x-systemd.automount"
+        "ro,defaults,noauto,user,nofail,_netdev,nosuid,nodev,noexec,relatime,x-systemd.automount,"
+        "nodiratime,lazytime,dirsync,X-mount.mkdir"
     )
     assert parse_mount_options([fstab, "comment=anything"]) == MountOptions()
 
@@ -50,6 +51,7 @@ def test_what_fstab_and_systemd_add_is_accepted() -> None:
         *("frobnicate", "rw", "ALLOW_OTHER", "gid=x"),
         *("uid", "uid=", "uid=-1", "uid=root", "uid=4294967296", "uid=\u0663"),
         *("cache=", "cache=M", "cache=-1", "cache=1.5G", "cache=1T"),
+        "cache=99999999999999G",
     ],
 )
 def test_an_option_that_cannot_be_is_named(option: str) -> None:

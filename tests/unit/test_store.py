@@ -74,6 +74,11 @@ def test_the_block_decoded_last_is_held_whatever_its_size() -> None:
     assert store.get(200, 100) == CONTENTS[2]
 
 
+def test_no_more_blocks_are_read_ahead_than_can_be_held() -> None:
+    for budget, expected in ((0, 0), (99, 0), (100, 1), (550, 5), (5000, 8)):
+        assert Store(blocks_of(CONTENTS), budget).count_within_budget(8) == expected
+
+
 def test_an_extent_of_nothing_needs_no_block() -> None:
     store = Store(blocks_of(CONTENTS))
     assert store.get(1000, 0) == b""

@@ -158,6 +158,15 @@ def test_a_plain_block_is_read_by_liblzma_and_without_it(size: int, filling: int
     assert xz.plain_content(block.stored, found) == content
 
 
+def test_padding_is_limited_for_all_streams_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xz, "PADDING_LIMIT", 1000)
+    stream = write_stream([b"content"])
+    allowed = (stream + bytes(480)) * 2
+    assert read_stream(allowed) == [b"content"] * 2
+    with pytest.raises(UnsupportedArchive, match="more than 1000 zero bytes"):
+        read_stream((stream + bytes(600)) * 2)
+
+
 def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
     compressed, plain = (
         encode(b"text " * 1000)

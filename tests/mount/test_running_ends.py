@@ -1,0 +1,122 @@
+"""What ``kheadersfs run`` leaves to its command, and what it ends with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.mounting import (
+    Outcome,
+    command_line,
+    is_running,
+    one_line,
+    run_command,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("fuse")
+
+KERNELS = 2
+# Says who it is, and ends in its own time when it is interrupted.
+PATIENT = """
+trap 'echo cleaned up; exit 3' INT
+echo $$ >>"$1"
+sleep 60 & wait
+"""
+
+
+def run(archive: Path, *command: str) -> Outcome:
+    return run_command("run", "--archive", archive, "--", *command)
+
+
+def test_the_command_ignores_no_signal_that_its_caller_does_not(small_archive: Path) -> None:
+    assert run(small_archive, "grep", "SigIgn", "/proc/self/status") == Outcome(
+        0, "SigIgn:\t0000000000000000\n", ""
+    )
+
+
+def test_an_empty_command_is_none(small_archive: Path) -> None:
+    outcome = run(small_archive, "")
+    assert outcome.status == 2
+    assert "COMMAND is missing" in one_line(outcome)
+
+
+def test_a_record_that_cannot_be_written_is_reported(small_archive: Path) -> None:
+    command = ("run", "--archive", small_archive, "--record", "/dev/full", "--", "sh", "-c")
+    outcome = run_command(*command, "cat $KHEADERS/modes/644 >/dev/null; exit 7")
+    assert outcome.status == 7
+    assert "the server of the headers failed" in one_line(outcome)
+
+
+def test_an_earlier_record_outlives_an_archive_that_cannot_be_opened(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    record.write_text("include/linux/sched.h\n")
+    command = ("run", "--archive", tmp_path / "absent", "--record", record, "--", "true")
+    assert run_command(*command).status == 11
+    assert record.read_text() == "include/linux/sched.h\n"
+
+
+def test_a_record_has_nothing_of_an_earlier_longer_one(small_archive: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    record.write_text("include/linux/sched.h\n" * 10)
+    command = ("run", "--archive", small_archive, "--record", record, "--")
+    assert run_command(*command, "true") == Outcome(0, "", "")
+    assert record.read_text() == ""
+    assert run_command(*command, "sh", "-c", "cat $KHEADERS/modes/644").output == "mode\n"
+    assert record.read_text() == "modes/644\n"
+
+
+class Many:
+    """A run for each of several kernels, in a process group of its own."""
+
+    def __init__(self, archive: Path, directory: Path) -> None:
+        self._pids = directory / "pids"
+        archives = [word for _ in range(KERNELS) for word in ("--archive", archive)]
+        options = ("--each", "--jobs", str(KERNELS), *archives)
+        self.process = subprocess.Popen(
+            command_line("run", *options, "--", "sh", "-c", PATIENT, "sh", self._pids),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def commands(self) -> list[int]:
+        """Return the processes of the commands that have begun."""
+        return [int(pid) for pid in self._pids.read_text().split()] if self._pids.exists() else []
+
+
+@pytest.fixture
+def many(small_archive: Path, tmp_path: Path) -> Iterator[Many]:
+    """Such runs, whose commands have all begun, and of which nothing is left at the end."""
+    many = Many(small_archive, tmp_path)
+    with many.process as process:
+        try:
+            wait_until(lambda: len(many.commands()) == KERNELS, "all commands began")
+            yield many
+            wait_until(lambda: not any(map(is_running, many.commands())), "all commands ended")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_commands_of_many_kernels_end_with_their_caller(
+    many: Many, number: signal.Signals
+) -> None:
+    os.kill(many.process.pid, number)
+    assert many.process.wait(20) == -number
+
+
+def test_an_interrupted_run_for_many_kernels_waits_for_its_commands(many: Many) -> None:
+    os.killpg(many.process.pid, signal.SIGINT)
+    output, _ = many.process.communicate(timeout=20)
+    assert many.process.returncode == 130
+    assert output.count(b"cleaned up\n") == KERNELS
