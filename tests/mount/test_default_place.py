@@ -33,6 +33,16 @@ def test_mount_finds_the_headers_and_umount_removes_exactly_what_was_made(
     assert machine.modules() == before
 
 
+@pytest.mark.parametrize("elsewhere", [">/dev/full", ">&-", "| true"])
+def test_it_is_served_even_if_nobody_can_read_that_it_is(machine: Machine, elsewhere: str) -> None:
+    machine.install()
+    words = command_line("mount", "--log", machine.log)
+    machine.namespace.outcome("sh", "-c", f'"$@" {elsewhere}', "sh", *words)
+    assert machine.namespace.run("cat", f"{PLACE}/include/linux/kconfig.h") == KCONFIG
+    assert machine.umount() == Outcome(0, "", "")
+    assert machine.modules() == []
+
+
 def test_every_user_may_read_them(machine: Machine) -> None:
     machine.install()
     machine.mount()

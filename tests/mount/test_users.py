@@ -144,6 +144,16 @@ def test_others_may_look_only_when_they_are_let_in(
     assert golden.digest_of(closed / "sizes/513") == golden.digest_of(synthetic_tree / "sizes/513")
 
 
+@pytest.mark.parametrize("command", ["env", "cflags"])
+def test_one_who_is_not_let_in_is_told_so(
+    mount: Mounting, small_archive: Path, user: User, command: str
+) -> None:
+    mounted = mount(small_archive)
+    outcome = user.run(*command_line(command, mounted.path))
+    assert outcome.status == 2
+    assert "may not be read by this user: whoever mounted it has to say" in outcome.errors
+
+
 def test_those_who_are_let_in_may_do_what_the_modes_permit(
     mount: Mounting, user: User, small_archive: Path
 ) -> None:

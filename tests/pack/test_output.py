@@ -37,6 +37,18 @@ def is_untouched(output: Path) -> bool:
     return os.listdir(output.parent) == [output.name] and output.read_bytes() == BEFORE
 
 
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".tar.lz4", ".zip"])
+def test_a_name_that_promises_what_is_not_written_is_refused(
+    small_archive: Path, tmp_path: Path, suffix: str
+) -> None:
+    output = tmp_path / f"kheaders{suffix}"
+    outcome = run_command("repack", small_archive, output)
+    assert outcome.status == UsageError.exit_status
+    assert "cannot be written; end the name in .tar.xz" in outcome.errors
+    assert not output.exists()
+    assert run_command("repack", "--compress", "xz", small_archive, output).status == 0
+
+
 def add_noise(tree: Path, size: int) -> Path:
     """Add *size* bytes of headers that compress to half at best, and slowly."""
     generator = random.Random(1)

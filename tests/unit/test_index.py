@@ -105,6 +105,13 @@ def test_an_index_of_another_size_than_it_says_is_refused(size: int) -> None:
         embedded.decode(struct.pack("<Q", size) + body[8:])
 
 
+@pytest.mark.parametrize("release", ["6.1\x1b[31m", "6.1\n", "6.1 or so", "6.1\u00e9", "6" * 256])
+def test_a_release_that_is_no_word_is_refused(release: str) -> None:
+    content = encode(sample()._replace(release=release))
+    with pytest.raises(ValueError, match="cannot be"):
+        embedded.decode(embedded.find(content))
+
+
 def test_an_index_that_is_not_deflated_is_refused() -> None:
     body = embedded.find(encode(sample()))
     for bad in (body[:-1], body + b"x", body[:8] + b"x" * 100, body[:9]):
