@@ -17,6 +17,7 @@ from tests.support.mounting import (
     mounts_below,
     one_line,
     run_command,
+    run_words,
 )
 from tests.support.synthetic import altered
 
@@ -202,15 +203,9 @@ def run_without_device(*command: str) -> Outcome:
         "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "
         'mknod -m 666 /dev/urandom c 1 9 && exec "$@"'
     )
-    done = subprocess.run(
-        ["unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", *command],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
+    return run_words(
+        "unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", *command
     )
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def test_without_dev_fuse_it_says_how_to_get_it(
@@ -232,13 +227,7 @@ def test_root_without_the_right_to_mount_is_told_so(
     if shutil.which("setpriv") is None:
         pytest.skip("not installed: setpriv")
     drop = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
-    done = subprocess.run(
-        [*drop, *command_line("mount", small_archive, tmp_path)],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 15
-    assert "not permitted" in one_line(Outcome(15, done.stdout, done.stderr))
+    outcome = run_words(*drop, *command_line("mount", small_archive, tmp_path))
+    assert outcome.status == 15
+    assert "not permitted" in one_line(outcome)
     assert mounts_below(tmp_path) == []

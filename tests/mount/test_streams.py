@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import Outcome, command_line, run_command
+from tests.support.mounting import Outcome, command_line, run_command, run_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,15 +24,7 @@ NOWHERE += "or write elsewhere\n"
 
 def run_redirected(redirections: str, *arguments: str | Path) -> Outcome:
     """Run a command with *redirections* in the words of a shell."""
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirections}', "sh", *command_line(*arguments)],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return run_words("sh", "-c", f'exec "$@" {redirections}', "sh", *command_line(*arguments))
 
 
 @pytest.mark.parametrize("closed", CLOSED)

@@ -37,8 +37,13 @@ def command_line(*arguments: str | Path) -> list[str]:
 
 def run_command(*arguments: str | Path, **environment: str) -> Outcome:
     """Run a kheadersfs command to its end."""
+    return run_words(*command_line(*arguments), **environment)
+
+
+def run_words(*words: str, **environment: str) -> Outcome:
+    """Run the command of these *words* to its end."""
     done = subprocess.run(
-        command_line(*arguments),
+        words,
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from benchmark import build, machine, reading, scale
-from benchmark.contenders import BASELINE, Candidate, Contender, Runner, prepare
+from benchmark.contenders import BASELINE, Candidate, Choice, Contender, Runner, prepare
 from benchmark.errors import BenchError, Failed, Unavailable
 from benchmark.figures import percentile, summarise
 from benchmark.implementations import REPOSITORY, find_implementation
@@ -178,7 +178,7 @@ class TestContenders:
             Candidate("ours:zstd", "", "ours", lambda: Extracted("/")),
             Candidate("absent", "", "fuse", missing),
         ]
-        present, absent = prepare(candidates, only, skip)
+        present, absent = prepare(candidates, Choice(only, skip))
         return [each.key for each in present], [each.key for each in absent]
 
     def test_who_is_not_installed_is_named(self) -> None:

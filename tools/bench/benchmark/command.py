@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.contenders import list_candidates, prepare
+from benchmark.contenders import Choice, list_candidates, prepare
 from benchmark.errors import BenchError
 from benchmark.implementations import REPOSITORY, find_implementation
 from benchmark.inputs import Inputs, find_archive, list_names
@@ -25,8 +25,6 @@ class Arguments(NamedTuple):
     """What the command line says."""
 
     subjects: list[str]
-    only: list[str]
-    skip: list[str]
     archive: str
     cache: str
     implementations: list[str]
@@ -109,8 +107,6 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         parser.error("--rounds: at least 1")
     return Arguments(
         [] if values.list else values.subjects or list(SUBJECTS),
-        values.only,
-        values.skip,
         values.archive or find_archive(_likely_archives(cache)),
         os.path.abspath(values.cache),
         values.kheadersfs or [f"kheadersfs={REPOSITORY}"],
@@ -122,6 +118,7 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
             values.idle,
             values.tree,
             values.sizes.split(","),
+            Choice(values.only, values.skip),
         ),
     )
 
@@ -159,7 +156,7 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
     inputs.extract_tree()
     if SELF_SUFFICIENT.issuperset(arguments.subjects):
         candidates = []
-    contenders, absentees = prepare(candidates, arguments.only, arguments.skip)
+    contenders, absentees = prepare(candidates, arguments.settings.choice)
     print_absentees(absentees)
     bench = Bench(
         arguments.settings, inputs, implementations, contenders, list_names(inputs.tree)[1]

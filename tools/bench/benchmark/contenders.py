@@ -73,18 +73,29 @@ class Candidate(NamedTuple):
     prepare: Callable[[], Way | PrivateRun]
 
 
+class Choice(NamedTuple):
+    """Who is to be measured: patterns as the shell's, for keys; everybody without ``only``."""
+
+    only: Sequence[str]
+    skip: Sequence[str]
+
+    def has(self, key: str) -> bool:
+        """Tell whether *key* is of those."""
+        wanted = not self.only or any(fnmatch(key, pattern) for pattern in self.only)
+        return wanted and not any(fnmatch(key, pattern) for pattern in self.skip)
+
+
 def prepare(
-    candidates: Sequence[Candidate], only: Sequence[str], skip: Sequence[str]
+    candidates: Sequence[Candidate], choice: Choice
 ) -> tuple[list[Contender | Runner], list[Absentee]]:
     """Return those of *candidates* that can take part, and those that cannot.
 
-    *only* and *skip* are patterns as the shell's, for keys; the baseline always takes part.
+    The baseline always takes part.
     """
     present: list[Contender | Runner] = []
     absent: list[Absentee] = []
     for key, title, family, prepare_way in candidates:
-        wanted = not only or any(fnmatch(key, pattern) for pattern in only)
-        if key != BASELINE and (not wanted or any(fnmatch(key, pattern) for pattern in skip)):
+        if key != BASELINE and not choice.has(key):
             continue
         try:
             way = prepare_way()

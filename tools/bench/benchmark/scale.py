@@ -24,6 +24,7 @@ from benchmark.ways import Mount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmark.contenders import Choice
     from benchmark.implementations import Implementation
     from benchmark.inputs import Inputs
 
@@ -48,9 +49,14 @@ class Case(NamedTuple):
 
 
 def list_cases(
-    inputs: Inputs, implementations: Sequence[Implementation], sizes: Sequence[str]
+    inputs: Inputs,
+    implementations: Sequence[Implementation],
+    sizes: Sequence[str],
+    choice: Choice,
 ) -> tuple[list[Case], list[Absentee]]:
     """Return the archives to mount, as *sizes* has them: SOURCES, or multiples of the reference.
+
+    Their keys are LABEL:FORM:SIZE, of which *choice* may leave some out.
 
     Those that cannot be had are named. Raises BenchError for what is no size.
     """
@@ -60,6 +66,8 @@ def list_cases(
         for form, title in FORMS.items():
             group = f"{implementation.label}:{form}"
             for size in sizes:
+                if not choice.has(f"{group}:{size}"):
+                    continue
                 try:
                     archive = _find_archive(inputs, implementation, form, size)
                 except (Unavailable, Failed) as error:

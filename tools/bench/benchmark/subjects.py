@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import build, memory, packing, reading, scale, stat
 from benchmark.chart import draw_builds
-from benchmark.contenders import Absentee, Contender, Runner
+from benchmark.contenders import Absentee, Choice, Contender, Runner
 from benchmark.errors import Unavailable
 from benchmark.report import print_absentees
 from benchmark.workload import Workload
@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     idle: float
     kernel_tree: str | None
     sizes: list[str]
+    choice: Choice
 
 
 class Bench(NamedTuple):
@@ -122,8 +123,11 @@ def measure_pack(bench: Bench) -> list[dict[str, Any]]:
 
 def measure_scale(bench: Bench) -> list[dict[str, Any]]:
     """Mount ever larger archives."""
-    cases, absentees = scale.list_cases(bench.inputs, bench.implementations, bench.settings.sizes)
-    rounds = min(bench.settings.rounds, SCALE_ROUNDS)
+    settings = bench.settings
+    cases, absentees = scale.list_cases(
+        bench.inputs, bench.implementations, settings.sizes, settings.choice
+    )
+    rounds = min(settings.rounds, SCALE_ROUNDS)
     outcomes, failures = scale.measure_cases(cases, rounds)
     figures = scale.summarise_cases(outcomes)
     scale.print_cases(figures)
