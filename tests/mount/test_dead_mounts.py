@@ -129,7 +129,7 @@ def test_a_stuck_server_is_said_to_be_stuck_and_can_be_left_behind(
             10,
             "",
             f"kheadersfs: {mounted.path}: its server does not answer; "
-            "unmount it: kheadersfs umount --lazy\n",
+            f"unmount it: kheadersfs umount --lazy {mounted.path}\n",
         )
         assert run_command("umount", "--lazy", mounted.path) == Outcome(0, "", "")
         assert mounts_below(mounted.path) == []
