@@ -120,7 +120,7 @@ def files() -> Iterator[Case]:
         lambda: compress("xz", tar(GOOD)),
         size=TEBIBYTE,
         status=UNSUPPORTED,
-        says="zero bytes behind an xz stream",
+        says="zero bytes behind xz streams",
     )
     yield Case("nothing", lambda: b"", status=UNSUPPORTED)
     yield Case("zeros", lambda: bytes(10240), status=UNSUPPORTED)
