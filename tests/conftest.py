@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +28,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("KHEADERSFS_REQUIRE_ALL") == "1"
 KERNEL = "kernel:"
 """How the reason of a skip begins that is all right everywhere."""
+
+# Whoever starts the tests with nohup, or in the background, has them ignore these, and so would the
+# processes that they start and interrupt.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 # A busy machine is slow at times, and the same commit is to give the same result.
 settings.register_profile("suite", deadline=None, derandomize=True)
