@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import struct
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from kheadersfs.fuse import latency
 from kheadersfs.fuse.latency import WakeLatency
-from tests.support.mounting import PATIENCE
 from tests.unit.test_loop import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.unit.test_processors import holds_in_time
 
 
 def tolerated() -> int:
     """Return the microseconds that any processor may take to wake, by all that was asked for."""
     microseconds: int = struct.unpack("=i", Path(latency.DEVICE).read_bytes()[:4])[0]
     return microseconds
-
-
-def holds_in_time(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-    return False
 
 
 @pytest.fixture
