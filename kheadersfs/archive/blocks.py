@@ -107,6 +107,10 @@ class BlockTable:
         """Bytes of memory that the compressed blocks take: none while they are in a file."""
         return 0
 
+    def release(self) -> int:
+        """Let go of blocks that are held and can be had again. Returns how many bytes they were."""
+        return 0
+
     def decode_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """Yield the content of block *number* in pieces, which are not verified before the end.
 
@@ -252,33 +256,3 @@ class ZstdBlocks(BlockTable):
         frame = self.frames[number]
         stored = _chunks(self.source, frame.offset, frame.stored_size)
         return zstd.decode_pieces(stored, frame.decoded_size, piece_size)
-
-
-class HeldBlocks(BlockTable):
-    """Blocks that are held in memory, compressed: what one pass over an archive leaves behind.
-
-    Each block was verified before it was put here, and carries a checksum of its own since.
-    """
-
-    __slots__ = ("_stored",)
-
-    def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
-        super().__init__(name, decoded_sizes)
-        self._stored = stored
-
-    @property
-    def held(self) -> int:
-        """See BlockTable.held."""
-        return sum(map(len, self._stored))
-
-    def stored_size(self, number: int) -> int:
-        """See BlockTable.stored_size."""
-        return len(self._stored[number])
-
-    def stored(self, number: int) -> bytes:
-        """See BlockTable.stored."""
-        return self._stored[number]
-
-    def unpack(self, number: int, stored: bytes) -> bytes:
-        """See BlockTable.unpack."""
-        return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])

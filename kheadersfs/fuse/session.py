@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Job
 
 DECODED_BLOCKS_KEPT = 30.0
-"""Seconds after the last decoding until decoded blocks are let go; the kernel has the pages."""
+"""Seconds after the last decoding until decoded blocks are let go; the kernel has the pages.
+
+Those of blocks that are held compressed in memory are let go at the first quiet moment, being
+decoded again in 0.1 ms each, and the compressed ones, which take a whole pass, after this time.
+"""
 BUSY_RETRY = 5.0
 """Seconds until an idle mount that was still in use is tried again."""
 
@@ -71,6 +75,7 @@ class Session:
         self._loading: Job[Served] | None = None
         self._served: Served | None = None
         self._store: Store | None = None
+        self._trimmed = False
         self._restrictions = Restrictions({}, [])
         self._started_at = started_at(os.getpid())
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -175,14 +180,19 @@ class Session:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _release_blocks(self, now: float) -> float | None:
-        if self._served is None or self._store is None or not self._store.counters.held:
+        if self._served is None or self._store is None or self._content is None:
             return None
+        blocks, counters = self._content.blocks, self._store.counters
         due = self._served.content.last_used + DECODED_BLOCKS_KEPT - now
-        if due > 0:
-            return due
-        self._store.drop()
-        trim_heap()
-        return None
+        released = 0
+        if due <= 0 or blocks.held:
+            released = self._store.drop()
+        if due <= 0 and not self._options.prefetch:
+            released += blocks.release()
+        if released or not self._trimmed:
+            trim_heap()
+            self._trimmed = True
+        return due if due > 0 and (counters.held or blocks.held) else None
 
     def _release_types(self, now: float) -> float | None:
         if self._served is None or self._served.generated is None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive.onepass import HELD_BLOCK_SIZE
 from tests.support import golden
 from tests.support.mounting import drop_caches, run_command
 
@@ -63,13 +64,15 @@ def test_a_block_is_decoded_once_however_many_wait_for_it(
     cold: None, mount: Mounting, small_archive: Path
 ) -> None:
     mounted = mount(small_archive)
+    # Where it begins and ends in a block is not known, and one more may be decoded ahead.
+    blocks = 300_000 // HELD_BLOCK_SIZE + 3
     with ThreadPoolExecutor(READERS) as readers:
-        for _ in range(3):
+        for decoded in range(0, 3 * blocks, blocks):
             drop_caches()
             paths = [mounted / "sizes/300000"] * READERS
             assert len(set(readers.map(Path.read_bytes, paths))) == 1
-    # A file of that size lies in two blocks, or three.
-    assert mounted.status()["blocks_decoded"] in (2, 3)
+            # In a quiet moment between two rounds decoded blocks are let go.
+            assert mounted.status()["blocks_decoded"] <= decoded + blocks
 
 
 def test_parts_of_a_file_are_read_at_any_offset(

@@ -74,13 +74,18 @@ def mounts_below(directory: Path) -> list[str]:
     return [where for where in found if where == prefix or where.startswith(prefix + "/")]
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return when *condition* holds; fail, saying *what* did not happen, when it never does."""
-    deadline = time.monotonic() + PATIENCE
+def wait_until(
+    condition: Callable[[], bool], what: str, patience: float = PATIENCE, interval: float = 0.01
+) -> None:
+    """Return when *condition* holds; fail, saying *what* did not happen, when it never does.
+
+    It is looked at every *interval* seconds, for *patience* seconds.
+    """
+    deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"in {PATIENCE} seconds this did not happen: {what}")
-        select.select([], [], [], 0.01)
+            raise AssertionError(f"in {patience} seconds this did not happen: {what}")
+        select.select([], [], [], interval)
 
 
 def is_running(pid: int) -> bool:

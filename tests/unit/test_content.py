@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.archive.blocks import HeldBlocks
+from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.archive.zstd import encode_frame
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.fuse.content import OPENS_OF_A_BUILD, ContentServer

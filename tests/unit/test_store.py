@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kheadersfs.archive import zstd
-from kheadersfs.archive.blocks import HeldBlocks
+from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.store import Store
 

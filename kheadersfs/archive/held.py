@@ -1,0 +1,101 @@
+"""Blocks that are held in memory, compressed: what one pass over an archive leaves behind.
+
+When nobody has needed them for long they can be released, which gives their memory back while the
+archive stays open. Whoever needs one again waits for another pass.
+"""
+
+from __future__ import annotations
+
+import zlib
+from _thread import allocate_lock
+from array import array
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive import zstd
+from kheadersfs.archive.blocks import BlockTable
+from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class HeldBlocks(BlockTable):
+    """The blocks of the archive *name*, each a zstd frame.
+
+    Each was verified before it was put here, and carries a checksum of its own since.
+    """
+
+    __slots__ = ("_again", "_checksums", "_failure", "_lock", "_stored")
+
+    def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
+        super().__init__(name, decoded_sizes)
+        self._stored = stored
+        self._again: Callable[[], HeldBlocks] | None = None
+        self._checksums = array("I")
+        self._failure: DamagedArchive | RefusedArchive | None = None
+        self._lock = allocate_lock()
+
+    @property
+    def held(self) -> int:
+        """See BlockTable.held."""
+        return sum(map(len, self._stored))
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return len(self.stored(number))
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored. Raises DamagedArchive, RefusedArchive."""
+        # Looked at once: another thread may release them in between.
+        return (self._stored or self._restore())[number]
+
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
+        return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])
+
+    def allow_release(self, again: Callable[[], HeldBlocks]) -> None:
+        """Make ``release`` work: *again* makes the same blocks from the archive once more."""
+        self._again = again
+
+    def release(self) -> int:
+        """See BlockTable.release."""
+        with self._lock:
+            released = self.held
+            if self._again is None or not released:
+                return 0
+            self._checksums = _checksums_of(self._stored)
+            self._stored = []
+            return released
+
+    def _restore(self) -> list[bytes]:
+        """Get the blocks back. An archive that has changed since is an error, and stays one."""
+        with self._lock:
+            if self._stored or self._again is None:
+                return self._stored
+            if self._failure is not None:
+                raise type(self._failure)(str(self._failure))
+            try:
+                self._stored = self._read_again(self._again)
+            except (DamagedArchive, RefusedArchive) as error:
+                self._failure = type(error)(str(error))
+                raise
+            return self._stored
+
+    def _read_again(self, again: Callable[[], HeldBlocks]) -> list[bytes]:
+        try:
+            stored = again()._stored
+        except UnsupportedArchive as error:
+            raise self._changed() from error
+        if _checksums_of(stored) != self._checksums:
+            raise self._changed()
+        return stored
+
+    def _changed(self) -> DamagedArchive:
+        return DamagedArchive(
+            f"{self.name}: was changed since it was mounted; unmount it, and mount it again"
+        )
+
+
+def _checksums_of(stored: list[bytes]) -> array[int]:
+    """Return a checksum for each block: what is equal compresses to equal bytes."""
+    return array("I", map(zlib.crc32, stored))
