@@ -16,6 +16,8 @@ _COMPRESSION_OF_SUFFIX = {
     ".xz": "xz",
     ".txz": "xz",
     ".zst": "zstd",
+    ".zstd": "zstd",
+    ".tzst": "zstd",
     ".gz": "gzip",
     ".tgz": "gzip",
     ".tar": "none",

@@ -109,7 +109,7 @@ def escape(mountpoint: str) -> bytes:
 
 
 def real_path(path: str) -> str:
-    """Return the real path of *path*, without asking the server of a file system of ours there.
+    """Return the real path of *path*, without asking whoever serves what is mounted there.
 
     Raises MountpointError when it is empty.
     """
@@ -117,7 +117,8 @@ def real_path(path: str) -> str:
         raise MountpointError("MOUNTPOINT is empty; name a directory")
     directory, name = os.path.split(os.path.abspath(path))
     candidate = os.path.join(os.path.realpath(directory), name)
-    return candidate if find_mount(candidate) == FILE_SYSTEM else os.path.realpath(path)
+    # Where something is mounted is no symlink.
+    return candidate if find_mount(candidate) is not None else os.path.realpath(path)
 
 
 def remove_dead_mount(path: str) -> str:

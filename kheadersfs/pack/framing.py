@@ -127,9 +127,8 @@ def newc_header(member: Member, number: int, links: int, size: int) -> bytes:
     """
     seconds, fraction = divmod(member.mtime, _NANOSECONDS)
     if size >= _NEWC_LIMIT or not 0 <= seconds < _NEWC_LIMIT or fraction:
-        raise KheadersfsError(
-            f"{os.fsdecode(member.name)}: has a size or a time that cpio cannot hold; use tar"
-        )
+        name = os.fsdecode(member.name) or "the archive's root"
+        raise KheadersfsError(f"{name}: has a size or a time that cpio cannot hold; use tar")
     return _newc_block(archived_name(member.name), number, member.mode, links, seconds, size)
 
 

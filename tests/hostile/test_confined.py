@@ -15,6 +15,7 @@ import pytest
 
 from kheadersfs.errors import KheadersfsError, RefusedArchive, UsageError
 from kheadersfs.sandbox.confined import Confined
+from kheadersfs.sandbox.restrictions import Restrictions
 from tests.conftest import REPOSITORY
 from tests.support.mounting import command_line, is_running, wait_until
 
@@ -152,3 +153,15 @@ def test_a_confined_function_cannot_open_files() -> None:
         return b"opened"
 
     assert confined(read) == b"refused"
+
+
+def test_what_a_kernel_cannot_restrict_is_said_to_root(
+    root: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lacking = Restrictions({}, ["landlock: not restricted: Function not implemented"])
+    monkeypatch.setattr("kheadersfs.sandbox.confined.restrict", lambda *_, **__: lacking)
+    assert confined(lambda: b"done") == b"done"
+    assert capfd.readouterr().err == (
+        "kheadersfs: reading without a restriction: "
+        "landlock: not restricted: Function not implemented\n"
+    )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kheadersfs.archive import xz_coding, zstd
+from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits, Meter
 from tests.support.mounting import Outcome, mounts_below, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.conftest import Mounting
@@ -97,6 +103,20 @@ def test_a_limit_of_memory_holds_where_content_is_held(tmp_path: Path) -> None:
     assert run_command("ls", "--limit", "memory=5M", plain).status == 0
 
 
+def test_a_limit_of_memory_holds_within_a_file(tmp_path: Path) -> None:
+    """The archive is cut off far behind the limit, which who looks at whole files never reaches."""
+    plain = tmp_path / "random.tar"
+    (tmp_path / "random").write_bytes(os.urandom(8 << 20))
+    subprocess.run(["tar", "-cf", plain, "-C", tmp_path, "random"], check=True)
+    subprocess.run(["gzip", "-1", plain], check=True)
+    archive = tmp_path / "random.tar.gz"
+    os.truncate(archive, 7 << 20)
+    outcome = run_command("ls", "--limit", "memory=1M", archive)
+    assert outcome.status == 14
+    assert "--limit memory=" in outcome.errors
+    assert run_command("ls", archive).status == 13
+
+
 @pytest.mark.parametrize("archive", ["index"], indirect=True)
 def test_an_index_with_a_block_beyond_the_limit_is_refused(archive: Path) -> None:
     outcome = run_command("ls", "--limit", "block=10000", archive)
@@ -107,6 +127,8 @@ def test_an_index_with_a_block_beyond_the_limit_is_refused(archive: Path) -> Non
 
 LARGE = 10 << 20
 """Bytes of a file whose block is not decoded in one call."""
+GRACE = 0.3
+"""Seconds in which another thread gets as far, unless something keeps it."""
 
 
 @pytest.fixture(scope="module", params=["xz", "zstd"])
@@ -138,6 +160,36 @@ def test_a_block_that_takes_too_long_is_an_error_for_what_lies_in_it(
     assert mounted.status()["blocks_damaged"] == 1
     assert (mounted / "a.h").read_bytes() == b"#define A 1\n"
     assert sum(subject in line for line in mounted.messages()) == 1
+
+
+def test_large_blocks_are_decoded_one_at_a_time(
+    large_block: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes twice its size meanwhile."""
+    under_way = most = 0
+    another = threading.Event()
+
+    def count(content: Iterable[bytes], *arguments: Any) -> Iterator[bytes]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if under_way > 1:
+            another.set()
+        another.wait(GRACE)
+        yield from decode(content, *arguments)
+        under_way -= 1
+
+    framing = zstd if large_block.suffix == ".zstd" else xz_coding
+    decode = framing.decode_pieces
+    monkeypatch.setattr(framing, "decode_pieces", count)
+    archive = open_archive(str(large_block))
+    blocks = archive.load().blocks
+    large = [n for n in range(len(blocks)) if blocks.starts[n + 1] - blocks.starts[n] > LARGE]
+    assert large
+    with closing(archive), ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(blocks.decode, large[:1] * 2)
+    assert first == second
+    assert most == 1
 
 
 def test_a_command_says_which_limit_a_block_is_beyond(large_block: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import Mounting
 
 SEED = 5
+FOOTER = b"KHDRidx\n"
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +147,22 @@ def test_a_mount_with_an_index_that_contradicts_itself_shows_an_error(
     mounted.accept("ERROR: .*its index is not used: .*; write one anew: kheadersfs repack")
     with pytest.raises(OSError, match="Input/output error"):
         (mounted / "include").stat()
+
+
+def test_an_index_that_vanishes_while_its_archive_is_being_mounted_is_an_error(
+    packed: bytes, tmp_path: Path
+) -> None:
+    """A server that has seen one has given up what it takes to read an archive without."""
+    path = tmp_path / "packed.tar.xz"
+    path.write_bytes(packed)
+    with closing(open_archive(str(path))) as archive:
+        archive.prepare(for_all=False)
+        assert archive.is_indexed
+        with path.open("r+b") as changing:
+            changing.seek(packed.rindex(FOOTER))
+            changing.write(bytes(len(FOOTER)))
+        with pytest.raises(DamagedArchive, match=f"{path}: was changed after it was opened"):
+            archive.load()
 
 
 def test_an_untouched_index_written_again_is_the_same(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.conftest import Mounting
     from tests.support.mounting import Mount
 
     Prepare = Callable[[Path], Mount]
@@ -96,6 +97,18 @@ def test_without_its_guardian_a_server_that_is_to_end_ends(mounted: Mount) -> No
     assert len(mounts_below(mounted.path)) == 1
     assert run_command("umount", mounted.path) == Outcome(0, "", "")
     await_nothing(mounted)
+
+
+def test_without_its_guardian_an_idle_server_says_that_it_cannot_unmount_and_goes_on(
+    mount: Mounting, small_archive: Path
+) -> None:
+    idle = mount(small_archive, "--idle-timeout", "1")
+    guardian: int = idle.status()["guardian"]
+    os.kill(guardian, signal.SIGKILL)
+    idle.accept(f"ERROR: .*guardian {guardian}.* does not listen")
+    wait_until(lambda: bool(idle.messages()), "the server became idle")
+    assert (idle / "modes/644").read_bytes() == b"mode\n"
+    assert is_running(idle.pid)
 
 
 def test_umount_returns_when_the_guardian_is_gone_too(mounted: Mount) -> None:

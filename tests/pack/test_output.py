@@ -6,14 +6,16 @@ import os
 import random
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError, UsageError
 from kheadersfs.pack.output import complete_file
-from tests.support.mounting import PATIENCE, command_line, run_command, wait_until
+from tests.support.mounting import PATIENCE, Outcome, command_line, run_command, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +49,31 @@ def test_a_name_that_promises_what_is_not_written_is_refused(
     assert "cannot be written; end the name in .tar.xz" in outcome.errors
     assert not output.exists()
     assert run_command("repack", "--compress", "xz", small_archive, output).status == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("k.tar.xz", "xz, tar"),
+        ("k.txz", "xz, tar"),
+        ("k.tar.zst", "zstd, tar"),
+        ("k.tzst", "zstd, tar"),
+        ("k.tar.zstd", "zstd, tar"),
+        ("k.tgz", "gzip, tar"),
+        ("k.cpio.gz", "gzip, cpio"),
+        ("k.cpio", "none, cpio"),
+        ("k.tar", "none, tar"),
+        ("k.2026", "xz, tar"),
+    ],
+)
+def test_the_name_says_the_form(tmp_path: Path, name: str, description: str) -> None:
+    (tmp_path / "a.h").write_bytes(b"#define A 1\n")
+    os.utime(tmp_path / "a.h", (1, 1))
+    plain, output = tmp_path / "plain.tar", tmp_path / name
+    subprocess.run(["tar", "-cf", plain, "-C", tmp_path, "a.h"], check=True)
+    assert run_command("repack", plain, output) == Outcome(0, "", "")
+    with closing(open_archive(str(output))) as archive:
+        assert f"{archive.compression}, {archive.format}" == description
 
 
 def add_noise(tree: Path, size: int) -> Path:

@@ -1,0 +1,38 @@
+"""Mounts of others, which are in the same list as ours."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import TYPE_CHECKING
+
+from kheadersfs.fuse import mounting
+from tests.support.mounting import run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Mounting
+
+
+def test_a_file_system_whose_type_is_no_text_is_one_of_others(
+    root: None, mount: Mounting, small_archive: Path, tmp_path: Path
+) -> None:
+    """What follows "fuse." is up to who mounts; here nobody answers for it."""
+    place = tmp_path / "odd"
+    place.mkdir()
+    ours = mount(small_archive)
+    device = mounting.open_device()
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        assert libc.mount(b"odd", bytes(place), b"fuse.\xff", 0, options) == 0
+        assert mounting.find_mount(str(place)) == os.fsdecode(b"fuse.\xff")
+        assert str(place) not in mounting.list_mounts()
+        assert str(ours.path) in run_command("status").output
+        refused = run_command("umount", place)
+        assert refused.status == 10
+        assert "a fuse." in refused.errors
+    finally:
+        libc.umount2(bytes(place), 2)
+        os.close(device)
