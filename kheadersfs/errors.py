@@ -44,6 +44,10 @@ class DamagedArchive(KheadersfsError):
     exit_status = 13
 
 
+class UnreadableArchive(DamagedArchive):
+    """The archive cannot be read at this moment: a later attempt may succeed."""
+
+
 class RefusedArchive(KheadersfsError):
     """The archive is well-formed but unsafe or over a limit."""
 

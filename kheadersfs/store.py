@@ -10,7 +10,7 @@ import threading
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
@@ -81,14 +81,16 @@ class Store:
     def decode(self, number: int) -> bytes:
         """Decode block *number*, hold it, and return it.
 
-        Raises DamagedArchive, or RefusedArchive when that takes too long; a block that failed once
-        is not tried again.
+        Raises DamagedArchive, or RefusedArchive when that takes too long. A block that failed once
+        is not tried again, unless it was reading that failed (UnreadableArchive).
         """
         failure = self._failures.get(number)
         if failure is not None:
             raise type(failure)(str(failure))
         try:
             content = self._blocks.decode(number)
+        except UnreadableArchive:
+            raise
         except (DamagedArchive, RefusedArchive) as error:
             # As a new one: this one's traceback would keep what was decoded.
             self._failures[number] = type(error)(str(error))

@@ -6,14 +6,18 @@ archive stays open. Whoever needs one again waits for another pass.
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from _thread import allocate_lock
-from array import array
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import zstd
 from kheadersfs.archive.blocks import BlockTable
-from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
+from kheadersfs.errors import (
+    DamagedArchive,
+    RefusedArchive,
+    UnreadableArchive,
+    UnsupportedArchive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +29,14 @@ class HeldBlocks(BlockTable):
     Each was verified before it was put here, and carries a checksum of its own since.
     """
 
-    __slots__ = ("_again", "_checksums", "_failure", "_lock", "_stored")
+    __slots__ = ("_again", "_digests", "_failure", "_lock", "_stored")
 
     def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
         super().__init__(name, decoded_sizes)
         self._stored = stored
         self._again: Callable[[], HeldBlocks] | None = None
-        self._checksums = array("I")
-        self._failure: DamagedArchive | RefusedArchive | None = None
+        self._digests: list[bytes] = []
+        self._failure: str | None = None
         self._lock = allocate_lock()
 
     @property
@@ -45,7 +49,7 @@ class HeldBlocks(BlockTable):
         return len(self.stored(number))
 
     def stored(self, number: int) -> bytes:
-        """See BlockTable.stored. Raises DamagedArchive, RefusedArchive."""
+        """See BlockTable.stored. Raises DamagedArchive."""
         # Looked at once: another thread may release them in between.
         return (self._stored or self._restore())[number]
 
@@ -58,14 +62,18 @@ class HeldBlocks(BlockTable):
         self._again = again
 
     def release(self) -> int:
-        """See BlockTable.release."""
-        with self._lock:
+        """See BlockTable.release. Never waits for a thread that gets them back."""
+        if not self._lock.acquire(blocking=False):
+            return 0
+        try:
             released = self.held
             if self._again is None or not released:
                 return 0
-            self._checksums = _checksums_of(self._stored)
+            self._digests = _digests_of(self._stored)
             self._stored = []
             return released
+        finally:
+            self._lock.release()
 
     def _restore(self) -> list[bytes]:
         """Get the blocks back. An archive that has changed since is an error, and stays one."""
@@ -73,20 +81,25 @@ class HeldBlocks(BlockTable):
             if self._stored or self._again is None:
                 return self._stored
             if self._failure is not None:
-                raise type(self._failure)(str(self._failure))
+                raise DamagedArchive(self._failure)
             try:
                 self._stored = self._read_again(self._again)
-            except (DamagedArchive, RefusedArchive) as error:
-                self._failure = type(error)(str(error))
+            except UnreadableArchive:
+                raise
+            except DamagedArchive as error:
+                self._failure = str(error)
                 raise
             return self._stored
 
     def _read_again(self, again: Callable[[], HeldBlocks]) -> list[bytes]:
+        """Raises DamagedArchive, also for what is now beyond a limit: it was not before."""
         try:
             stored = again()._stored
         except UnsupportedArchive as error:
             raise self._changed() from error
-        if _checksums_of(stored) != self._checksums:
+        except RefusedArchive as error:
+            raise UnreadableArchive(str(error)) from error
+        if _digests_of(stored) != self._digests:
             raise self._changed()
         return stored
 
@@ -96,6 +109,6 @@ class HeldBlocks(BlockTable):
         )
 
 
-def _checksums_of(stored: list[bytes]) -> array[int]:
-    """Return a checksum for each block: what is equal compresses to equal bytes."""
-    return array("I", map(zlib.crc32, stored))
+def _digests_of(stored: list[bytes]) -> list[bytes]:
+    """Return the SHA-256 of each block: what is equal compresses to equal bytes."""
+    return [hashlib.sha256(block).digest() for block in stored]

@@ -1,8 +1,9 @@
-"""Read an archive without an index: once, from front to back, keeping everything.
+"""Read an archive without an index: from front to back, keeping everything.
 
 The content goes into blocks of a fixed size, and full blocks are compressed by other threads while
 this one goes on. So what stays in memory is near the compressed size, and is served by the same
-code as an archive that was packed in blocks.
+code as an archive that was packed in blocks. Another pass makes the same blocks again, for who has
+released them.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Archive:
             from kheadersfs.archive import xz_coding  # noqa: F401 - imported again when used
         self._without_library = self.is_indexed and not for_all
         if not self._without_library:
-            from kheadersfs.archive import decoding, members, onepass  # noqa: F401
+            from kheadersfs.archive import decoding, members, onepass  # noqa: F401 - with hashlib
 
             decoding.prepare(self.compression)
             members.import_library()
@@ -143,7 +143,7 @@ class Archive:
         return "cpio" if content.blocks.decode(0).startswith(_CPIO_MAGICS) else "tar"
 
     def close(self) -> None:
-        """Close the file. What one pass has read stays usable."""
+        """Close the file. What one pass has read stays usable until it is released."""
         self.source.close()
 
     def _read(self) -> Content:

@@ -9,7 +9,13 @@ from __future__ import annotations
 import os
 import stat
 
-from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, UnsupportedArchive, reason
+from kheadersfs.errors import (
+    ArchiveUnavailable,
+    DamagedArchive,
+    UnreadableArchive,
+    UnsupportedArchive,
+    reason,
+)
 
 
 class Source:
@@ -27,7 +33,8 @@ class Source:
     def read_at(self, offset: int, length: int) -> bytes:
         """Return exactly *length* bytes from *offset*.
 
-        Raises DamagedArchive when they are not there (any more).
+        Raises DamagedArchive when they are not there (any more), UnreadableArchive when the file
+        cannot be read now.
         """
         raise NotImplementedError
 
@@ -56,7 +63,7 @@ class FileSource(Source):
             try:
                 piece = os.pread(self.descriptor, missing, offset + length - missing)
             except OSError as error:
-                raise DamagedArchive(
+                raise UnreadableArchive(
                     f"{self.name}: cannot read {missing} bytes at offset {offset}: {reason(error)}"
                 ) from error
             if not piece:

@@ -34,7 +34,13 @@ class ContentServer:
         self._opens = 0
         self._awaited = -STRIDE - 1
         """The block that was waited for last."""
-        self.last_used = monotonic()
+        self._last_used = monotonic()
+
+    def unused_since(self) -> float:
+        """Return when something was decoded for the last time; now, while something is."""
+        if not all(job.done for job in self._under_way.values()):
+            self._last_used = monotonic()
+        return self._last_used
 
     async def opened(self, start: int, size: int) -> bytes | memoryview:
         """Return the content of a file that was opened just now."""
@@ -52,7 +58,7 @@ class ContentServer:
             job = self._decoding(number)
             self._follow(number)
             await job
-        self.last_used = monotonic()
+        self._last_used = monotonic()
         content = self._store.get(start, size)
         if content is not None:
             return content

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import stat
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyfuse3
@@ -93,6 +94,8 @@ class Operations(pyfuse3.Operations):
         self._opened: dict[int, int] = {}
         self.requests = Requests()
         self.open_files = 0
+        self.last_close = monotonic()
+        """When a file was closed for the last time, or else when this was made."""
         self.opened_inodes: dict[int, None] = {}
 
     async def _serve(self) -> tuple[Tree, ContentServer]:
@@ -151,7 +154,10 @@ class Operations(pyfuse3.Operations):
                 raise
             # The mountpoint itself must stay usable, or nobody can ask for its status.
             log.error("%s", error)
-            return self._entry(UNREADABLE_ROOT)
+            root = self._entry(UNREADABLE_ROOT)
+            # The true ones may come yet, if it was memory or a thread that was lacking.
+            root.attr_timeout = 0.0
+            return root
         try:
             return self._entry(tree.attributes(inode))
         except IndexError:
@@ -226,6 +232,7 @@ class Operations(pyfuse3.Operations):
     async def release(self, inode: int) -> None:
         """Take note that a file was closed."""
         self.open_files -= 1
+        self.last_close = monotonic()
         self._opened[inode] -= 1
         if not self._opened[inode]:
             del self._opened[inode]

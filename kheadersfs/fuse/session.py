@@ -70,7 +70,7 @@ class Session:
         self._guardian = guardian
         self._header = header
         self._log = log
-        self._started = self._last_open = monotonic()
+        self._started = monotonic()
         self._content: Content | None = None
         self._loading: Job[Served] | None = None
         self._served: Served | None = None
@@ -182,17 +182,19 @@ class Session:
     def _release_blocks(self, now: float) -> float | None:
         if self._served is None or self._store is None or self._content is None:
             return None
-        blocks, counters = self._content.blocks, self._store.counters
-        due = self._served.content.last_used + DECODED_BLOCKS_KEPT - now
+        blocks = self._content.blocks
+        wait = self._served.content.unused_since() + DECODED_BLOCKS_KEPT - now
+        unused_for_long = wait <= 0
         released = 0
-        if due <= 0 or blocks.held:
-            released = self._store.drop()
-        if due <= 0 and not self._options.prefetch:
+        if unused_for_long or blocks.held:
+            released += self._store.drop()
+        if unused_for_long and not self._options.prefetch:
             released += blocks.release()
         if released or not self._trimmed:
             trim_heap()
             self._trimmed = True
-        return due if due > 0 and (counters.held or blocks.held) else None
+        is_more_held = self._store.counters.held or blocks.held
+        return wait if is_more_held and not unused_for_long else None
 
     def _release_types(self, now: float) -> float | None:
         if self._served is None or self._served.generated is None:
@@ -202,9 +204,8 @@ class Session:
     def _leave_when_idle(self, now: float) -> float | None:
         if self._options.idle_timeout is None or self._guardian is None:
             return None
-        if self._operations.open_files:
-            self._last_open = now
-        due = self._last_open + self._options.idle_timeout - now
+        last_open = now if self._operations.open_files else self._operations.last_close
+        due = last_open + self._options.idle_timeout - now
         if due > 0:
             return due
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import kheadersfs
+from kheadersfs.archive.onepass import HELD_BLOCK_SIZE
 from kheadersfs.cli import COMMANDS
 from tests.support import golden, synthetic
 from tests.support.mounting import Outcome, command_line, run_command
@@ -120,7 +121,7 @@ def test_a_small_budget_changes_nothing_but_the_memory(
         for size in (300_000, 0, 262_144, 1):
             path = f"sizes/{size}"
             assert archive.read(path) == (synthetic_tree / path).read_bytes()
-        assert archive.store.counters.held <= 256 << 10
+        assert archive.store.counters.held <= HELD_BLOCK_SIZE
 
 
 def test_release_and_arch_come_from_the_headers(reference_archive: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.support.mounting import (
     Mount,
     Outcome,
@@ -176,6 +179,50 @@ def test_an_open_file_keeps_an_idle_mount(prepared_mount: Prepare, small_archive
         assert is_mounted(mount)
         assert len(stream.read()) == 513
     await_end(mount)
+
+
+def test_a_mount_whose_files_are_opened_now_and_then_is_not_idle(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    mount.mount("--idle-timeout", "1")
+    due = time.monotonic() + 2.5
+    while time.monotonic() < due:
+        assert (mount / "modes/644").read_bytes() == b"mode\n"
+        select.select([], [], [], 0.3)
+    assert is_mounted(mount)
+    await_end(mount)
+
+
+WITHOUT_PROCESSES = """
+import os, sys
+
+def fork():
+    raise BlockingIOError(11, os.strerror(11))
+
+os.fork = fork
+from kheadersfs.cli import script
+script()
+"""
+
+
+@pytest.mark.parametrize("option", [(), ("--strict",)])
+def test_where_no_process_can_be_started_nothing_stays_mounted(
+    fuse: None, small_archive: Path, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PROCESSES, "mount", *option, small_archive, tmp_path],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "kheadersfs: no process can be started: Resource temporarily unavailable; "
+        "end some, or let their user have more\n"
+    )
+    assert not mounts_below(tmp_path)
 
 
 @pytest.fixture

@@ -101,4 +101,4 @@ def test_a_small_cache_is_slow_but_right(
         name = os.fsencode(path.relative_to(mounted.path))
         if not path.is_symlink():
             assert golden.digest_of(path) == reference_description[name].digest
-    assert mounted.status()["held_decoded"] <= 256 << 10
+    assert mounted.status()["held_decoded"] <= HELD_BLOCK_SIZE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +14,11 @@ from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
     RefusedArchive,
+    UnreadableArchive,
     UnsupportedArchive,
 )
+from kheadersfs.store import Store
+from tests.support.mounting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +50,7 @@ def released(read: Callable[[], HeldBlocks]) -> tuple[HeldBlocks, Readings]:
     return blocks, readings
 
 
-def fail(error: KheadersfsError) -> HeldBlocks:
+def fail(error: Exception) -> HeldBlocks:
     raise error
 
 
@@ -84,28 +89,51 @@ def test_other_blocks_than_before_are_an_error_and_stay_one(contents: list[bytes
     assert readings.count == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (DamagedArchive("cut off"), DamagedArchive),
-        (RefusedArchive("too much"), RefusedArchive),
-        (UnsupportedArchive("no archive"), DamagedArchive),
-    ],
-)
-def test_an_archive_that_cannot_be_read_again_is_not_read_a_third_time(
-    error: KheadersfsError, kind: type[KheadersfsError]
+@pytest.mark.parametrize("error", [DamagedArchive("cut off"), UnsupportedArchive("no archive")])
+def test_an_archive_that_is_not_what_it_was_is_not_read_a_third_time(
+    error: KheadersfsError,
 ) -> None:
     blocks, readings = released(lambda: fail(error))
     for _ in range(2):
-        with pytest.raises(kind):
+        with pytest.raises(DamagedArchive):
             blocks.decode(1)
     assert readings.count == 1
 
 
-def test_what_has_nothing_to_do_with_the_archive_is_tried_again() -> None:
-    outcomes = iter((lambda: fail(KheadersfsError("no thread")), lambda: held(CONTENTS)))
+@pytest.mark.parametrize(
+    "error",
+    [
+        KheadersfsError("no thread"),
+        MemoryError("no memory"),
+        UnreadableArchive("no answer"),
+        RefusedArchive("too slow today"),
+    ],
+)
+def test_what_has_nothing_to_do_with_the_archive_is_tried_again(error: Exception) -> None:
+    outcomes = iter((lambda: fail(error), lambda: held(CONTENTS)))
     blocks, readings = released(lambda: next(outcomes)())
-    with pytest.raises(KheadersfsError, match="no thread"):
-        blocks.decode(1)
-    assert blocks.decode(1) == CONTENTS[1]
+    store = Store(blocks)
+    with pytest.raises(type(error) if type(error) is not RefusedArchive else UnreadableArchive):
+        store.decode(1)
+    assert store.decode(1) == CONTENTS[1]
     assert readings.count == 2
+
+
+def test_who_releases_does_not_wait_for_who_gets_them_back() -> None:
+    reading, finish = threading.Event(), threading.Event()
+
+    def read_slowly() -> HeldBlocks:
+        reading.set()
+        assert finish.wait(PATIENCE)
+        return held(CONTENTS)
+
+    blocks, _ = released(read_slowly)
+    with ThreadPoolExecutor(1) as thread:
+        decoded = thread.submit(blocks.decode, 3)
+        assert reading.wait(PATIENCE)
+        try:
+            assert blocks.release() == 0
+            assert not decoded.done()
+        finally:
+            finish.set()
+        assert decoded.result() == CONTENTS[3]
