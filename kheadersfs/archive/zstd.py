@@ -28,6 +28,8 @@ _FRAME_HEADER_LIMIT = 18
 # Content is never larger than this in one block (RFC 8878, 3.1.1.2.4).
 _BLOCK_SIZE_LIMIT = 128 << 10
 _RAW = 0
+_LAST_AND_EMPTY = b"\x01\0\0"
+"""The header of a raw block that is the last one of its frame and has nothing in it."""
 _PLAIN_DESCRIPTOR = 0xE4
 """A content size of 8 bytes, a single segment, a checksum."""
 _CHECKSUM_SIZE = 4
@@ -107,10 +109,27 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
             # Nothing but its own header says whether a frame has a checksum.
             checked = _parse_header(source, offset).checked
             frames.append(ZstdFrame(offset, stored_size, decoded_size, checked))
+        elif not _is_empty(source, offset, stored_size):
+            raise _damaged(source, f"the zstd seek table lists no content at offset {offset}")
         offset += stored_size
     if offset != table_start:
         raise _damaged(source, "the zstd seek table does not cover the file")
     return frames
+
+
+def _is_empty(source: Source, offset: int, size: int) -> bool:
+    """Tell whether the *size* bytes at *offset* are one frame that decodes to nothing.
+
+    That is one which decoders skip, or whose only block is empty.
+    """
+    if size < 8 or offset + size > source.size:
+        return False
+    prefix = source.read_at(offset, 8)
+    if _SKIPPABLE_LOW <= int.from_bytes(prefix[:4], "little") <= _SKIPPABLE_HIGH:
+        return size == 8 + int.from_bytes(prefix[4:], "little")
+    header = _parse_header(source, offset)
+    block = source.read_at(offset + header.size, 3)
+    return block == _LAST_AND_EMPTY and size == header.size + 3 + _CHECKSUM_SIZE * header.checked
 
 
 class _FrameHeader(Record):

@@ -149,6 +149,28 @@ def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None
         read_content(b"".join(frames) + zstd.encode_seek_table(lie))
 
 
+HIDDEN = zstd.encode_frame(b"what nobody is to see", LEVEL)
+NOTHING = zstd.encode_frame(b"", LEVEL)
+SKIPPED = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
+
+
+@pytest.mark.parametrize("hidden", [HIDDEN, SKIPPED + HIDDEN, NOTHING + HIDDEN, HIDDEN[:7], b""])
+def test_a_seek_table_hides_no_frame_by_saying_that_it_is_empty(hidden: bytes) -> None:
+    frame = zstd.encode_frame(SAMPLE[0], LEVEL)
+    sizes = [(len(frame), len(SAMPLE[0])), (len(hidden), 0)]
+    with pytest.raises(DamagedArchive, match="no content at offset"):
+        zstd.read_frames(BytesSource(frame + hidden + zstd.encode_seek_table(sizes)))
+
+
+@pytest.mark.parametrize("empty", [NOTHING, SKIPPED])
+def test_a_seek_table_may_list_what_decodes_to_nothing(empty: bytes) -> None:
+    frame = zstd.encode_frame(SAMPLE[0], LEVEL)
+    sizes = [(len(empty), 0), (len(frame), len(SAMPLE[0]))]
+    file = empty + frame + zstd.encode_seek_table(sizes)
+    assert zstd.import_library().decompress(file) == SAMPLE[0]
+    assert read_content(file) == [SAMPLE[0]]
+
+
 @given(st.sampled_from([1, 2, 131_071, 131_072, 131_073, 300_000]), st.integers(0, 255))
 def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int) -> None:
     content = bytes([filling]) * size
