@@ -21,8 +21,9 @@ class _SystemLog(logging.Handler):
     """Sends records to syslog(3). The standard library's own handler takes 10 ms to import."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record."""
-        syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), self.format(record))
+        """Log one record. File names in it need be no text, which syslog(3) insists on."""
+        text = self.format(record).encode(errors="backslashreplace").replace(b"\0", b"\\0")
+        syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), text.decode())
 
 
 class _AbandonedReplies(logging.Filter):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import golden, synthetic
-from tests.support.mounting import drop_caches, one_line, run_command
+from tests.support.mounting import Outcome, drop_caches, one_line, run_command
 from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
@@ -39,6 +39,24 @@ def test_damage_that_only_reading_shows_is_an_input_output_error_and_a_line_in_t
     assert caught.value.errno == errno.EIO
     assert len(mounted.messages()) == 1
     assert mounted.status()["loaded"] is False
+
+
+def test_the_system_log_takes_names_that_are_no_text(
+    fuse: None, small_archive: Path, tmp_path: Path
+) -> None:
+    content = small_archive.read_bytes()
+    archive, place = os.fsencode(tmp_path / "archive") + b"\xff.tar.xz", tmp_path / "place"
+    place.mkdir()
+    with open(archive, "wb") as stream:
+        stream.write(altered(content, len(content) // 2))
+    assert run_command("mount", os.fsdecode(archive), place) == Outcome(0, "", "")
+    try:
+        for _ in range(2):
+            with pytest.raises(OSError) as caught:
+                os.stat(place / "modes")
+            assert caught.value.errno == errno.EIO
+    finally:
+        assert run_command("umount", place) == Outcome(0, "", "")
 
 
 def test_what_comes_before_damage_stays_readable(
