@@ -13,7 +13,7 @@ import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
 from kheadersfs.importing import stand_ins
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def import_library() -> ModuleType:
     """Return libarchive's functions, loaded, so that ``open_members`` needs no file any more.
 
     Where the library is, libarchive-c asks ldconfig, through ctypes.util, which imports subprocess:
-    20 ms for a name that has not changed since 2010.
+    20 ms for a name that has not changed since 2010. Raises KheadersfsError when it is missing.
     """
     try:
         ctypes.CDLL(_LIBRARY)
@@ -65,8 +65,14 @@ def import_library() -> ModuleType:
         known: dict[str, dict[str, object]] = {}
     else:
         known = {"ctypes.util": {"find_library": lambda _name: _LIBRARY}}
-    with stand_ins(known):
-        from libarchive import ffi
+    try:
+        with stand_ins(known):
+            from libarchive import ffi
+    except (ImportError, OSError, AttributeError) as error:  # no package, or no library for it
+        raise KheadersfsError(
+            f"libarchive cannot be loaded: {error}; "
+            "install it, and: pip install libarchive-c (Debian: apt install libarchive13)"
+        ) from error
 
     # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
     logging.getLogger("libarchive").setLevel(logging.ERROR)

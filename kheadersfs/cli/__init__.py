@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from kheadersfs._version import __version__
 from kheadersfs.errors import KheadersfsError, UsageError, output_error
@@ -118,6 +119,9 @@ def open_standard_streams() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
+    # The names of files need be no text; standard error shows those with backslashes.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 def _discard_output() -> None:

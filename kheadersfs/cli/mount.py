@@ -8,7 +8,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.cli.words import plain_words
-from kheadersfs.errors import UsageError
+from kheadersfs.errors import KheadersfsError, UsageError
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
@@ -32,6 +32,13 @@ class Call(Record):
     mountpoint: str | None
     options: MountOptions
     foreground: bool
+
+
+class Mounted(Record):
+    """A mount, and the function that serves it until the end of the process."""
+
+    mountpoint: str
+    serve: Callable[[], NoReturn]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,8 +113,10 @@ def run(arguments: list[str]) -> int:
         _mount_at_default_place(call.archive, call.options, call.foreground)
     else:
         opened = _open(call.archive, call.options)
-        serve = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
-        _start(serve, call.foreground)
+        mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
+        if call.foreground:
+            mounted.serve()
+        _serve_in_background(mounted)
     return 0
 
 
@@ -142,16 +151,16 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
             print(f"{place}: has kernel headers already; nothing was changed")
             return
         archive = _open(name, options)
-        serve = _mount(archive, name, place, options._replace(nonempty=True), foreground)
+        mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
-        starting.fork_server(serve)  # before anything can go wrong with a mount that nobody serves
+        _serve_in_background(mounted)  # before anything else can go wrong
     try:
         print(f"{place}: has the headers of {archive.source.name} now", flush=True)
     except OSError:
         if not foreground:
             raise
     if foreground:
-        serve()  # even if nobody can read that
+        mounted.serve()  # even if nobody can read that
 
 
 def _open(name: str, options: MountOptions) -> Archive:
@@ -169,8 +178,8 @@ def _open(name: str, options: MountOptions) -> Archive:
 
 def _mount(
     archive: Archive, name: str, directory: str, options: MountOptions, foreground: bool
-) -> Callable[[], NoReturn]:
-    """Mount *archive*, which the user calls *name*. Returns the function that serves it."""
+) -> Mounted:
+    """Mount *archive*, which the user calls *name*. Nobody serves it yet."""
     serve_options = _serve_options(options, foreground)
     if options.strict:
         starting.check_safety(archive, options.cache)
@@ -183,13 +192,19 @@ def _mount(
     directories = directories_created(mountpoint)
     source = name if name == RUNNING_KERNELS else os.path.abspath(name)
     device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
-    return lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories)
+    return Mounted(
+        mountpoint,
+        lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories),
+    )
 
 
-def _start(serve: Callable[[], NoReturn], foreground: bool) -> None:
-    if foreground:
-        serve()
-    starting.fork_server(serve)
+def _serve_in_background(mounted: Mounted) -> None:
+    """Raises KheadersfsError when no process can be started; then nothing stays mounted."""
+    try:
+        starting.fork_server(mounted.serve)
+    except KheadersfsError:
+        mounting.unmount(mounted.mountpoint, detach=True)
+        raise
 
 
 def _serve_options(options: MountOptions, foreground: bool) -> starting.ServeOptions:

@@ -7,11 +7,13 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.forking import fork
 from kheadersfs.fuse import running, starting
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
     """Fork a process that runs the command for *archive* and prints to *output*."""
     sys.stdout.flush()
     parent = os.getpid()
-    pid = os.fork()
+    pid = fork()
     if pid:
         return pid
     status = 1
@@ -92,6 +94,8 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
     except KheadersfsError as error:
         os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
         status = error.exit_status
+    except Exception:  # noqa: BLE001 - this process does not return to who could print it
+        traceback.print_exc()
     finally:
         os._exit(status)
 

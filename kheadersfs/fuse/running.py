@@ -24,6 +24,7 @@ from kheadersfs.errors import (
     error_of_status,
     reason,
 )
+from kheadersfs.forking import fork
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.records import Record
 
@@ -175,7 +176,7 @@ class _Child:
     def __init__(self, prepare: Callable[[], str], run: Run) -> None:
         self._parent = os.getpid()
         self._reports, reports = os.pipe()
-        self.pid = os.fork()
+        self.pid = fork()
         if self.pid == 0:
             self._become_command(prepare, run, reports)
         os.close(reports)
@@ -271,9 +272,14 @@ def _run_in_temporary_directory(
         os.rmdir(mountpoint)
         raise
     caller = os.getpid()
-    server = starting.fork_server(
-        lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
-    )
+    try:
+        server = starting.fork_server(
+            lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+        )
+    except KheadersfsError:
+        mounting.unmount(mountpoint, detach=True)
+        os.rmdir(mountpoint)
+        raise
     os.close(device)
     try:
         command = _Child(lambda: mountpoint, run)

@@ -12,6 +12,7 @@ import importlib.machinery
 import os
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
+from kheadersfs.forking import fork
 from kheadersfs.fuse import mounting
 from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
@@ -35,7 +36,8 @@ class ServeOptions(Record):
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
     ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
     messages and the paths of opened files to; or SYSTEM_LOG, and None. ``btf`` has the types for
-    include/vmlinux.h, None for those of the running kernel.
+    include/vmlinux.h, None for those of the running kernel. ``limits`` are for archives that are
+    opened for one run each.
     """
 
     owner: tuple[int, int] = (0, 0)
@@ -105,8 +107,11 @@ def import_pyfuse3() -> None:
 
 
 def fork_server(function: Callable[[], None]) -> int:
-    """Fork a process in the background that calls *function*. Returns its pid."""
-    pid = os.fork()
+    """Fork a process in the background that calls *function*. Returns its pid.
+
+    Raises KheadersfsError when there is no room for one.
+    """
+    pid = fork()
     if pid:
         return pid
     try:

@@ -7,7 +7,7 @@ import signal
 import stat
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
@@ -56,14 +56,20 @@ def _replacement(target: str) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # it has its name already
+            os.unlink(temporary)
         raise
-    # Otherwise the new name itself could be lost with the power.
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: str) -> None:
+    """Make sure of new names in *directory*, where the file system has a way to."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from kheadersfs.errors import (
     error_of_status,
     output_error,
 )
+from kheadersfs.forking import fork
 from kheadersfs.sandbox.restrictions import restrict
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class Confined:
         sys.stdout.flush()
         parent = os.getpid()
         self._report, report = os.pipe()
-        self._pid = os.fork()
+        self._pid = fork()
         if self._pid == 0:
             os.close(self._report)
-            _run(prepare, function, address_space, parent, report)
+            _run(name, prepare, function, address_space, parent, report)
         os.close(report)
 
     def result(self) -> bytes:
@@ -57,17 +58,20 @@ class Confined:
                 pieces.append(piece)
         _, wait_status = os.waitpid(self._pid, 0)
         status, separator, outcome = b"".join(pieces).partition(b"\n")
-        if wait_status or not separator:
+        if os.WIFSIGNALED(wait_status):
             raise DamagedArchive(
-                f"{self._name}: the process that read it ended with status "
-                f"{os.waitstatus_to_exitcode(wait_status)}; make or fetch the archive again"
+                f"{self._name}: the process that read it was killed by signal "
+                f"{os.WTERMSIG(wait_status)}; make or fetch the archive again"
             )
+        if wait_status or not separator:
+            raise KheadersfsError(f"{self._name}: reading it failed; please report what is above")
         if status != b"0":
             raise error_of_status(int(status))(outcome.decode(errors="surrogateescape"))
         return outcome
 
 
 def _run(
+    name: str,
     prepare: Callable[[], None],
     function: Callable[[], bytes],
     address_space: int,
@@ -79,22 +83,17 @@ def _run(
 
     exit_status = 1
     try:
-        prepare()
-        is_root = os.geteuid() == 0
-        restrictions = restrict(address_space, end_with_parent=True)
-        if is_root:
-            for missing in restrictions.missing:
-                os.write(2, f"kheadersfs: reading without a restriction: {missing}\n".encode())
-        if os.getppid() != parent:
-            os._exit(exit_status)  # it ended before this process could be bound to it
         try:
+            prepare()
+            _restrict(address_space, parent)
             status, outcome = 0, function()
             sys.stdout.flush()
         except KheadersfsError as error:
             status = error.exit_status
             outcome = str(error).encode(errors="surrogateescape")
         except MemoryError:
-            status, outcome = RefusedArchive.exit_status, b"it takes more memory than is allowed"
+            status = RefusedArchive.exit_status
+            outcome = os.fsencode(f"{name}: takes more memory to read than there is for it here")
         except BrokenPipeError:
             status, outcome = 0, b""  # the reader of our output, head perhaps, has seen enough
         except OSError as error:
@@ -106,3 +105,14 @@ def _run(
         traceback.print_exc()
     finally:
         os._exit(exit_status)
+
+
+def _restrict(address_space: int, parent: int) -> None:
+    """Give up all rights, say to root which could not be, and end if *parent* has."""
+    is_root = os.geteuid() == 0
+    restrictions = restrict(address_space, end_with_parent=True)
+    if is_root:
+        for missing in restrictions.missing:
+            os.write(2, f"kheadersfs: reading without a restriction: {missing}\n".encode())
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before this process could be bound to it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
-BASE = {"errors", "records", "importing", "_version", "limits"}
+BASE = {"errors", "forking", "records", "importing", "_version", "limits"}
 READING = {*BASE, "archive", "tree", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     # The flow of reading, from bytes to the command line.
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "records": set(),
     "importing": set(),
+    "forking": {"errors"},
     "limits": {"errors", "records"},
     "archive": BASE,
     "tree": {*BASE, "archive"},
