@@ -163,7 +163,9 @@ def test_a_packed_archive_that_is_cut_off_is_an_error(packed: bytes, tmp_path: P
     archive = tmp_path / "archive"
     expected = outcome_of(archive, packed)
     for length in random.Random(5).sample(range(1, len(packed)), TRUNCATIONS):
-        check(outcome_of(archive, packed[:length]), expected.content, f"cut off at {length}")
+        outcome = outcome_of(archive, packed[:length])
+        check(outcome, expected.content, f"cut off at {length}")
+        assert not outcome.complete, f"cut off at {length}: no error"
 
 
 def test_an_archive_that_carries_no_checksums_says_so(sample: Sample, tmp_path: Path) -> None:
