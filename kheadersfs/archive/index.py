@@ -11,7 +11,8 @@ precedes it.
 Three columns are stored as what differs from what one would expect, which compresses to nothing.
 Names have lengths, not ends. An entry's inode is the one after that of the entry before it, but
 for hard links. A file's content starts one header behind that of the file before it in its block;
-so there are two columns, its block and the difference, in units of ``1 << start_shift`` bytes.
+so there are two columns, its block and the difference, in units of ``1 << start_shift`` bytes, with
+its sign as zigzag coding has it: 0, -1, 1, -2 and 2 are stored as 0, 1, 2, 3 and 4.
 The starts of directories and symlinks follow from the sizes before them.
 """
 

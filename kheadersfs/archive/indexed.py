@@ -73,30 +73,34 @@ class IndexedBlocks(BlockTable):
         self._starts = array("Q", [start for start, _ in files])
 
     def _check_members(self, number: int, content: bytes) -> None:
-        """Compare the index with the headers in block *number*. Raises ValueError."""
+        """Compare the index with the headers in block *number*. Raises ValueError.
+
+        The index's files, sorted by where they start, must meet the headers of what has content
+        one for one.
+        """
         if not self._starts:
             self._prepare()
         lookup = Lookup(self._table)
         base = self.starts[number]
-        following = bisect_left(self._starts, base)
+        next_file = bisect_left(self._starts, base)
         end = bisect_left(self._starts, base + len(content))
         for described in walk_members(content, is_last=number + 1 == len(self)):
-            expected = 0
+            inode_there = 0
             if described.size:
-                expected = self._inode_at(base + described.start, following)
-                following += 1
-            inode = lookup.inode_at(described.name, expected)
-            placed = inode == expected or not described.size
-            if not inode or not placed or not self._agrees(inode, described, lookup):
+                inode_there = self._inode_at(base + described.start, next_file)
+                next_file += 1
+            inode = lookup.inode_at(described.name, inode_there)
+            is_in_place = inode == inode_there or not described.size
+            if not inode or not is_in_place or not self._agrees(inode, described, lookup):
                 name = described.name.decode(errors="backslashreplace")
                 raise ValueError(f"the index does not describe {name} as it is; repack it")
-        if following != end:
+        if next_file != end:
             raise ValueError("the index has files in it of which it has no headers; repack it")
 
-    def _inode_at(self, start: int, place: int) -> int:
-        """Return the inode of file number *place*, if it is at *start* of the stream; else 0."""
-        found = place < len(self._starts) and self._starts[place] == start
-        return self._inodes[place] if found else 0
+    def _inode_at(self, start: int, file: int) -> int:
+        """Return the inode of file number *file*, if it is at *start* of the stream; else 0."""
+        is_there = file < len(self._starts) and self._starts[file] == start
+        return self._inodes[file] if is_there else 0
 
     def _agrees(self, inode: int, described: Described, lookup: Lookup) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
