@@ -7,6 +7,10 @@ mount costs, and its scheduler costs more per request than the request.
 
 One task reads and answers requests, one after the other, as long as none has to wait. When one
 waits for a thread, the next task takes over reading, so a slow request holds up nobody else.
+
+What a task yields says what it waits for, and so who resumes it: a ``_Readable`` is a request,
+which ``_turn`` gives to one of ``_readers``; a ``Job`` is its end, after which all its waiters are
+``_ready``. A task that ends is replaced from ``_spares`` when nobody reads any more.
 """
 
 from __future__ import annotations
@@ -252,7 +256,7 @@ class Loop:
         return self._shortages < SHORTAGES
 
     def _await_event(self, poller: select.poll) -> bool:
-        """Wait until there is a request, and return True, or a finished job."""
+        """Wait until there is a request, and return True, or a finished job, and return False."""
         # One who looks again and again takes the interpreter's lock from the threads each time.
         if poller is self._anything and not self._jobs_under_way and self._await_awake():
             self._stir()
