@@ -130,8 +130,12 @@ class HeaderArchive:
         Raises UsageError when it is no file, DamagedArchive when its content is damaged.
         """
         inode = self._inode(path)
-        if not stat.S_ISREG(self.tree.attributes(inode).mode):
-            raise UsageError(f"{path}: is not a file in {self.archive.source.name}")
+        mode = self.tree.attributes(inode).mode
+        if stat.S_ISLNK(mode):
+            target = os.fsdecode(self.tree.target(inode))
+            raise UsageError(f"{path}: is a symlink to {target}; read that")
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path}: is a directory; kheadersfs ls shows what is in it")
         return self.store.read(*self.tree.extent(inode))
 
     @property

@@ -37,6 +37,10 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
         raise DamagedArchive(content.damage or content.warning)
     if content.indexed:
         _compare_with_members(archive, progress)
+    blocks = archive.archive.blocks
+    if blocks is not None and len(blocks) > 1:
+        # Whoever reads members need not come to what follows the last one: the index, for one.
+        blocks.decode(len(blocks) - 1)
     return Verified(
         len(archive.tree),
         archive.tree.content_size(),
@@ -52,6 +56,8 @@ def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int],
     read = read_in_one_pass(
         container.source, container.compression, container.blocks, container.limits
     )
+    if read.damage:
+        raise DamagedArchive(read.damage)
     name = container.source.name
     indexed, actual = archive.content.table, read.table
     # Starts differ: they are offsets into streams that are laid out differently.

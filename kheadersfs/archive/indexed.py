@@ -22,6 +22,7 @@ from kheadersfs.archive.blocks import BlockTable
 from kheadersfs.archive.headers import walk_members
 from kheadersfs.archive.paths import Lookup
 from kheadersfs.archive.table import LATEST
+from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.headers import Described
@@ -58,6 +59,10 @@ class IndexedBlocks(BlockTable):
         content = self._container.unpack(number, stored)
         self._check_members(number, content)
         return content
+
+    def _damaged(self, number: int, error: ValueError) -> DamagedArchive:
+        """See BlockTable._damaged: the index's own block counts too."""
+        return self._container._damaged(number, error)
 
     def _prepare(self) -> None:
         """Sort the files by where they lie."""

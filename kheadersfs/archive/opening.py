@@ -152,9 +152,12 @@ class Archive:
             try:
                 index = _read_index(self.blocks, self.limits)
             except ValueError as error:
-                warning = f"{self.source.name}: its index is not used: {error}"
+                warning = (
+                    f"{self.source.name}: its index is not used: {error}; "
+                    "write one anew: kheadersfs repack"
+                )
                 if self._without_library:
-                    raise DamagedArchive(f"{warning}; write one anew: kheadersfs repack") from error
+                    raise DamagedArchive(warning) from error
             else:
                 if index is not None:
                     from kheadersfs.archive.indexed import IndexedBlocks

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined
 
@@ -18,8 +18,10 @@ def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("cat", "Print the files at each PATH in ARCHIVE, one after the other.")
     add_limits(arguments)
-    arguments.add_argument("archive", metavar="ARCHIVE")
-    arguments.add_argument("paths", metavar="PATH", nargs="+")
+    arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
+    arguments.add_argument(
+        "paths", metavar="PATH", nargs="+", help="in the archive, as ls prints it"
+    )
     return arguments
 
 

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = Parser("info", "Describe ARCHIVE.")
     arguments.add_argument("--json", action="store_true", help="print it as JSON")
     add_limits(arguments)
-    arguments.add_argument("archive", metavar="ARCHIVE")
+    arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     return arguments
 
 
@@ -34,8 +34,14 @@ def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
     values = parser().parse_args(arguments)
     with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
-        read_confined([archive], lambda: _print(describe(archive), values.json))
+        read_confined([archive], lambda: _tell(archive, values.json))
     return 0
+
+
+def _tell(archive: HeaderArchive, as_json: bool) -> None:
+    """Print the facts. Raises DamagedArchive afterwards if there may be more of them."""
+    _print(describe(archive), as_json)
+    archive.require_complete()
 
 
 def _print(facts: dict[str, object], as_json: bool) -> None:

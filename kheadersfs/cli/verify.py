@@ -6,10 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.output import report
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import read_confined
+from kheadersfs.errors import KheadersfsError
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:
@@ -21,21 +23,26 @@ def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
     arguments = Parser("verify", "Read all of each ARCHIVE, and check it and its index.")
     add_limits(arguments)
-    arguments.add_argument("archives", metavar="ARCHIVE", nargs="+")
+    arguments.add_argument("archives", metavar="ARCHIVE", nargs="+", help=ARCHIVE)
     return arguments
 
 
 def run(arguments: list[str]) -> int:
-    """Print a line per archive. Stops at the first that is damaged."""
+    """Print a line per archive. Returns the exit status for the first one that is not good."""
     values = parser().parse_args(arguments)
     limits = parse_limits(values.limits)
+    status = 0
     for path in values.archives:
-        with (
-            open_archive(path, limits=limits) as archive,
-            progress_bar("verify", "files") as progress,
-        ):
-            read_confined([archive], partial(_verify, path, archive, progress))
-    return 0
+        try:
+            with (
+                open_archive(path, limits=limits) as archive,
+                progress_bar("verify", "files") as progress,
+            ):
+                read_confined([archive], partial(_verify, path, archive, progress))
+        except KheadersfsError as error:
+            report(error)
+            status = status or error.exit_status
+    return status
 
 
 def _verify(path: str, archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:

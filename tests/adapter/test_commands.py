@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,8 +18,11 @@ import pytest
 import kheadersfs
 from kheadersfs.archive.onepass import HELD_BLOCK_SIZE
 from kheadersfs.cli import COMMANDS
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.verification import verify
 from tests.support import golden, synthetic
 from tests.support.mounting import Outcome, command_line, run_command
+from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,8 +114,11 @@ def test_one_entry_is_found_by_its_path(small_archive: Path) -> None:
         for path in ("absent", "sizes/513/below", "links/directory/linux", "../sizes"):
             with pytest.raises(kheadersfs.KheadersfsError, match="is not in"):
                 archive.entry(path)
-        for path in ("sizes", "links/dangling"):
-            with pytest.raises(kheadersfs.KheadersfsError, match="is not a file"):
+        for path, message in (
+            ("sizes", "is a directory; kheadersfs ls shows"),
+            ("links/dangling", "is a symlink to .*; read that"),
+        ):
+            with pytest.raises(kheadersfs.KheadersfsError, match=message):
                 archive.read(path)
 
 
@@ -208,6 +216,29 @@ def test_verify_reads_everything_and_says_so(small_archive: Path, tmp_path: Path
     assert bad.status == 13
     assert str(damaged) in bad.errors
     assert str(small_archive) in bad.output
+
+
+def test_verify_names_the_block_that_is_damaged(small_archive: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.tar.xz"
+    assert run_command("repack", small_archive, packed).status == 0
+    packed.write_bytes(altered(packed.read_bytes(), packed.stat().st_size // 2))
+    outcome = run_command("verify", packed)
+    assert outcome.status == 13
+    assert re.search(r": block [0-9]+ of [0-9]+ is damaged: .*make or fetch", outcome.errors)
+
+
+@pytest.mark.skipif(shutil.which("xz") is None, reason="not installed: xz")
+def test_verify_finds_what_xz_finds_at_the_end_of_a_packed_archive(
+    small_archive: Path, tmp_path: Path
+) -> None:
+    packed, changed = tmp_path / "packed.tar.xz", tmp_path / "changed.tar.xz"
+    assert run_command("repack", small_archive, packed).status == 0
+    content = packed.read_bytes()
+    for position in range(1, 400, 3):
+        changed.write_bytes(altered(content, -position))
+        assert subprocess.run(["xz", "-t", changed], check=False, capture_output=True).returncode
+        with pytest.raises(KheadersfsError), kheadersfs.open_archive(changed) as archive:
+            verify(archive, lambda _done, _all: None)
 
 
 def test_verify_says_when_damage_need_not_show(small_archive: Path, tmp_path: Path) -> None:
