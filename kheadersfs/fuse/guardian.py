@@ -23,7 +23,8 @@ NAME = "kheadersfs-guardian"
 _SHELL = "/bin/sh"
 # $1 the mountpoint, $2 the same as mountinfo has it, $3 and $4 the commands that unmount it when
 # it is not in use and in any case, $5 how many directories were made for it, and $6 the name of the
-# file that says so.
+# file that says so. umount without -c asks what the root is, for which all of an archive may have
+# to be read; busybox knows no -c, and has status 1 then.
 _SCRIPT = r"""
 cd /
 trap '' HUP INT TERM
@@ -37,17 +38,18 @@ find_device() {
     done </proc/self/mountinfo
 }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
+undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
 find_device
 mine=$device
 while read -r word; do
     case $word in
-        unmount) ours && $3 -- "$1" ;;
-        detach) ours && $4 -- "$1" ;;
+        unmount) ours && undo "$3" "$1" ;;
+        detach) ours && undo "$4" "$1" ;;
         gone) mine= && break ;;
     esac
 done
 # To stat it would not do: the kernel may still know what the dead server said.
-ours && ! true <"$1" && $4 -- "$1"
+ours && ! true <"$1" && undo "$4" "$1"
 count=$5
 directory=$1
 [ "$count" -gt 0 ] && rm -f -- "$1/$6"
@@ -70,7 +72,7 @@ class Guardian:
 
     def __init__(self, mountpoint: str, escaped: bytes, directories: int) -> None:
         """Start it. Raises KheadersfsError when that fails."""
-        commands = ("umount", "umount -l")
+        commands = ("umount -c", "umount -l -c")
         if os.geteuid() != 0:
             commands = ("fusermount3 -u", "fusermount3 -u -z")
         reading, self._pipe = os.pipe()
