@@ -27,7 +27,7 @@ class Call(Record):
     archives: list[str] | None
     command: list[str]
     each: bool = False
-    jobs: int = 1
+    jobs: int | None = None
     btf: str | None = None
     log: str | None = None
     record: str | None = None
@@ -63,7 +63,6 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--jobs",
         type=positive,
-        default=os.cpu_count() or 1,
         metavar="N",
         help="how many to run at the same time with --each; by default one per processor",
     )
@@ -94,7 +93,8 @@ def run(arguments: list[str]) -> int:
     starting.require_pyfuse3()
     what = running.Run(call.command, lambda directory: {**os.environ, **environment(directory)})
     if call.each and call.archives is not None:
-        return _run_each(call.archives, what, call.jobs, _serve_options(call, limits))
+        jobs = call.jobs or os.cpu_count() or 1
+        return _run_each(call.archives, what, jobs, _serve_options(call, limits))
     if call.archives is None:
         from kheadersfs.cli.defaults import open_running_kernels
 
@@ -102,8 +102,7 @@ def run(arguments: list[str]) -> int:
     else:
         archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
     ended = running.run_command(archive, what, _serve_options(call, limits))
-    if ended.complaint:
-        print(f"kheadersfs: {ended.complaint}", file=sys.stderr)
+    print(ended.report, end="", file=sys.stderr)
     return ended.status
 
 
@@ -133,6 +132,8 @@ def _check(call: Call) -> None:
         complaint = "--each needs --archive"
     elif call.archives is not None and len(call.archives) > 1 and not call.each:
         complaint = "several archives need --each"
+    elif call.jobs is not None and not call.each:
+        complaint = "--jobs needs --each"
     for option, value in (("--record", call.record), ("--btf", call.btf), *pins):
         if call.each and value is not None:
             complaint = complaint or f"{option} is for one kernel, not for --each"

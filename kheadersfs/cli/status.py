@@ -61,6 +61,7 @@ def describe(status: dict[str, Any]) -> str:
     """Return *status* as lines for people."""
     if "error" in status:
         return f"{printable(status['mountpoint'])}\n  unknown    {printable(status['error'])}"
+    damage = status.get("damage", "")  # a server of an older version does not say
     lines = [
         printable(status["mountpoint"]),
         f"  archive    {printable(status['archive'])} ({size(status['archive_size'])}, "
@@ -72,8 +73,16 @@ def describe(status: dict[str, Any]) -> str:
         kind = "its index" if status["indexed"] else "one pass"
         lines.append(f"  members    {status['members']}, from {kind}")
         lines.append(f"  blocks     {status['blocks_decoded']} decoded of {status['blocks']}")
-    else:
+    elif not damage:
         lines.append("  members    not read yet: nobody has looked")
+    if status["refused"]:
+        lines.append(f"  refused    {status['refused']} members, which the log names")
+    if damage:
+        lines.append(f"  unreadable {printable(damage)}")
+    if status["blocks_damaged"]:
+        lines.append(
+            f"  damaged    {status['blocks_damaged']} blocks; files in them are I/O errors"
+        )
     lines.append(
         f"  memory     {size(status['resident'])} resident, of which decoded content "
         f"{size(status['held_decoded'])}, compressed {size(status['held_compressed'])}"

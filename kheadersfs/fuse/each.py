@@ -89,8 +89,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
         os.dup2(output.fileno(), 2)
         ended = running.run_command(open_archive(archive, options.limits), run, options)
         status = ended.status
-        if ended.complaint:
-            os.write(2, os.fsencode(f"kheadersfs: {ended.complaint}\n"))
+        os.write(2, os.fsencode(ended.report))
     except KheadersfsError as error:
         os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
         status = error.exit_status

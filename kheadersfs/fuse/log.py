@@ -8,6 +8,7 @@ import syslog
 
 MESSAGES_REMEMBERED = 10_000
 STANDARD_ERROR = 2
+_COMPLAINT = "kheadersfs: %(message)s"
 
 _PRIORITIES = {
     logging.DEBUG: syslog.LOG_DEBUG,
@@ -51,10 +52,10 @@ class _Repetitions(logging.Filter):
         return True
 
 
-def open_log(descriptor: int | None) -> logging.Logger:
+def open_log(descriptor: int | None, complaints: int | None = None) -> logging.Logger:
     """Send all messages of this process to *descriptor*, or to the system log, and open that.
 
-    Returns our logger.
+    Errors go to the descriptor *complaints* as well. Returns our logger.
     """
     handler: logging.Handler
     if descriptor is None:
@@ -64,15 +65,24 @@ def open_log(descriptor: int | None) -> logging.Logger:
         layout = "%(message)s"
     elif descriptor == STANDARD_ERROR:
         handler = logging.StreamHandler(sys.stderr)
-        layout = "kheadersfs: %(message)s"
+        layout = _COMPLAINT
     else:
         stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - as long as we live
         handler = logging.StreamHandler(stream)
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
     # A full disk must not fill standard error with tracebacks from the logging module.
     logging.raiseExceptions = False
+    _add(handler, layout)
+    if complaints is not None:
+        stream = open(complaints, "a", errors="backslashreplace")  # noqa: SIM115 - as above
+        handler = logging.StreamHandler(stream)
+        handler.setLevel(logging.ERROR)
+        _add(handler, _COMPLAINT)
+    return logging.getLogger("kheadersfs")
+
+
+def _add(handler: logging.Handler, layout: str) -> None:
     handler.setFormatter(logging.Formatter(layout))
     handler.addFilter(_AbandonedReplies())
     handler.addFilter(_Repetitions())
     logging.getLogger().addHandler(handler)
-    return logging.getLogger("kheadersfs")

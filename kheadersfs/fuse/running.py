@@ -56,19 +56,23 @@ class Run(Record):
 
 
 class Ended(Record):
-    """How it ended: the command's exit status, 128 + N for signal N, and the server's."""
+    """How it ended: the command's exit status, 128 + N for signal N, and the server's.
+
+    ``complaints`` are the errors in the server's log, a line each.
+    """
 
     status: int
     server: int
+    complaints: str = ""
 
     @property
-    def complaint(self) -> str:
-        """What there is to say of the server, empty if all is well."""
-        if not self.server:
-            return ""
+    def report(self) -> str:
+        """What there is to say of the server, in lines; empty if all is well."""
+        if not self.server or self.complaints:
+            return self.complaints
         return (
-            f"the server of the headers failed (status {self.server}); its log says why, "
-            "which --log FILE puts into a file"
+            f"kheadersfs: the server of the headers failed (status {self.server}); its log says "
+            "why, which --log FILE puts into a file\n"
         )
 
 
@@ -82,10 +86,29 @@ def run_command(archive: Archive, run: Run, options: starting.ServeOptions) -> E
     Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
     command cannot be started.
     """
+    # The server may outlive this process, and must neither hold its standard error nor wait for it.
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    options = options._replace(complaints=writing)
     try:
-        return _run_in_namespace(archive, run, options)
-    except _NoNamespace:
-        return _run_in_temporary_directory(archive, run, options)
+        try:
+            ended = _run_in_namespace(archive, run, options)
+        except _NoNamespace:
+            ended = _run_in_temporary_directory(archive, run, options)
+        return ended._replace(complaints=_read_available(reading))
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _read_available(descriptor: int) -> str:
+    """Return what is in the pipe *descriptor*, which does not block."""
+    pieces: list[bytes] = []
+    with suppress(BlockingIOError):
+        while piece := os.read(descriptor, 1 << 16):
+            pieces.append(piece)
+    return b"".join(pieces).decode(errors="backslashreplace")
 
 
 def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions) -> Ended:

@@ -44,6 +44,8 @@ DECODED_BLOCKS_KEPT = 30.0
 Those of blocks that are held compressed in memory are let go at the first quiet moment, being
 decoded again in 0.1 ms each, and the compressed ones, which take a whole pass, after this time.
 """
+LASTING = (DamagedArchive, RefusedArchive, UnsupportedArchive)
+"""Errors whose cause is the archive: to read it again would not help."""
 BUSY_RETRY = 5.0
 """Seconds until an idle mount that was still in use is tried again."""
 
@@ -73,6 +75,7 @@ class Session:
         self._started = monotonic()
         self._content: Content | None = None
         self._loading: Job[Served] | None = None
+        self._failure = ""
         self._served: Served | None = None
         self._store: Store | None = None
         self._trimmed = False
@@ -116,12 +119,12 @@ class Session:
             loading = self._loading
             try:
                 self._served = await loading
-            except (DamagedArchive, RefusedArchive, UnsupportedArchive):
-                raise
-            except (KheadersfsError, MemoryError):
-                if self._loading is loading:
+            except (KheadersfsError, MemoryError) as error:
+                self._failure = str(error) or "there is not enough memory"
+                if self._loading is loading and not isinstance(error, LASTING):
                     self._loading = None
                 raise
+            self._failure = ""
         return self._served
 
     def _read_archive(self) -> Served:
@@ -252,6 +255,7 @@ class Session:
             "arch": content.arch if content is not None else "",
             "members": len(content.table.inode_mode) if content is not None else 0,
             "refused": len(content.refusals) if content is not None else 0,
+            "damage": content.damage if content is not None else self._failure,
             "blocks": counters.blocks,
             "blocks_decoded": counters.decoded,
             "blocks_damaged": counters.damaged,

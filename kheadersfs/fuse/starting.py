@@ -35,7 +35,8 @@ class ServeOptions(Record):
 
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
     ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
-    messages and the paths of opened files to; or SYSTEM_LOG, and None. ``btf`` has the types for
+    messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
+    ``complaints`` as well, if there is one. ``btf`` has the types for
     include/vmlinux.h, None for those of the running kernel. ``limits`` are for archives that are
     opened for one run each.
     """
@@ -46,6 +47,7 @@ class ServeOptions(Record):
     prefetch: bool = False
     strict: bool = False
     log: int = SYSTEM_LOG
+    complaints: int | None = None
     record: int | None = None
     btf: BtfFile | None = None
     limits: Limits = DEFAULT_LIMITS
@@ -158,7 +160,7 @@ def serve(
     from kheadersfs.fuse.signals import hold_back_signals
 
     hold_back_signals()
-    log = open_log(None if options.log == SYSTEM_LOG else options.log)
+    log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
     guardian = None
     status = 1
     try:

@@ -38,7 +38,12 @@ def test_damage_that_only_reading_shows_is_an_input_output_error_and_a_line_in_t
         os.listdir(mounted.path)
     assert caught.value.errno == errno.EIO
     assert len(mounted.messages()) == 1
-    assert mounted.status()["loaded"] is False
+    status = mounted.status()
+    assert status["loaded"] is False
+    assert "archive.tar.xz" in status["damage"]
+    told = run_command("status", mounted.path).output
+    assert f"  unreadable {status['damage']}\n" in told
+    assert "nobody has looked" not in told
 
 
 def test_the_system_log_takes_names_that_are_no_text(

@@ -23,6 +23,7 @@ from tests.support.mounting import (
     run_command,
     wait_until,
 )
+from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,6 +180,19 @@ def test_an_open_file_keeps_an_idle_mount(prepared_mount: Prepare, small_archive
         assert is_mounted(mount)
         assert len(stream.read()) == 513
     await_end(mount)
+
+
+def test_a_mount_that_goes_away_unseen_is_not_read_for_that(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    """What is no archive inside shows when it is read, and then there is an error in the log."""
+    content = small_archive.read_bytes()
+    archive = tmp_path / "damaged.tar.xz"
+    archive.write_bytes(altered(content, len(content) // 2))
+    mount = prepared_mount(archive)
+    mount.mount("--idle-timeout", "0")
+    await_end(mount)
+    assert mount.messages() == []
 
 
 def test_a_mount_whose_files_are_opened_now_and_then_is_not_idle(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import Outcome, command_line, run_command, wait_until
+from tests.support.mounting import Outcome, command_line, one_line, run_command, wait_until
+from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,17 @@ def run(archive: Path, *command: str | Path, **environment: str) -> Outcome:
 def test_the_command_sees_the_headers_where_the_environment_says(archive: Path) -> None:
     script = 'cat "$KHEADERS/modes/644" && cat "$BCC_KERNEL_SOURCE/modes/444"'
     assert run(archive, "sh", "-c", script) == Outcome(0, "mode\nmode\n", "")
+
+
+def test_what_is_wrong_with_the_archive_is_said_beside_what_the_command_says(
+    archive: Path,
+) -> None:
+    content = archive.read_bytes()
+    archive.write_bytes(altered(content, len(content) // 2))
+    outcome = run(archive, "sh", "-c", 'cat "$KHEADERS/modes/644" 2>&1')
+    assert outcome.status == 1
+    assert "Input/output error" in outcome.output
+    assert f"{archive}: block 0 of 1 is damaged" in one_line(outcome._replace(output=""))
 
 
 def test_bcc_and_bpftrace_are_told_too(archive: Path) -> None:
