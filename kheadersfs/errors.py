@@ -66,6 +66,13 @@ def error_of_status(status: int) -> type[KheadersfsError]:
     return kinds.get(status, KheadersfsError)
 
 
+def quoted(path: str) -> str:
+    """Return *path* as a shell takes it, for a command in a message."""
+    from shlex import quote  # most commands have nothing to complain about
+
+    return quote(path)
+
+
 def output_error(error: OSError) -> KheadersfsError:
     """Return what to report for *error*, of writing to standard output.
 

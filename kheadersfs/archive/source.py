@@ -106,6 +106,8 @@ def open_source(path: str | bytes) -> FileSource:
     UnsupportedArchive when it is empty.
     """
     name = os.fsdecode(path)
+    if not name:
+        raise ArchiveUnavailable("ARCHIVE is empty; name an archive of kernel headers")
     try:
         # O_NONBLOCK: opening a fifo must be refused, not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -10,6 +10,7 @@ import sys
 from io import TextIOWrapper
 
 from kheadersfs._version import __version__
+from kheadersfs.cli.output import report
 from kheadersfs.errors import KheadersfsError, UsageError, output_error
 from kheadersfs.records import Record
 
@@ -89,13 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
         status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except KheadersfsError as error:
-        print(f"kheadersfs: {error}", file=sys.stderr)
+        report(error)
         return error.exit_status
     except BrokenPipeError:
         _discard_output()  # the reader, head perhaps, has seen enough
         return 0
     except OSError as error:
-        print(f"kheadersfs: {output_error(error)}", file=sys.stderr)
+        report(output_error(error))
         _discard_output()
         return KheadersfsError.exit_status
     except KeyboardInterrupt:

@@ -8,6 +8,9 @@ from typing import NoReturn
 from kheadersfs.errors import UsageError
 from kheadersfs.limits import DEFAULT_LIMITS
 
+ARCHIVE = "a tar or cpio of headers, plain or compressed"
+OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are errors of ours: one line, exit status 2."""
@@ -28,7 +31,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help="how much an archive may be, several times if need be: "
+        help="how much an archive may be, in bytes, names or seconds, several times if need be; "
+        "ratio counts beyond 64 MiB: "
         + ", ".join(f"{name} ({limit})" for name, limit in DEFAULT_LIMITS._asdict().items()),
     )
 
@@ -44,7 +48,7 @@ def add_pins(parser: argparse.ArgumentParser) -> None:
         "--verify-key",
         metavar="FILE",
         help="refuse an archive without a good signature by the public key in FILE: "
-        "ARCHIVE.minisig for a key of minisign, ARCHIVE.sig for one of ssh-keygen",
+        "ARCHIVE.minisig for a key of minisign, ARCHIVE.sig for one of ssh-keygen -Y sign -n file",
     )
 
 

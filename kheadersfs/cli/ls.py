@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import Entry, HeaderArchive, open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
 from kheadersfs.cli.reading import read_confined
@@ -21,8 +21,10 @@ def parser() -> argparse.ArgumentParser:
     arguments = Parser("ls", "List what is in ARCHIVE, all of it or what is below each PATH.")
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
     add_limits(arguments)
-    arguments.add_argument("archive", metavar="ARCHIVE")
-    arguments.add_argument("paths", metavar="PATH", nargs="*", default=["."])
+    arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
+    arguments.add_argument(
+        "paths", metavar="PATH", nargs="*", default=["."], help="in the archive, as ls prints it"
+    )
     return arguments
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
@@ -31,8 +31,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add_form(arguments)
     add_limits(arguments)
-    arguments.add_argument("-o", "--output", metavar="OUT", required=True)
-    arguments.add_argument("inputs", metavar="NAME=IN", nargs="+")
+    arguments.add_argument("-o", "--output", metavar="OUT", required=True, help=OUTPUT)
+    arguments.add_argument(
+        "inputs",
+        metavar="NAME=IN",
+        nargs="+",
+        help="an archive, and the directory in OUT that its content goes into",
+    )
     return arguments
 
 
@@ -41,9 +46,11 @@ def run(arguments: list[str]) -> int:
     values = parser().parse_args(arguments)
     form = chosen_form(values.format, values.compress, values.output)
     limits = parse_limits(values.limits)
-    named = dict(_named(text) for text in values.inputs)
-    if len(named) != len(values.inputs):
-        raise UsageError("every NAME may be given once")
+    named: dict[str, str] = {}
+    for name, path in map(_named, values.inputs):
+        if name in named:
+            raise UsageError(f"{name}={path}: {name} is the name of {named[name]} already")
+        named[name] = path
     with ExitStack() as stack, progress_bar("merge", "B") as progress:
         inputs = [
             Input(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET, limits)))

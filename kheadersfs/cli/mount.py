@@ -43,7 +43,7 @@ class Mounted(Record):
 
 def parser() -> argparse.ArgumentParser:
     """See CommandModule.parser."""
-    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, seconds
+    from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_pins, seconds
 
     arguments = Parser(
         "mount",
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "--idle-timeout",
         type=seconds,
         metavar="S",
-        help="unmount after S seconds without an open file",
+        help="unmount after S seconds without an open file; 0 is as soon as there is none",
     )
     arguments.add_argument(
         "--prefetch", action="store_true", help="start decompressing before anybody looks"
@@ -94,8 +94,10 @@ def parser() -> argparse.ArgumentParser:
     add_pins(arguments)
     add_limits(arguments)
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
-    arguments.add_argument("archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS)
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
+    arguments.add_argument(
+        "archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS, help=ARCHIVE
+    )
+    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?", help="an empty directory")
     return arguments
 
 
@@ -168,7 +170,7 @@ def _open(name: str, options: MountOptions) -> Archive:
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
         # Its log and status are read from other directories.
-        return open_pinned(open_source(os.path.abspath(name)), pins, limits)
+        return open_pinned(open_source(name and os.path.abspath(name)), pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
     from kheadersfs.cli.defaults import open_running_kernels

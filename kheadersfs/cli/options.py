@@ -131,5 +131,11 @@ def parse_limits(settings: Iterable[str]) -> Limits:
                 f"--limit {setting}: there are the limits {', '.join(limits._fields)}; "
                 "give one as NAME=NUMBER"
             )
-        limits = limits._replace(**{name: parse_size(f"--limit {setting}", value)})
+        try:
+            number = parse_size(setting, value)
+        except UsageError:
+            raise UsageError(
+                f"--limit {setting}: give a whole number, perhaps with K, M or G"
+            ) from None
+        limits = limits._replace(**{name: number})
     return limits

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import OUTPUT, Parser
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.pack.comments import COMMENT_FILTERS
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="put the headers listed there first, as run --record lists them",
     )
-    arguments.add_argument("-o", "--output", metavar="OUT", required=True)
+    arguments.add_argument("-o", "--output", metavar="OUT", required=True, help=OUTPUT)
     return arguments
 
 

@@ -116,11 +116,12 @@ def _man_section(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     usage = re.sub(r"\[[^]]*\]", lambda option: option[0].replace(" ", r"\ "), _roff(usage))
     yield f".SS {_roff(name)}\n.B {usage}\n"
     yield f".PP\n{_roff(parser.description or '')}\n"
-    for action in _options(parser):
+    for action in parser._actions:
         words = ", ".join(action.option_strings)
         if action.nargs != 0:
             words += f" {action.metavar or action.dest.upper()}"
-        yield f".TP\n.B {_roff(words)}\n{_roff((action.help or '').replace('%%', '%'))}\n"
+        if action.help:
+            yield f".TP\n.B {_roff(words.lstrip())}\n{_roff(action.help.replace('%%', '%'))}\n"
 
 
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:

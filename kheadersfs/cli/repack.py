@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import open_archive
-from kheadersfs.cli.arguments import Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add_form(arguments)
     add_limits(arguments)
-    arguments.add_argument("input", metavar="IN")
-    arguments.add_argument("output", metavar="OUT")
+    arguments.add_argument("input", metavar="IN", help=ARCHIVE)
+    arguments.add_argument("output", metavar="OUT", help=OUTPUT)
     return arguments
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.reading import read_confined
+from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack.output import complete_file, not_written
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from kheadersfs.api import HeaderArchive
 
 PACKING = 1 << 30
-"""Bytes that packing an archive anew may take: texts, and what compressing blocks needs."""
+"""Bytes that packing an archive anew may take: texts, and what compressing blocks needs.
+
+Whoever allows archives several times as large allows it as many times that.
+"""
 
 
 def write_confined(
@@ -34,4 +38,5 @@ def write_confined(
             except OSError as error:
                 raise not_written(path, error) from error
 
-        read_confined(archives, write_all, PACKING)
+        times = max(1, archives[0].archive.limits.total // DEFAULT_LIMITS.total)
+        read_confined(archives, write_all, PACKING * times)

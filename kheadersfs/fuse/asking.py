@@ -6,7 +6,7 @@ import _thread
 import errno
 import os
 
-from kheadersfs.errors import MountpointError
+from kheadersfs.errors import MountpointError, quoted
 
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
 SERVER_ATTRIBUTE = "user.kheadersfs.server"
@@ -49,7 +49,7 @@ def ask(mountpoint: str, attribute: str) -> bytes:
         return answer[0]
     if answer[0].errno in _GONE:
         raise ServerKilled(
-            f"{mountpoint}: its server was killed; clean up: kheadersfs umount {mountpoint}"
+            f"{mountpoint}: its server was killed; clean up: kheadersfs umount {quoted(mountpoint)}"
         ) from answer[0]
     raise answer[0]
 

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 
-from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+from kheadersfs.errors import FuseUnavailable, MountpointError, quoted, reason
 from kheadersfs.fuse.asking import is_dead
 from kheadersfs.records import Record
 
@@ -144,7 +144,9 @@ def prepare_mountpoint(path: str, nonempty: bool) -> str:
     try:
         entries = os.scandir(mountpoint)
     except FileNotFoundError:
-        raise MountpointError(f"{path}: no such directory; make it: mkdir -p {path}") from None
+        raise MountpointError(
+            f"{path}: no such directory; make it: mkdir -p {quoted(path)}"
+        ) from None
     except NotADirectoryError:
         raise MountpointError(f"{path}: is not a directory; name one to mount at") from None
     except OSError as error:
@@ -152,7 +154,8 @@ def prepare_mountpoint(path: str, nonempty: bool) -> str:
     with entries:
         if find_mount(mountpoint) == FILE_SYSTEM:
             raise MountpointError(
-                f"{path}: has headers mounted already; unmount them first: kheadersfs umount {path}"
+                f"{path}: has headers mounted already; "
+                f"unmount them first: kheadersfs umount {quoted(path)}"
             )
         if not nonempty and next(entries, None) is not None:
             raise MountpointError(
@@ -250,13 +253,26 @@ def _mount_by_helper(request: MountRequest) -> int:
                 f"only root can mount without {_HELPER}; install fuse3, or run as root"
             ) from None
         if done.returncode != 0:
-            text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
-            raise FuseUnavailable(f"{request.mountpoint}: {_HELPER} did not mount: {text}")
+            raise _helper_error(request.mountpoint, done.stderr)
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
         raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
     os.set_inheritable(descriptors[0], False)
     return descriptors[0]
+
+
+def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:
+    """Return what to raise when the helper did not mount and said *output*."""
+    text = output.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+    if "no write access to mountpoint" in text:
+        return MountpointError(
+            f"{mountpoint}: only root may mount where you may not write; name a directory of yours"
+        )
+    if "user_allow_other" in text:
+        text += "; put that word into it, or leave allow_other out"
+    elif f"{DEVICE}: Permission denied" in text:
+        text += "; its mode should be 0666"
+    return FuseUnavailable(f"{mountpoint}: {_HELPER} did not mount: {text}")
 
 
 def _quote(source: str) -> str:
@@ -275,7 +291,7 @@ def unmount(mountpoint: str, detach: bool) -> None:
             return
         number = ctypes.get_errno()
         if number == errno.EBUSY:
-            raise MountpointError(f"{mountpoint}: is in use; end what uses it, or use --lazy")
+            raise _in_use(mountpoint)
         raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")
     _unmount_by_helper(mountpoint, detach)
 
@@ -290,4 +306,14 @@ def _unmount_by_helper(mountpoint: str, detach: bool) -> None:
         raise FuseUnavailable(f"only root can unmount without {_HELPER}; install fuse3") from None
     if done.returncode != 0:
         text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+        if text.endswith(os.strerror(errno.EBUSY)):
+            raise _in_use(mountpoint)
+        if "not found in /etc/mtab" in text:  # which has only what this user has mounted
+            raise MountpointError(
+                f"{mountpoint}: another user mounted it; unmount it as that user, or as root"
+            )
         raise MountpointError(f"{mountpoint}: cannot be unmounted: {text}")
+
+
+def _in_use(mountpoint: str) -> MountpointError:
+    return MountpointError(f"{mountpoint}: is in use; end what uses it, or use --lazy")

@@ -25,32 +25,37 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
     """Yield a new file to write to, which replaces *path* when the block ends without an error.
 
     Until then it lies beside *path* under another name, and it is removed on any error, also when
-    SIGINT, SIGTERM or SIGHUP end the process. A symlink stays and its target is replaced. Raises
-    KheadersfsError, also for errors of writing inside the block; UsageError when *path* is
-    something that must not be replaced.
+    SIGINT, SIGTERM or SIGHUP end the process. A symlink stays and its target is replaced, by a file
+    with the same permissions. Raises KheadersfsError, also for errors of writing inside the block;
+    UsageError when *path* is something that must not be replaced.
     """
+    if not path:
+        raise UsageError("OUT is empty; name the archive to write")
     target = os.path.realpath(path)
+    mode = 0o666 & ~_umask()
     try:
-        if not stat.S_ISREG(os.stat(target).st_mode):
+        there = os.stat(target).st_mode
+        if not stat.S_ISREG(there):
             raise UsageError(f"{path}: is not a file; name one to write the archive to")
+        mode = stat.S_IMODE(there)
     except FileNotFoundError:
         pass
     except OSError as error:
         raise not_written(path, error) from error
     try:
-        with _ending_in_order(), _replacement(target) as file:
+        with _ending_in_order(), _replacement(target, mode) as file:
             yield file
     except OSError as error:
         raise not_written(path, error) from error
 
 
 @contextmanager
-def _replacement(target: str) -> Iterator[BinaryIO]:
+def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
     directory, name = os.path.split(target)
     descriptor, temporary = tempfile.mkstemp(_SUFFIX, f".{name}.", directory)
     try:
         with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o666 & ~_umask())
+            os.fchmod(descriptor, mode)
             yield file
             file.flush()
             os.fsync(descriptor)

@@ -6,6 +6,7 @@ What it raises is raised again in the parent, and if it crashes, that is an erro
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PIECE = 1 << 20
+_OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+"""Signals that do not come from what the archive has in it."""
 
 
 class Confined:
@@ -59,10 +62,11 @@ class Confined:
         _, wait_status = os.waitpid(self._pid, 0)
         status, separator, outcome = b"".join(pieces).partition(b"\n")
         if os.WIFSIGNALED(wait_status):
-            raise DamagedArchive(
-                f"{self._name}: the process that read it was killed by signal "
-                f"{os.WTERMSIG(wait_status)}; make or fetch the archive again"
-            )
+            number = os.WTERMSIG(wait_status)
+            text = f"{self._name}: the process that read it was killed by signal {number}"
+            if number in _OF_OTHERS:
+                raise KheadersfsError(f"{text}; try again")
+            raise DamagedArchive(f"{text}; make or fetch the archive again")
         if wait_status or not separator:
             raise KheadersfsError(f"{self._name}: reading it failed; please report what is above")
         if status != b"0":
@@ -82,6 +86,8 @@ def _run(
     import traceback  # only this process may need it, and it cannot import it later
 
     exit_status = 1
+    # ^C is for the parent to tell of; an exception could come in the midst of a library's call.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         try:
             prepare()
