@@ -27,6 +27,14 @@ class _SystemLog(logging.Handler):
         syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), text.decode())
 
 
+class _OneLine(logging.Formatter):
+    """What is shown to who has called a command; a traceback is for the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message alone."""
+        return _COMPLAINT % {"message": record.getMessage()}
+
+
 class _AbandonedReplies(logging.Filter):
     """Drops what pyfuse3 says when the asker was killed before the answer came."""
 
@@ -72,17 +80,17 @@ def open_log(descriptor: int | None, complaints: int | None = None) -> logging.L
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
     # A full disk must not fill standard error with tracebacks from the logging module.
     logging.raiseExceptions = False
-    _add(handler, layout)
+    _add(handler, logging.Formatter(layout))
     if complaints is not None:
         stream = open(complaints, "a", errors="backslashreplace")  # noqa: SIM115 - as above
         handler = logging.StreamHandler(stream)
         handler.setLevel(logging.ERROR)
-        _add(handler, _COMPLAINT)
+        _add(handler, _OneLine())
     return logging.getLogger("kheadersfs")
 
 
-def _add(handler: logging.Handler, layout: str) -> None:
-    handler.setFormatter(logging.Formatter(layout))
+def _add(handler: logging.Handler, formatter: logging.Formatter) -> None:
+    handler.setFormatter(formatter)
     handler.addFilter(_AbandonedReplies())
     handler.addFilter(_Repetitions())
     logging.getLogger().addHandler(handler)

@@ -15,6 +15,7 @@ from kheadersfs.errors import (
     KheadersfsError,
     RefusedArchive,
     UnsupportedArchive,
+    reason,
 )
 from kheadersfs.fuse.asking import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
 from kheadersfs.fuse.content import ContentServer
@@ -31,6 +32,7 @@ from kheadersfs.tree import Tree
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Iterator
 
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
@@ -265,13 +267,23 @@ class Session:
         return figures
 
     def _write_record(self) -> None:
-        """Write the paths of the files that were opened, in order of first use."""
+        """Write the paths of the files that were opened, in order of first use.
+
+        Raises KheadersfsError.
+        """
         if self._options.record is None:
             return
-        with os.fdopen(self._options.record, "wb") as record:
-            record.truncate(0)
-            if self._served is None:
-                return
+        try:
+            with os.fdopen(self._options.record, "wb") as record:
+                record.truncate(0)
+                record.writelines(self._opened_paths())
+        except OSError as error:
+            raise KheadersfsError(f"the record cannot be written: {reason(error)}") from error
+
+    def _opened_paths(self) -> Iterator[bytes]:
+        """Yield a line for each file that was opened; the generated one is in no archive."""
+        if self._served is not None:
+            tree = self._served.tree
             for inode in self._operations.opened_inodes:
-                if inode <= len(self._served.tree):  # the generated file is in no archive
-                    record.write(self._served.tree.path(inode) + b"\n")
+                if inode <= len(tree):
+                    yield tree.path(inode) + b"\n"

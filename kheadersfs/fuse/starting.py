@@ -172,7 +172,7 @@ def serve(
         log.error("%s", error)
         status = error.exit_status
     except Exception:
-        log.exception("%s: the server failed; please report this", mountpoint)
+        log.exception("%s: its server failed; please report this", archive.source.name)
     finally:
         # A guardian that is not dismissed takes the mount away. Whoever waits for an answer gets
         # an error now, and nobody finds a dead mount later.

@@ -53,7 +53,16 @@ def test_a_record_that_cannot_be_written_is_reported(small_archive: Path) -> Non
     command = ("run", "--archive", small_archive, "--record", "/dev/full", "--", "sh", "-c")
     outcome = run_command(*command, "cat $KHEADERS/modes/644 >/dev/null; exit 7")
     assert outcome.status == 7
-    assert "the server of the headers failed" in one_line(outcome)
+    assert "the record cannot be written: " in one_line(outcome)
+
+
+def test_a_server_that_is_killed_is_reported(small_archive: Path) -> None:
+    """It runs outside of the command's namespace, where only its number is known."""
+    status = " ".join(map(str, command_line("status", "--json")))
+    script = f"kill -KILL $({status} $KHEADERS | sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p')"
+    outcome = run_command("run", "--archive", small_archive, "--", "sh", "-c", script)
+    assert outcome.status == 0
+    assert "the server of the headers failed (status -9)" in one_line(outcome)
 
 
 def test_an_earlier_record_outlives_an_archive_that_cannot_be_opened(tmp_path: Path) -> None:
