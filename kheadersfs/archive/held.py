@@ -69,7 +69,7 @@ class HeldBlocks(BlockTable):
             released = self.held
             if self._again is None or not released:
                 return 0
-            self._digests = _digests_of(self._stored)
+            self._digests = self._digests or _digests_of(self._stored)
             self._stored = []
             return released
         finally:

@@ -8,7 +8,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.cli.words import plain_words
-from kheadersfs.errors import KheadersfsError, UsageError
+from kheadersfs.errors import UsageError
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
@@ -118,7 +118,7 @@ def run(arguments: list[str]) -> int:
         mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
         if call.foreground:
             mounted.serve()
-        _serve_in_background(mounted)
+        starting.fork_server_of(mounted.mountpoint, mounted.serve)
     return 0
 
 
@@ -155,7 +155,8 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
         archive = _open(name, options)
         mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
-        _serve_in_background(mounted)  # before anything else can go wrong
+        # Before anything else can go wrong.
+        starting.fork_server_of(mounted.mountpoint, mounted.serve)
     try:
         print(f"{place}: has the headers of {archive.source.name} now", flush=True)
     except OSError:
@@ -198,15 +199,6 @@ def _mount(
         mountpoint,
         lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories),
     )
-
-
-def _serve_in_background(mounted: Mounted) -> None:
-    """Raises KheadersfsError when no process can be started; then nothing stays mounted."""
-    try:
-        starting.fork_server(mounted.serve)
-    except KheadersfsError:
-        mounting.unmount(mounted.mountpoint, detach=True)
-        raise
 
 
 def _serve_options(options: MountOptions, foreground: bool) -> starting.ServeOptions:

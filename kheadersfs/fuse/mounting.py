@@ -263,7 +263,7 @@ def _mount_by_helper(request: MountRequest) -> int:
 
 def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:
     """Return what to raise when the helper did not mount and said *output*."""
-    text = output.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+    text = _helper_text(output)
     if "no write access to mountpoint" in text:
         return MountpointError(
             f"{mountpoint}: only root may mount where you may not write; name a directory of yours"
@@ -273,6 +273,10 @@ def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | Mountpoin
     elif f"{DEVICE}: Permission denied" in text:
         text += "; its mode should be 0666"
     return FuseUnavailable(f"{mountpoint}: {_HELPER} did not mount: {text}")
+
+
+def _helper_text(output: bytes) -> str:
+    return output.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
 
 
 def _quote(source: str) -> str:
@@ -305,7 +309,7 @@ def _unmount_by_helper(mountpoint: str, detach: bool) -> None:
     except FileNotFoundError:
         raise FuseUnavailable(f"only root can unmount without {_HELPER}; install fuse3") from None
     if done.returncode != 0:
-        text = done.stderr.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+        text = _helper_text(done.stderr)
         if text.endswith(os.strerror(errno.EBUSY)):
             raise _in_use(mountpoint)
         if "not found in /etc/mtab" in text:  # which has only what this user has mounted

@@ -296,11 +296,10 @@ def _run_in_temporary_directory(
         raise
     caller = os.getpid()
     try:
-        server = starting.fork_server(
-            lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+        server = starting.fork_server_of(
+            mountpoint, lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
         )
     except KheadersfsError:
-        mounting.unmount(mountpoint, detach=True)
         os.rmdir(mountpoint)
         raise
     os.close(device)

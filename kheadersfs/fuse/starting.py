@@ -36,9 +36,8 @@ class ServeOptions(Record):
     ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
     ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
     messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
-    ``complaints`` as well, if there is one. ``btf`` has the types for
-    include/vmlinux.h, None for those of the running kernel. ``limits`` are for archives that are
-    opened for one run each.
+    ``complaints`` as well, if there is one. ``btf`` has the types for include/vmlinux.h, None for
+    those of the running kernel. ``limits`` are for archives that are opened for one run each.
     """
 
     owner: tuple[int, int] = (0, 0)
@@ -128,6 +127,18 @@ def fork_server(function: Callable[[], None]) -> int:
         function()
     finally:
         os._exit(1)
+
+
+def fork_server_of(mountpoint: str, function: Callable[[], None]) -> int:
+    """Like fork_server(), for a *mountpoint* where the mount has been made already.
+
+    Raises KheadersfsError when there is no room for a process; then nothing stays mounted.
+    """
+    try:
+        return fork_server(function)
+    except KheadersfsError:
+        mounting.unmount(mountpoint, detach=True)
+        raise
 
 
 def _close_inherited() -> None:
