@@ -228,7 +228,7 @@ class Loop:
             self._running -= 1
         except (OSError, MemoryError) as error:
             self._running -= 1
-            if not self._is_shortage(error) or self._restart is None:
+            if not self._may_go_on(error) or self._restart is None:
                 raise
             self._spares.append(self._restart)
         else:
@@ -241,12 +241,14 @@ class Loop:
             else:
                 self._readers.append(task)
 
-    def _is_shortage(self, error: OSError | MemoryError) -> bool:
-        """Tell whether to go on after *error*, which pyfuse3 takes for the end of the session.
+    def _may_go_on(self, error: OSError | MemoryError) -> bool:
+        """Tell whether to go on after *error*, which pyfuse3 takes for the failure of the session.
 
-        There may be no memory for a request now, and who has it may give it back.
+        There may be no memory for a request now, and who has it may give it back. When the file
+        system goes while a request is being handed over, that one is aborted, and only the next
+        read tells that it is gone, which is how a session ends.
         """
-        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOMEM, errno.ECONNABORTED):
             return False
         self._shortages += 1
         self._reserve.close()

@@ -27,7 +27,8 @@ class Server:
     """Does with a loop what pyfuse3 does: each worker waits, reads one request, answers it.
 
     A request is a word. ``slow NAME`` is answered when the event NAME is set, by way of a thread;
-    ``fail`` and ``broken`` raise what threads and the device raise; all else comes back as it is.
+    ``fail``, ``broken`` and ``aborted`` raise what threads and the device raise; all else comes
+    back as it is.
     """
 
     def __init__(self, housekeeping: Callable[[], float | None], workers: int) -> None:
@@ -68,6 +69,8 @@ class Server:
                 return str(error).encode()
         elif word == "broken":
             raise OSError(errno.ENODEV, "broken")
+        elif word == "aborted":
+            raise OSError(errno.ECONNABORTED, "aborted")
         elif word == "end":
             self._over.set()
         return request.encode()
@@ -207,6 +210,15 @@ def test_any_other_error_of_the_device_ends_the_loop() -> None:
             threading.Event().wait(0.01)
         assert isinstance(server.failure, OSError)
         assert server.failure.errno == errno.ENODEV
+
+
+def test_a_request_that_is_aborted_while_it_is_received_does_not_end_the_loop() -> None:
+    """The next read says whether the file system is gone; here it is not."""
+    with serving() as server:
+        server.ask("aborted")
+        server.ask("next")
+        assert server.answer() == "next"
+        assert server.failure is None
 
 
 def test_housekeeping_is_called_when_it_wants_to_be() -> None:
