@@ -47,6 +47,8 @@ class DamagedArchive(KheadersfsError):
 class UnreadableArchive(DamagedArchive):
     """The archive cannot be read at this moment: a later attempt may succeed."""
 
+    exit_status = ArchiveUnavailable.exit_status
+
 
 class RefusedArchive(KheadersfsError):
     """The archive is well-formed but unsafe or over a limit."""
@@ -71,6 +73,21 @@ def quoted(path: str) -> str:
     from shlex import quote  # most commands have nothing to complain about
 
     return quote(path)
+
+
+def escaped(text: str) -> str:
+    """Return *text* with everything escaped that is not for printing, so that it is one line."""
+    if text.isprintable():
+        return text
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no text
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return ascii(character)[1:-1]
 
 
 def output_error(error: OSError) -> KheadersfsError:

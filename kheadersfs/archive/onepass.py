@@ -20,7 +20,7 @@ from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.archive.members import MemberStream, new_buffer, open_members
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
                     writer.copy(stream, member.size)
                     check_memory()
         except DamagedArchive as error:
-            if not keep_on_damage:
+            # What cannot be read now may be read next time, with all that follows.
+            if not keep_on_damage or isinstance(error, UnreadableArchive):
                 raise
             damage = str(error)
             builder.remove_last()

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.source import open_source
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnreadableArchive, UnsupportedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, HARMLESS, Limits
 from kheadersfs.records import Record
 
@@ -271,6 +271,8 @@ def _find_index(blocks: BlockTable) -> bytes:
         return b""
     try:
         return embedded.find(blocks.plain(last) or b"")
+    except UnreadableArchive:
+        raise
     except DamagedArchive as error:
         raise ValueError(str(error)) from error
 

@@ -64,7 +64,8 @@ class FileSource(Source):
                 piece = os.pread(self.descriptor, missing, offset + length - missing)
             except OSError as error:
                 raise UnreadableArchive(
-                    f"{self.name}: cannot read {missing} bytes at offset {offset}: {reason(error)}"
+                    f"{self.name}: cannot read {missing} bytes at offset {offset}: "
+                    f"{reason(error)}; see to the disk or network it is on, and try again"
                 ) from error
             if not piece:
                 raise DamagedArchive(

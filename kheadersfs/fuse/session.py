@@ -14,6 +14,7 @@ from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
     RefusedArchive,
+    UnreadableArchive,
     UnsupportedArchive,
     reason,
 )
@@ -47,7 +48,7 @@ Those of blocks that are held compressed in memory are let go at the first quiet
 decoded again in 0.1 ms each, and the compressed ones, which take a whole pass, after this time.
 """
 LASTING = (DamagedArchive, RefusedArchive, UnsupportedArchive)
-"""Errors whose cause is the archive: to read it again would not help."""
+"""Errors whose cause is the archive: to read it again would not help. But see UnreadableArchive."""
 BUSY_RETRY = 5.0
 """Seconds until an idle mount that was still in use is tried again."""
 
@@ -123,7 +124,7 @@ class Session:
                 self._served = await loading
             except (KheadersfsError, MemoryError) as error:
                 self._failure = str(error) or "there is not enough memory"
-                if self._loading is loading and not isinstance(error, LASTING):
+                if self._loading is loading and not _is_lasting(error):
                     self._loading = None
                 raise
             self._failure = ""
@@ -287,3 +288,7 @@ class Session:
             for inode in self._operations.opened_inodes:
                 if inode <= len(tree):
                     yield tree.path(inode) + b"\n"
+
+
+def _is_lasting(error: Exception) -> bool:
+    return isinstance(error, LASTING) and not isinstance(error, UnreadableArchive)
