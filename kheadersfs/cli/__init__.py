@@ -67,8 +67,8 @@ commands:
   kheadersfs COMMAND --help    describes one of them
   kheadersfs --version         prints the version
 
-exit status: 0 done; 1 failed; 2 usage; 10 mountpoint; 11 archive cannot be opened;
-12 not a supported archive; 13 damaged archive; 14 refused; 15 FUSE unavailable
+exit status: 0 done; 1 failed; 2 usage; 10 mountpoint; 11 archive cannot be opened
+or read; 12 not a supported archive; 13 damaged archive; 14 refused; 15 FUSE unavailable
 """
 
 

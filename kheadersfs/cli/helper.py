@@ -6,13 +6,13 @@ the exit status, which is that of ``kheadersfs mount``.
 
 from __future__ import annotations
 
-import sys
 from typing import NoReturn
 
 from kheadersfs.cli import end, open_standard_streams
 from kheadersfs.cli import main as run_command
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.options import parse_mount_options
+from kheadersfs.cli.output import report
 from kheadersfs.errors import UsageError
 
 
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             options = [option for option in options if _exists(option)]
         parse_mount_options(options)
     except UsageError as error:
-        print(f"kheadersfs: {error}", file=sys.stderr)
+        report(error)
         return error.exit_status
     if values.f:
         return 0

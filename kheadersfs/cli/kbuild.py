@@ -6,7 +6,7 @@ import os
 import sys
 
 from kheadersfs.cli import INTERRUPTED
-from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import KheadersfsError, escaped
 from kheadersfs.pack.kbuild import parse_build, run
 
 
@@ -15,7 +15,7 @@ def main() -> int:
     try:
         run(parse_build(sys.argv[1:], os.environ), _say)
     except KheadersfsError as error:
-        print(f"gen_kheaders.sh: {error}", file=sys.stderr)
+        print(f"gen_kheaders.sh: {escaped(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import KheadersfsError, escaped
 
 
 def printable(name: str) -> str:
@@ -16,21 +14,6 @@ def printable(name: str) -> str:
     In a pipe it stays as it is, for the program that reads it.
     """
     return escaped(name) if sys.stdout.isatty() else name
-
-
-def escaped(text: str) -> str:
-    """Return *text* with everything escaped that is not for printing."""
-    if text.isprintable():
-        return text
-    return "".join(map(_escape, text))
-
-
-def _escape(character: str) -> str:
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no text
-        return f"\\x{ord(character) & 0xFF:02x}"
-    return ascii(character)[1:-1]
 
 
 def report(error: KheadersfsError) -> None:

@@ -52,7 +52,7 @@ wrong usage
 .IP 10 4
 the mountpoint is missing, busy, not empty, or not ours
 .IP 11 4
-the archive cannot be opened
+the archive cannot be opened or read
 .IP 12 4
 not a supported archive
 .IP 13 4

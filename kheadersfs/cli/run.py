@@ -9,7 +9,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
-from kheadersfs.errors import UsageError
+from kheadersfs.errors import UsageError, escaped
 from kheadersfs.fuse import running, starting
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
@@ -168,7 +168,7 @@ def _run_each(
     outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
     print("\nstatus  seconds  archive")
     for outcome in outcomes:
-        print(f"{outcome.status:6}  {outcome.seconds:7.2f}  {outcome.archive}")
+        print(f"{outcome.status:6}  {outcome.seconds:7.2f}  {escaped(outcome.archive)}")
     failed = sum(outcome.status != 0 for outcome in outcomes)
     print(f"{len(outcomes) - failed} succeeded, {failed} failed")
     return 1 if failed else 0

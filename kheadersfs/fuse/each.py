@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from kheadersfs.archive.opening import open_archive
-from kheadersfs.errors import KheadersfsError
+from kheadersfs.errors import KheadersfsError, escaped
 from kheadersfs.forking import fork
 from kheadersfs.fuse import running, starting
 
@@ -91,7 +91,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
         status = ended.status
         os.write(2, os.fsencode(ended.report))
     except KheadersfsError as error:
-        os.write(2, os.fsencode(f"kheadersfs: {error}\n"))
+        os.write(2, f"kheadersfs: {escaped(str(error))}\n".encode())
         status = error.exit_status
     except Exception:  # noqa: BLE001 - this process does not return to who could print it
         traceback.print_exc()
@@ -102,7 +102,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
 def _print_output(child: _Started) -> None:
     with child.output as output:
         output.seek(0)
-        sys.stdout.write(f"== {child.archive}\n")
+        sys.stdout.write(f"== {escaped(child.archive)}\n")
         sys.stdout.flush()
         shutil.copyfileobj(output, sys.stdout.buffer)
         sys.stdout.flush()

@@ -6,6 +6,8 @@ import logging
 import sys
 import syslog
 
+from kheadersfs.errors import escaped
+
 MESSAGES_REMEMBERED = 10_000
 STANDARD_ERROR = 2
 _COMPLAINT = "kheadersfs: %(message)s"
@@ -22,17 +24,26 @@ class _SystemLog(logging.Handler):
     """Sends records to syslog(3). The standard library's own handler takes 10 ms to import."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record. File names in it need be no text, which syslog(3) insists on."""
+        """Log one record. A traceback in it need be no text, which syslog(3) insists on."""
         text = self.format(record).encode(errors="backslashreplace").replace(b"\0", b"\\0")
         syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), text.decode())
 
 
-class _OneLine(logging.Formatter):
+class _Escaping(logging.Formatter):
+    """Makes a message one line, whatever names are in it; a traceback follows in others."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
+        """Return the line for *record*."""
+        return escaped(super().formatMessage(record))
+
+
+class _OneLine(_Escaping):
     """What is shown to who has called a command; a traceback is for the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message alone."""
-        return _COMPLAINT % {"message": record.getMessage()}
+        record.message = record.getMessage()
+        return self.formatMessage(record)
 
 
 class _AbandonedReplies(logging.Filter):
@@ -80,12 +91,12 @@ def open_log(descriptor: int | None, complaints: int | None = None) -> logging.L
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
     # A full disk must not fill standard error with tracebacks from the logging module.
     logging.raiseExceptions = False
-    _add(handler, logging.Formatter(layout))
+    _add(handler, _Escaping(layout))
     if complaints is not None:
         stream = open(complaints, "a", errors="backslashreplace")  # noqa: SIM115 - as above
         handler = logging.StreamHandler(stream)
         handler.setLevel(logging.ERROR)
-        _add(handler, _OneLine())
+        _add(handler, _OneLine(_COMPLAINT))
     return logging.getLogger("kheadersfs")
 
 

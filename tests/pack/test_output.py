@@ -123,6 +123,14 @@ def test_permissions_are_what_the_umask_leaves(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
+def test_what_is_replaced_keeps_its_permissions(output: Path) -> None:
+    output.chmod(0o604)
+    with complete_file(str(output)) as file:
+        file.write(b"new")
+    assert output.read_bytes() == b"new"
+    assert output.stat().st_mode & 0o777 == 0o604
+
+
 def test_a_symlink_stays_and_its_target_is_replaced(output: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(output)
