@@ -1,12 +1,12 @@
-"""The immutable tree: lookup, listing, attributes and paths, over the columns of a table."""
+"""The immutable tree: lookup, listing, attributes and paths, over the leaves of a table."""
 
 from __future__ import annotations
 
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.paths import Paths
-from kheadersfs.archive.table import ROOT
+from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.paths import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +29,22 @@ class Attributes(NamedTuple):
 
 
 class Tree:
-    """Answers questions about a table, which never changes. May be used from any thread."""
+    """Answers questions about a table, which never changes. May be used from any thread.
 
-    __slots__ = ("_listed", "_paths", "table")
+    What needs a part of an index that lies raises DamagedArchive.
+    """
+
+    __slots__ = ("_listed", "table")
 
     def __init__(self, table: Table) -> None:
         self.table = table
         # Directories that were looked into, as dictionaries: a build asks the same few again
         # and again, and mostly for names that are elsewhere.
         self._listed: dict[int, dict[bytes, int]] = {}
-        self._paths: Paths | None = None
 
     def __len__(self) -> int:
         """Count the inodes."""
-        return len(self.table.inode_mode)
+        return self.table.inodes
 
     def lookup(self, directory: int, name: bytes) -> int:
         """Return the inode of *name* in *directory*, 0 when there is none."""
@@ -58,34 +60,33 @@ class Tree:
 
         Positions count from 1, so that *after* is the last one seen.
         """
-        table = self.table
-        if not self.is_directory(directory):
-            return
-        first = table.inode_start[directory - 1]
-        for position in range(after, table.inode_size[directory - 1]):
-            entry = first + position
-            yield position + 1, table.name(entry), table.entry_inode[entry]
+        leaf, entries = self.table.directory(directory)
+        for position, entry in enumerate(entries[after:], after + 1):
+            yield position, leaf.name(entry), leaf.inode(entry)
 
     def is_directory(self, inode: int) -> bool:
         """Tell whether *inode* is a directory."""
-        return stat.S_ISDIR(self.table.inode_mode[inode - 1])
+        leaf = self.table.leaf_of(inode)
+        return stat.S_ISDIR(leaf.inode_mode[inode - leaf.first_inode])
 
     def attributes(self, inode: int) -> Attributes:
         """Return the attributes of *inode*. Directories have size 0, as they take no content."""
-        table, row = self.table, inode - 1
-        mode = table.inode_mode[row]
-        size = 0 if stat.S_ISDIR(mode) else table.inode_size[row]
+        leaf = self.table.leaf_of(inode)
+        row = inode - leaf.first_inode
+        mode = leaf.inode_mode[row]
+        size = 0 if stat.S_ISDIR(mode) else leaf.inode_size[row]
         blocks = -(-size // BLOCK_SIZE) if stat.S_ISREG(mode) else 0
-        return Attributes(inode, mode, table.inode_links[row], size, blocks, table.inode_mtime[row])
+        return Attributes(inode, mode, leaf.inode_links[row], size, blocks, leaf.inode_mtime[row])
 
     def extent(self, inode: int) -> tuple[int, int]:
         """Return start and size in bytes of the content of the file *inode*."""
-        return self.table.inode_start[inode - 1], self.table.inode_size[inode - 1]
+        leaf = self.table.leaf_of(inode)
+        row = inode - leaf.first_inode
+        return leaf.inode_start[row], leaf.inode_size[row]
 
     def target(self, inode: int) -> bytes:
         """Return the target of the symlink *inode*."""
-        start, size = self.extent(inode)
-        return self.table.targets[start : start + size]
+        return self.table.leaf_of(inode).target(inode)
 
     def resolve(self, path: bytes) -> int:
         """Return the inode at *path*, relative to the root; 0 when there is none.
@@ -100,9 +101,7 @@ class Tree:
 
     def path(self, inode: int) -> bytes:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
-        if self._paths is None:
-            self._paths = Paths(self.table)
-        return self._paths.path(inode)
+        return path_of(self.table, inode)
 
     def walk(self, directory: int = ROOT, prefix: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """Yield (path, inode) of all below *directory*, each directory before its content."""
@@ -119,9 +118,4 @@ class Tree:
 
     def content_size(self) -> int:
         """Return the bytes of content of all files, each inode counted once."""
-        table = self.table
-        return sum(
-            size
-            for mode, size in zip(table.inode_mode, table.inode_size, strict=True)
-            if stat.S_ISREG(mode)
-        )
+        return self.table.content_size

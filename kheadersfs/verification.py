@@ -59,11 +59,11 @@ def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int],
     if read.damage:
         raise DamagedArchive(read.damage)
     name = container.source.name
-    indexed, actual = archive.content.table, read.table
+    actual = read.table.whole()
     # Starts differ: they are offsets into streams that are laid out differently.
-    if indexed._replace(inode_start=actual.inode_start) != actual:
+    if archive.content.table.whole()._replace(inode_start=actual.inode_start) != actual:
         raise DamagedArchive(f"{name}: its index does not list its members; repack it")
-    actual_tree, actual_store = Tree(actual), Store(read.blocks)
+    actual_tree, actual_store = Tree(read.table), Store(read.blocks)
     for inode in range(1, len(actual_tree) + 1):
         progress(inode, len(actual_tree))
         if not stat.S_ISREG(actual.inode_mode[inode - 1]):

@@ -11,7 +11,8 @@ import stat
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.table import LATEST, NAME_LIMIT, Table
+from kheadersfs.archive.leaf import LATEST, NAME_LIMIT, ROOT, Leaf
+from kheadersfs.archive.table import Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class TableBuilder:
 
     def build(self) -> Table:
         """Return the table of everything added. The builder is used up."""
-        return _Flattening(self._root).table
+        return Table.of(_Flattening(self._root).leaf, self._name)
 
 
 def _children(node: _Node) -> dict[bytes, _Node]:
@@ -250,13 +251,14 @@ class _Flattening:
     def __init__(self, root: _Node) -> None:
         self._nodes: list[_Node] = []
         self._entry_inode = array("I")
+        self._repeats = array("I")
         self._names: list[bytes] = []
         self._number(root)
         # _nodes grows while it is walked: a directory's entries number what they name.
         for node in self._nodes:
             if node.children is not None:
                 self._list_directory(node)
-        self.table = self._columns()
+        self.leaf = self._columns()
 
     def _number(self, node: _Node) -> int:
         if not node.number:
@@ -274,10 +276,12 @@ class _Flattening:
                 child.links += 1
             else:
                 directory.links += 1
+            if child.number:
+                self._repeats.append(len(self._names))
             self._entry_inode.append(self._number(child))
             self._names.append(name)
 
-    def _columns(self) -> Table:
+    def _columns(self) -> Leaf:
         targets: list[bytes] = []
         target_start = 0
         for node in self._nodes:
@@ -290,8 +294,11 @@ class _Flattening:
         for name in self._names:
             end += len(name)
             name_ends.append(end)
-        return Table(
+        return Leaf(
+            first_entry=0,
+            first_inode=ROOT,
             entry_inode=self._entry_inode,
+            repeats=self._repeats,
             entry_name_end=name_ends,
             names=b"".join(self._names),
             inode_mode=array("I", [node.mode for node in self._nodes]),

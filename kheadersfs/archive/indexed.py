@@ -14,25 +14,25 @@ all blocks are walked. That is what ``verify`` does.
 from __future__ import annotations
 
 import stat
-from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks import BlockTable
 from kheadersfs.archive.headers import walk_members
+from kheadersfs.archive.leaf import LATEST
 from kheadersfs.archive.paths import Lookup
-from kheadersfs.archive.table import LATEST
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from kheadersfs.archive.headers import Described
     from kheadersfs.archive.index import Index
+    from kheadersfs.archive.leaf import Leaf
 
 
 class IndexedBlocks(BlockTable):
     """The blocks of *container* that come before the index's own."""
 
-    __slots__ = ("_container", "_inodes", "_starts", "_table")
+    __slots__ = ("_container", "_files", "_leaves", "_table")
 
     def __init__(self, container: BlockTable, index: Index) -> None:
         starts = container.starts
@@ -42,9 +42,13 @@ class IndexedBlocks(BlockTable):
         self.digests = index.digests
         self._container = container
         self._table = index.table
-        # Both are made when the first block is decoded: listing an archive needs neither.
-        self._starts = array("Q")
-        self._inodes = array("I")
+        self._leaves: list[list[int]] = [[] for _ in index.digests]
+        """The leaves with files in each block."""
+        for leaf, blocks in enumerate(index.leaf_blocks):
+            for block in blocks:
+                self._leaves[block].append(leaf)
+        # Start and inode of each file with content, by leaf; listing an archive needs none.
+        self._files: dict[int, list[tuple[int, int]]] = {}
 
     def stored_size(self, number: int) -> int:
         """See BlockTable.stored_size."""
@@ -64,18 +68,17 @@ class IndexedBlocks(BlockTable):
         """See BlockTable._damaged: the index's own block counts too."""
         return self._container._damaged(number, error)
 
-    def _prepare(self) -> None:
-        """Sort the files by where they lie."""
-        table = self._table
-        files = sorted(
-            (start, row + 1)
-            for row, (mode, start, size) in enumerate(
-                zip(table.inode_mode, table.inode_start, table.inode_size, strict=True)
-            )
-            if size and stat.S_ISREG(mode)
-        )
-        self._inodes = array("I", [inode for _, inode in files])
-        self._starts = array("Q", [start for start, _ in files])
+    def _files_in(self, number: int) -> list[tuple[int, int]]:
+        """Return start and inode of each file in block *number*, sorted. Raises DamagedArchive."""
+        span = self.starts[number : number + 2]
+        found: list[tuple[int, int]] = []
+        for leaf in self._leaves[number]:
+            files = self._files.get(leaf)
+            if files is None:
+                files = self._files[leaf] = _files_of(self._table.leaf(leaf))
+            first, last = (bisect_left(files, (start,)) for start in span)
+            found += files[first:last]
+        return sorted(found)
 
     def _check_members(self, number: int, content: bytes) -> None:
         """Compare the index with the headers in block *number*. Raises ValueError.
@@ -83,49 +86,52 @@ class IndexedBlocks(BlockTable):
         The index's files, sorted by where they start, must meet the headers of what has content
         one for one.
         """
-        if not self._starts:
-            self._prepare()
         lookup = Lookup(self._table)
         base = self.starts[number]
-        next_file = bisect_left(self._starts, base)
-        end = bisect_left(self._starts, base + len(content))
+        files = self._files_in(number)
+        next_file = 0
         for described in walk_members(content, is_last=number + 1 == len(self)):
             inode_there = 0
             if described.size:
-                inode_there = self._inode_at(base + described.start, next_file)
+                if next_file < len(files) and files[next_file][0] == base + described.start:
+                    inode_there = files[next_file][1]
                 next_file += 1
             inode = lookup.inode_at(described.name, inode_there)
             is_in_place = inode == inode_there or not described.size
             if not inode or not is_in_place or not self._agrees(inode, described, lookup):
                 name = described.name.decode(errors="backslashreplace")
                 raise ValueError(f"the index does not describe {name} as it is; repack it")
-        if next_file != end:
+        if next_file != len(files):
             raise ValueError("the index has files in it of which it has no headers; repack it")
-
-    def _inode_at(self, start: int, file: int) -> int:
-        """Return the inode of file number *file*, if it is at *start* of the stream; else 0."""
-        is_there = file < len(self._starts) and self._starts[file] == start
-        return self._inodes[file] if is_there else 0
 
     def _agrees(self, inode: int, described: Described, lookup: Lookup) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
-        table, row = self._table, inode - 1
-        mode, size = table.inode_mode[row], table.inode_size[row]
+        leaf = self._table.leaf_of(inode)
+        row = inode - leaf.first_inode
+        mode, size = leaf.inode_mode[row], leaf.inode_size[row]
         if described.hard_link:
             return not stat.S_ISDIR(mode) and lookup.inode_at(described.target) == inode
         if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
             return False
-        mtime = table.inode_mtime[row]
+        mtime = leaf.inode_mtime[row]
         if described.mtime != mtime and max(-LATEST, min(described.mtime, LATEST)) != mtime:
             return False
         if stat.S_ISLNK(mode):
-            start = table.inode_start[row]
-            return described.target == table.targets[start : start + size]
+            return described.target == leaf.target(inode)
         if mode != described.mode:
             return False
         if stat.S_ISDIR(mode):
             return True
-        if described.links not in (0, table.inode_links[row]):
+        if described.links not in (0, leaf.inode_links[row]):
             return False
         # Of a file's names in cpio one has the content.
         return described.size == size or (described.size == 0 and described.links > 1)
+
+
+def _files_of(leaf: Leaf) -> list[tuple[int, int]]:
+    """Return start and inode of each file with content, sorted."""
+    return sorted(
+        (leaf.inode_start[row], leaf.first_inode + row)
+        for row in leaf.rows(stat.S_IFREG)
+        if leaf.inode_size[row]
+    )

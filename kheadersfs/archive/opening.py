@@ -147,39 +147,51 @@ class Archive:
         self.source.close()
 
     def _read(self) -> Content:
-        warning = ""
-        if self.blocks is not None:
-            try:
-                index = _read_index(self.blocks, self.limits)
-            except ValueError as error:
-                warning = (
-                    f"{self.source.name}: its index is not used: {error}; "
-                    "write one anew: kheadersfs repack"
-                )
-                if self._without_library:
-                    raise DamagedArchive(warning) from error
-            else:
-                if index is not None:
-                    from kheadersfs.archive.indexed import IndexedBlocks
+        index, warning = self._try_index()
+        if index is not None and self.blocks is not None:
+            from kheadersfs.archive.indexed import IndexedBlocks
 
-                    return Content(
-                        table=index.table,
-                        blocks=IndexedBlocks(self.blocks, index),
-                        indexed=True,
-                        release=index.release,
-                        arch=index.arch,
-                        hot_blocks=index.hot_blocks,
-                        refusals=[],
-                        warning="",
-                        format="",
-                        damage="",
-                    )
+            return Content(
+                table=index.table,
+                blocks=IndexedBlocks(self.blocks, index),
+                indexed=True,
+                release=index.release,
+                arch=index.arch,
+                hot_blocks=index.hot_blocks,
+                refusals=[],
+                warning="",
+                format="",
+                damage="",
+            )
         if self._without_library:
             raise DamagedArchive(
-                f"{self.source.name}: was changed after it was opened, its index is gone; "
+                warning
+                or f"{self.source.name}: was changed after it was opened, its index is gone; "
                 "open it anew"
             )
         return self._read_everything(warning)
+
+    def _try_index(self) -> tuple[Index | None, str]:
+        """Return the index, None if there is none that can be used; and then, why not.
+
+        Who can read the archive without it has all of it checked. Others look at a leaf when they
+        need it, and tell who asked for what is in it.
+        """
+        if self.blocks is None:
+            return None, ""
+        try:
+            index = _read_index(self.blocks, self.limits)
+            if index is not None and not self._without_library:
+                index.table.check()
+        except ValueError as error:
+            from kheadersfs.archive.table import unusable
+
+            return None, unusable(self.source.name, error)
+        except UnreadableArchive:
+            raise
+        except DamagedArchive as error:
+            return None, str(error)
+        return index, ""
 
     def _read_everything(self, warning: str) -> Content:
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
@@ -287,25 +299,10 @@ def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
     if not body:
         return None
     from kheadersfs.archive import index as embedded
-    from kheadersfs.archive import soundness
 
-    index = embedded.decode(body, blocks.name, limits)
     last = len(blocks) - 1
-    if len(index.digests) != last or index.stream_size != blocks.starts[last]:
-        raise ValueError("it belongs to another archive")
-    if index.hot_blocks > last:
-        raise ValueError("it claims more blocks than there are")
+    index = embedded.decode(body, blocks.starts[: last + 1], blocks.name, limits)
     limits.check(blocks.name, "block", blocks.largest(range(last)))
     if blocks.starts[last] > HARMLESS:
         limits.check(blocks.name, "ratio", blocks.starts[last] / max(1, blocks.stored_total(last)))
-    _check_extents(index.table, blocks.starts[last])
-    soundness.check_limits(index.table, blocks.name, limits)
     return index
-
-
-def _check_extents(table: Table, end: int) -> None:
-    """Check that every extent ends before *end*. Raises ValueError."""
-    farthest = max(map(int.__add__, table.inode_start, table.inode_size))
-    # Directories and symlinks count entries and target bytes there: always less than content.
-    if farthest > end:
-        raise ValueError("it has an extent outside the archive")

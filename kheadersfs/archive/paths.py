@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import stat
-from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.table import ROOT
+from kheadersfs.archive.leaf import ROOT
 
 if TYPE_CHECKING:
     from kheadersfs.archive.table import Table
 
 
-class Paths:
-    """The way up in a table. Takes 4 bytes an inode and 12 a directory."""
-
-    __slots__ = ("_directories", "_entry_of", "_starts", "_table")
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._entry_of = array("I", bytes(4 * len(table.inode_mode)))
-        for entry in range(len(table.entry_inode) - 1, -1, -1):
-            self._entry_of[table.entry_inode[entry] - 1] = entry
-        self._directories = array(
-            "I", [row + 1 for row, mode in enumerate(table.inode_mode) if stat.S_ISDIR(mode)]
-        )
-        self._starts = array("Q", [table.inode_start[inode - 1] for inode in self._directories])
-
-    def path(self, inode: int) -> bytes:
-        """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
-        return self._path_of_entry(self._entry_of[inode - 1]) if inode != ROOT else b""
-
-    def _path_of_entry(self, entry: int) -> bytes:
-        table = self._table
-        components: list[bytes] = []
-        while True:
-            components.append(table.name(entry))
-            # Of directories with the same start all but the last are empty.
-            directory = self._directories[bisect_right(self._starts, entry) - 1]
-            if directory == ROOT:
-                return b"/".join(reversed(components))
-            entry = self._entry_of[directory - 1]
+def path_of(table: Table, inode: int) -> bytes:
+    """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
+    components: list[bytes] = []
+    while inode != ROOT:
+        own = table.leaf_of(inode)
+        entry = own.naming_entry(inode)
+        components.append(own.name(entry))
+        inode = table.parent(entry)
+    return b"/".join(reversed(components))
 
 
 class Lookup:
@@ -74,14 +52,14 @@ class Lookup:
 
     def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
         """Return the inode of *name* in *directory*, 0 when there is none."""
-        table = self._table
-        if not directory or not stat.S_ISDIR(table.inode_mode[directory - 1]):
+        if not directory:
             return 0
-        first = table.inode_start[directory - 1]
-        last = first + table.inode_size[directory - 1]
-        # Unless there are hard links, inodes follow each other as entries do, behind the root's.
-        entry = guess - ROOT - 1
-        if first <= entry < last and table.name(entry) == name:
-            return table.entry_inode[entry]
-        entry = bisect_left(range(last), name, first, key=table.name)
-        return table.entry_inode[entry] if entry < last and table.name(entry) == name else 0
+        leaf, entries = self._table.directory(directory)
+        # Unless there are hard links, inodes follow each other as entries do.
+        entry = leaf.first_entry + guess - max(leaf.first_inode, ROOT + 1)
+        if entry in entries and leaf.name(entry) == name:
+            return leaf.inode(entry)
+        place = bisect_left(entries, name, key=leaf.name)
+        if place < len(entries) and leaf.name(entries[place]) == name:
+            return leaf.inode(entries[place])
+        return 0

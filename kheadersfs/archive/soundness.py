@@ -1,4 +1,4 @@
-"""What a table that came with an archive must hold to, before anything is looked up in it.
+"""What a leaf that came with an archive must hold to, before anything is looked up in it.
 
 With this done, no lookup can leave the columns or run in circles, and nothing is listed that one
 pass over the archive would refuse.
@@ -7,125 +7,130 @@ pass over the archive would refuse.
 from __future__ import annotations
 
 import stat
-from array import array
 from bisect import bisect_right
-from itertools import pairwise
+from itertools import chain, count, pairwise, repeat
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.table import ROOT, Table
+from kheadersfs.archive.leaf import ROOT
 
 if TYPE_CHECKING:
-    from kheadersfs.limits import Limits
+    from kheadersfs.archive.leaf import Leaf
+    from kheadersfs.archive.outline import Outline
 
 _PERMISSIONS = 0o7777
 
 
-def check(table: Table) -> None:
-    """Check that every reference in *table* stays inside its column. Raises ValueError."""
-    entries, inodes = len(table.entry_inode), len(table.inode_mode)
-    columns = (table.inode_links, table.inode_mtime, table.inode_size, table.inode_start)
-    if inodes == 0 or any(len(column) != inodes for column in columns):
-        raise ValueError("its columns have different lengths")
-    if len(table.entry_name_end) != entries:
-        raise ValueError("it has another number of names than of entries")
-    if (table.entry_name_end[-1] if entries else 0) != len(table.names):
-        raise ValueError("its names are cut off")
-    if entries and not (min(table.entry_inode) > ROOT and max(table.entry_inode) <= inodes):
-        raise ValueError("an entry names an inode that is not there")
-    if not stat.S_ISDIR(table.inode_mode[0]):
-        raise ValueError("its root is not a directory")
-    _check_inodes(table)
-    _check_shape(table)
-    _check_names(table)
+def check_leaf(leaf: Leaf, number: int, outline: Outline) -> None:
+    """Check that *leaf* is what *outline* says of it, and sound in itself. Raises ValueError.
+
+    What that leaves open shows when a directory is entered: see check_directory.
+    """
+    _check_modes(leaf)
+    _check_numbering(leaf)
+    _check_directories(leaf, number, outline)
+    _check_names(leaf, outline)
+    _check_sizes(leaf, number, outline)
 
 
-def _check_inodes(table: Table) -> None:
-    """Check modes, directories, which must share the entries out in order, links and targets."""
-    next_entry = 0
-    names = array("I", bytes(4 * len(table.inode_mode)))
-    for inode in table.entry_inode:
-        names[inode - 1] += 1
-    for mode, links, named, start, size in zip(
-        table.inode_mode, table.inode_links, names, table.inode_start, table.inode_size, strict=True
-    ):
-        if not links == named > 0 and not stat.S_ISDIR(mode):
-            raise ValueError("an inode has not as many names as it says")
+def _check_modes(leaf: Leaf) -> None:
+    """Check that there are only files, directories and symlinks, without what is dangerous."""
+    for mode in set(leaf.inode_mode):
         if mode & ~_PERMISSIONS != stat.S_IFMT(mode):
             raise ValueError("an inode has a mode that cannot be")
-        if stat.S_ISREG(mode):
-            if mode & (stat.S_ISUID | stat.S_ISGID):
-                raise ValueError("a file is set-user-ID or set-group-ID")
-        elif stat.S_ISDIR(mode):
-            if start != next_entry:
-                raise ValueError("a directory does not begin where the last one ends")
-            next_entry += size
-        elif not stat.S_ISLNK(mode):
+        if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+            raise ValueError("a file is set-user-ID or set-group-ID")
+        if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise ValueError("an inode is neither file, directory nor symlink")
-        elif size == 0 or start + size > len(table.targets):
-            raise ValueError("a symlink's target is cut off")
-    if next_entry != len(table.entry_inode):
+    if leaf.first_inode == ROOT and not stat.S_ISDIR(leaf.inode_mode[0]):
+        raise ValueError("its root is not a directory")
+
+
+def _check_numbering(leaf: Leaf) -> None:
+    """Check that entries name inodes of before, or the next one, and so all that are in here."""
+    following = max(leaf.first_inode, ROOT + 1)
+    repeats = iter(leaf.repeats)
+    for entry, inode in enumerate(leaf.entry_inode, leaf.first_entry):
+        if inode == following:
+            following += 1
+        elif not ROOT < inode < following or next(repeats) != entry:
+            raise ValueError("an entry names an inode that is not there")
+    if following != leaf.first_inode + len(leaf.inode_mode):
+        raise ValueError("an inode has no name")
+
+
+def _check_directories(leaf: Leaf, number: int, outline: Outline) -> None:
+    """Check that their entries follow each other, one level below where they are named."""
+    bounds, levels = outline.bounds, outline.level_starts
+    following = bounds.children[number]
+    for row in leaf.rows(stat.S_IFDIR):
+        start, size = leaf.inode_start[row], leaf.inode_size[row]
+        inode = leaf.first_inode + row
+        # Behind the last level there are none.
+        level = bisect_right(levels, leaf.naming_entry(inode)) if inode != ROOT else 0
+        first, last = (levels[min(end, len(levels) - 1)] for end in (level, level + 1))
+        if start != following or not first <= start <= start + size <= last:
+            raise ValueError("a directory's entries are not where they should be")
+        following += size
+    if following != bounds.children[number + 1]:
         raise ValueError("its directories do not add up to its entries")
 
 
-def _check_shape(table: Table) -> None:
-    """Check that every directory but the root is named once, before its own entries."""
-    named: list[int] = []
-    for entry, inode in enumerate(table.entry_inode):
-        if stat.S_ISDIR(table.inode_mode[inode - 1]):
-            if table.inode_start[inode - 1] <= entry:
-                raise ValueError("a directory is below itself")
-            named.append(inode)
-    if named != _directories(table)[1:]:
-        raise ValueError("a directory has not exactly one name")
+def _check_names(leaf: Leaf, outline: Outline) -> None:
+    """Check that every name is one, and none longer than its level's longest."""
+    lengths = [end - start for start, end in pairwise(chain((0,), leaf.entry_name_end))]
+    is_named = 0 not in lengths and b"/" not in leaf.names and b"\0" not in leaf.names
+    # How far each level reaches into this leaf, counted from the leaf's first entry.
+    reached = [max(0, start - leaf.first_entry) for start in outline.level_starts]
+    for (start, stop), longest in zip(pairwise(reached), outline.level_names, strict=True):
+        is_named = is_named and max(lengths[start:stop], default=0) <= longest
+    if not is_named:
+        raise ValueError("it has a name that cannot be")
 
 
-def _check_names(table: Table) -> None:
-    """Check that names differ within a directory, where they are sorted, and are all names."""
-    ends = table.entry_name_end
-    names = [table.names[start:end] for start, end in pairwise([0, *ends])]
+def _check_sizes(leaf: Leaf, number: int, outline: Outline) -> None:
+    """Check the sizes of files and targets against what was said of them."""
+    files = [leaf.inode_size[row] for row in leaf.rows(stat.S_IFREG)]
+    targets = [leaf.inode_size[row] for row in leaf.rows(stat.S_IFLNK)]
+    if sum(files) != outline.leaf_contents[number]:
+        raise ValueError("its files have another size in all")
+    if max(files, default=0) > outline.largest_file:
+        raise ValueError("a file is larger than the largest")
+    if max(targets, default=0) > outline.longest_target or 0 in targets:
+        raise ValueError("a symlink's target has a length that cannot be")
+    if b"\0" in leaf.targets:
+        raise ValueError("it has a target that cannot be")
+
+
+def check_directory(leaf: Leaf, entries: range) -> None:
+    """Check that *entries*, of one directory, are all in *leaf*, are sorted, and differ.
+
+    Raises ValueError.
+    """
+    if (
+        not leaf.first_entry
+        <= entries.start
+        <= entries.stop
+        <= leaf.first_entry + len(leaf.entry_inode)
+    ):
+        raise ValueError("a directory is in two leaves")
+    names = [leaf.name(entry) for entry in entries]
     if b"." in names or b".." in names:
         raise ValueError("it has a name that cannot be")
-    firsts = {table.inode_start[inode - 1] for inode in _directories(table)}
-    for entry, (name, following) in enumerate(pairwise(names), start=1):
-        if name >= following and entry not in firsts:
-            raise ValueError("a directory has a name twice, or its names are not sorted")
+    if any(name >= following for name, following in pairwise(names)):
+        raise ValueError("a directory has a name twice, or its names are not sorted")
 
 
-def _directories(table: Table) -> list[int]:
-    return [row + 1 for row, mode in enumerate(table.inode_mode) if stat.S_ISDIR(mode)]
+def check_links(whole: Leaf) -> None:
+    """Check that in *whole*, which is all of a table, inodes have as many names as they say.
 
-
-def check_limits(table: Table, archive: str, limits: Limits) -> None:
-    """Check that what *archive* holds, as *table* has it, is within *limits*.
-
-    The table must have passed ``check``. No path is longer than the longest directory's with the
-    longest name, which is what is compared. Raises RefusedArchive.
+    Raises ValueError.
     """
-    sizes: dict[int, list[int]] = {stat.S_IFREG: [0], stat.S_IFLNK: [0], stat.S_IFDIR: [0]}
-    for mode, size in zip(table.inode_mode, table.inode_size, strict=True):
-        sizes[stat.S_IFMT(mode)].append(size)
-    limits.check(archive, "members", len(table.entry_inode))
-    limits.check(archive, "file", max(sizes[stat.S_IFREG]))
-    limits.check(archive, "total", sum(sizes[stat.S_IFREG]))
-    limits.check(archive, "target", max(sizes[stat.S_IFLNK]))
-    depth, length = _measure_paths(table)
-    limits.check(archive, "depth", depth)
-    limits.check(archive, "path", length)
-
-
-def _measure_paths(table: Table) -> tuple[int, int]:
-    """Return how many names the deepest path has, and how many bytes the longest one."""
-    directories = _directories(table)
-    starts = [table.inode_start[inode - 1] for inode in directories]
-    filled = [table.inode_size[inode - 1] > 0 for inode in directories]
-    # Directories are numbered in the order in which they are named, their parents before them.
-    depths, lengths = [0], [0]
-    for entry, inode in enumerate(table.entry_inode):
-        if stat.S_ISDIR(table.inode_mode[inode - 1]):
-            # Of directories with the same start all but the last are empty.
-            parent = bisect_right(starts, entry) - 1
-            depths.append(depths[parent] + 1)
-            lengths.append(lengths[parent] + 1 + len(table.name(entry)))
-    ends = table.entry_name_end
-    longest_name = max(map(int.__sub__, ends, [0, *ends[:-1]]), default=0)
-    return max(map(int.__add__, depths, filled)), max(lengths) + longest_name
+    names = whole.inode_links[:]
+    for row in whole.rows(stat.S_IFDIR):
+        names[row] = 1
+    names[0] = 0
+    if sum(names) == len(whole.entry_inode):
+        expected = chain.from_iterable(map(repeat, count(ROOT), names))
+        if sorted(whole.entry_inode) == list(expected):
+            return
+    raise ValueError("an inode has not as many names as it says")

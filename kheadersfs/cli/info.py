@@ -57,7 +57,7 @@ def _print(facts: dict[str, object], as_json: bool) -> None:
 def describe(archive: HeaderArchive) -> dict[str, object]:
     """Return the facts about *archive*, as ``info --json`` prints them."""
     container, content = archive.archive, archive.content
-    modes = content.table.inode_mode
+    modes = content.table.whole().inode_mode
     blocks = container.blocks
     return {
         "archive": container.source.name,

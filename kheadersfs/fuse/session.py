@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.archive.table import Table
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.guardian import Guardian
     from kheadersfs.fuse.starting import ServeOptions
@@ -49,6 +52,8 @@ decoded again in 0.1 ms each, and the compressed ones, which take a whole pass, 
 """
 LASTING = (DamagedArchive, RefusedArchive, UnsupportedArchive)
 """Errors whose cause is the archive: to read it again would not help. But see UnreadableArchive."""
+LEAVES_AHEAD = 8
+"""Of a table; one kernel's headers have 4. Each takes 5 ms."""
 BUSY_RETRY = 5.0
 """Seconds until an idle mount that was still in use is tried again."""
 
@@ -154,7 +159,7 @@ class Session:
         self._content = content
 
     async def _load_ahead(self) -> None:
-        """Read an index, which takes 8 ms, before somebody waits for it; with prefetch, the rest.
+        """Read what an index says of a kernel's headers before somebody waits; with prefetch, all.
 
         Without an index and prefetch nothing is read before somebody looks.
         """
@@ -167,6 +172,12 @@ class Session:
         else:
             if self._options.prefetch:
                 served.content.read_ahead()
+            await self._read_leaves_ahead(served.tree.table)
+
+    async def _read_leaves_ahead(self, table: Table) -> None:
+        with suppress(DamagedArchive):  # who needs it is told, and it is logged then
+            for number in range(min(len(table), LEAVES_AHEAD)):
+                await self._loop.run_in_thread(partial(table.leaf, number))
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """Detach the mount: new users find nothing, open files stay readable until closed."""
@@ -256,7 +267,7 @@ class Session:
             "indexed": content is not None and content.indexed,
             "release": content.release if content is not None else "",
             "arch": content.arch if content is not None else "",
-            "members": len(content.table.inode_mode) if content is not None else 0,
+            "members": content.table.inodes if content is not None else 0,
             "refused": len(content.refusals) if content is not None else 0,
             "damage": content.damage if content is not None else self._failure,
             "blocks": counters.blocks,

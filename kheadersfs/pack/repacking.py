@@ -7,8 +7,8 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.leaf import ROOT
 from kheadersfs.archive.members import Member
-from kheadersfs.archive.table import ROOT
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.pack.layout import Kernel, Packed, arrange
 from kheadersfs.pack.ordering import by_reach, inclusions

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.archive.blocks import BlockTable
+    from kheadersfs.archive.leaf import Leaf
     from kheadersfs.archive.opening import Content
-    from kheadersfs.archive.table import Table
     from tests.hostile.pace import Say
 
 SEED = 20_000
@@ -98,7 +98,7 @@ class Tally(NamedTuple):
 class Listing(NamedTuple):
     """All that an archive says of itself before a file's content is decoded."""
 
-    table: Table
+    table: Leaf
     starts: list[int]
     release: str
     arch: str
@@ -209,7 +209,9 @@ class Examiner:
 
 
 def _listing(content: Content) -> Listing:
-    return Listing(content.table, list(content.blocks.starts), content.release, content.arch)
+    return Listing(
+        content.table.whole(), list(content.blocks.starts), content.release, content.arch
+    )
 
 
 def _attributes(tree: Tree, inode: int) -> Attributes:

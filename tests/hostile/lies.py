@@ -14,28 +14,35 @@ from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
+from kheadersfs.archive.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.archive.index import Index
+    from kheadersfs.archive.leaf import Leaf
 
 SAME_SIZE = 3000
 """Bytes of the files that can be taken for each other."""
 
 
 def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
-    """Return the archive *packed* with its index changed, and all checksums made right."""
+    """Return the archive *packed* with its index changed, and all checksums made right.
+
+    It has more leaves than one would make of so few names.
+    """
     blocks = Archive(BytesSource(packed)).blocks
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
-    index = embedded.decode(embedded.find(blocks.decode(last)))
-    return with_last_block(blocks, embedded.encode(change(index), blocks.starts[:last]))
+    index = embedded.decode(embedded.find(blocks.decode(last)), blocks.starts[: last + 1])
+    return with_last_block(
+        blocks, embedded.encode(change(index), blocks.starts[:last], leaf_entries=4)
+    )
 
 
-def with_payload(blocks: XzBlocks, payload: bytes) -> bytes:
-    """Return the archive of *blocks* with an index of *payload*, whose checksums are right."""
-    return with_last_block(blocks, embedded.wrap(payload))
+def with_sections(blocks: XzBlocks, *sections: bytes) -> bytes:
+    """Return the archive of *blocks* with an index of *sections*, whose checksums are right."""
+    return with_last_block(blocks, embedded.wrap(*sections))
 
 
 def with_last_block(blocks: XzBlocks, content: bytes) -> bytes:
@@ -49,12 +56,21 @@ def with_last_block(blocks: XzBlocks, content: bytes) -> bytes:
 
 
 def file_rows(index: Index) -> list[int]:
-    table = index.table
+    table = index.table.whole()
     return [
         row
         for row, mode in enumerate(table.inode_mode)
         if stat.S_ISREG(mode) and table.inode_size[row]
     ]
+
+
+def with_table(index: Index, leaf: Leaf) -> Index:
+    return index._replace(table=Table.of(leaf))
+
+
+def renamed(index: Index, name: bytes, other: bytes) -> Index:
+    whole = index.table.whole()
+    return with_table(index, whole._replace(names=whole.names.replace(name, other)))
 
 
 def replaced(column: array[int], row: int, value: int) -> array[int]:
@@ -65,53 +81,53 @@ def replaced(column: array[int], row: int, value: int) -> array[int]:
 
 def swap_extents(index: Index) -> Index:
     """Two files of the same size have each other's content."""
-    table = index.table
+    table = index.table.whole()
     first, second = [row for row in file_rows(index) if table.inode_size[row] == SAME_SIZE][:2]
     starts = table.inode_start[:]
     starts[first], starts[second] = starts[second], starts[first]
-    return index._replace(table=table._replace(inode_start=starts))
+    return with_table(index, table._replace(inode_start=starts))
 
 
 def move_extent(index: Index, by: int) -> Index:
     row = file_rows(index)[3]
-    table = index.table
+    table = index.table.whole()
     starts = replaced(table.inode_start, row, table.inode_start[row] + by)
-    return index._replace(table=table._replace(inode_start=starts))
+    return with_table(index, table._replace(inode_start=starts))
 
 
 def resize(index: Index, by: int) -> Index:
     row = file_rows(index)[2]
-    table = index.table
+    table = index.table.whole()
     sizes = replaced(table.inode_size, row, table.inode_size[row] + by)
-    return index._replace(table=table._replace(inode_size=sizes))
+    return with_table(index, table._replace(inode_size=sizes))
 
 
 def rename(index: Index) -> Index:
     """Every header3.h is called header3.H, which sorts the same."""
-    names = index.table.names.replace(b"header3.h", b"header3.H")
-    return index._replace(table=index.table._replace(names=names))
+    names = index.table.whole().names.replace(b"header3.h", b"header3.H")
+    return with_table(index, index.table.whole()._replace(names=names))
 
 
 def link_to_another(index: Index) -> Index:
     """A name stands for the inode of another file."""
-    table = index.table
+    table = index.table.whole()
     first, second = file_rows(index)[:2]
     inodes = array(
         "I", [first + 1 if inode == second + 1 else inode for inode in table.entry_inode]
     )
-    return index._replace(table=table._replace(entry_inode=inodes))
+    return with_table(index, table._replace(entry_inode=inodes))
 
 
 def with_modes(index: Index, change: Callable[[int], int]) -> Index:
-    table = index.table
+    table = index.table.whole()
     row = file_rows(index)[0]
     modes = replaced(table.inode_mode, row, change(table.inode_mode[row]))
-    return index._replace(table=table._replace(inode_mode=modes))
+    return with_table(index, table._replace(inode_mode=modes))
 
 
 def change_inode(index: Index, kind: int, mode: int = 0, mtime: int = 0, links: int = 0) -> Index:
     """The first inode of *kind* has other bits of *mode*, and is *mtime* and *links* ahead."""
-    table = index.table
+    table = index.table.whole()
     modes, times, names = table.inode_mode, table.inode_mtime, table.inode_links
     row = next(row for row, found in enumerate(modes) if row and stat.S_IFMT(found) == kind)
     changed = table._replace(
@@ -119,22 +135,22 @@ def change_inode(index: Index, kind: int, mode: int = 0, mtime: int = 0, links: 
         inode_mtime=replaced(times, row, times[row] + mtime),
         inode_links=replaced(names, row, names[row] + links),
     )
-    return index._replace(table=changed)
+    return with_table(index, changed)
 
 
 def retarget(index: Index) -> Index:
-    targets = index.table.targets.replace(b"header1.h", b"header3.h")
-    return index._replace(table=index.table._replace(targets=targets))
+    targets = index.table.whole().targets.replace(b"header1.h", b"header3.h")
+    return with_table(index, index.table.whole()._replace(targets=targets))
 
 
 def rename_empty(index: Index) -> Index:
-    names = index.table.names.replace(b"empty.h", b"emqty.h")
-    return index._replace(table=index.table._replace(names=names))
+    names = index.table.whole().names.replace(b"empty.h", b"emqty.h")
+    return with_table(index, index.table.whole()._replace(names=names))
 
 
 def rename_directory(index: Index) -> Index:
-    names = index.table.names.replace(b"linux", b"linuz")
-    return index._replace(table=index.table._replace(names=names))
+    names = index.table.whole().names.replace(b"linux", b"linuz")
+    return with_table(index, index.table.whole()._replace(names=names))
 
 
 def forge_digests(index: Index) -> Index:
@@ -171,13 +187,7 @@ NOT_USED = {
     "more hot blocks than blocks": lambda index: index._replace(hot_blocks=10_000),
     "another size of the stream": lambda index: index._replace(stream_size=512),
     "a digest too few": lambda index: index._replace(digests=index.digests[:-1]),
-    "a name of two dots": lambda index: index._replace(
-        table=index.table._replace(names=index.table.names.replace(b"header0.h", b"../././.."))
-    ),
-    "names that are not sorted": lambda index: index._replace(
-        table=index.table._replace(names=index.table.names.replace(b"header0.h", b"zeader0.h"))
-    ),
-    "a name twice": lambda index: index._replace(
-        table=index.table._replace(names=index.table.names.replace(b"header0.h", b"header1.h"))
-    ),
+    "a name of two dots": lambda index: renamed(index, b"header0.h", b"../././.."),
+    "names that are not sorted": lambda index: renamed(index, b"header0.h", b"zeader0.h"),
+    "a name twice": lambda index: renamed(index, b"header0.h", b"header1.h"),
 }

@@ -13,6 +13,7 @@ from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.table import Table
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from tests.pack.conftest import pack
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kheadersfs.archive.index import Index
+    from kheadersfs.archive.leaf import Leaf
     from tests.pack.conftest import SmallTree
 
 
@@ -39,20 +41,24 @@ def archive(small_tree: SmallTree, tmp_path: Path) -> Path:
 
 def files(index: Index) -> list[int]:
     """Return the rows of the files that have content."""
-    modes, sizes = index.table.inode_mode, index.table.inode_size
-    return [row for row, mode in enumerate(modes) if stat.S_ISREG(mode) and sizes[row]]
+    whole = index.table.whole()
+    return [row for row in whole.rows(stat.S_IFREG) if whole.inode_size[row]]
+
+
+def with_table(index: Index, leaf: Leaf) -> Index:
+    return index._replace(table=Table.of(leaf))
 
 
 def with_starts(index: Index, change: Callable[[array[int], list[int]], None]) -> Index:
-    starts = array("Q", index.table.inode_start)
+    starts = array("Q", index.table.whole().inode_start)
     change(starts, files(index))
-    return index._replace(table=index.table._replace(inode_start=starts))
+    return with_table(index, index.table.whole()._replace(inode_start=starts))
 
 
 def with_sizes(index: Index, change: Callable[[array[int], list[int]], None]) -> Index:
-    sizes = array("Q", index.table.inode_size)
+    sizes = array("Q", index.table.whole().inode_size)
     change(sizes, files(index))
-    return index._replace(table=index.table._replace(inode_size=sizes))
+    return with_table(index, index.table.whole()._replace(inode_size=sizes))
 
 
 def swap(values: array[int], rows: list[int]) -> None:
@@ -82,9 +88,10 @@ def outside(values: array[int], rows: list[int]) -> None:
 
 
 def rename(index: Index) -> Index:
-    names = index.table.names.replace(b"a10.ha11.h", b"a11.ha10.h")
-    assert names != index.table.names
-    return index._replace(table=index.table._replace(names=names))
+    whole = index.table.whole()
+    names = whole.names.replace(b"a10.ha11.h", b"a11.ha10.h")
+    assert names != whole.names
+    return with_table(index, whole._replace(names=names))
 
 
 LIES: dict[str, Callable[[Index], Index]] = {
@@ -111,7 +118,7 @@ def rewrite(archive: Path, change: Callable[[Index], Index]) -> None:
     blocks = opened.blocks
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
-    index = embedded.decode(embedded.find(blocks.decode(last)))
+    index = embedded.decode(embedded.find(blocks.decode(last)), blocks.starts[: last + 1])
     stored = [
         xz_coding.EncodedBlock(blocks.stored(number), block.unpadded_size, block.decoded_size)
         for number, block in enumerate(blocks.blocks[:last])
@@ -164,7 +171,10 @@ def test_the_index_of_another_archive_yields_no_wrong_bytes(
     pack("--srctree", small_tree("other", files=headers("b")), "-o", other)
     opened = open_archive(str(other))
     assert opened.blocks is not None
-    index = embedded.decode(embedded.find(opened.blocks.decode(len(opened.blocks) - 1)))
+    last = len(opened.blocks) - 1
+    index = embedded.decode(
+        embedded.find(opened.blocks.decode(last)), opened.blocks.starts[: last + 1]
+    )
     opened.close()
     true = read_all(archive)
     rewrite(archive, lambda _index: index)

@@ -40,6 +40,15 @@ def build(*members: Member) -> tuple[Table, list[str]]:
     return builder.build(), [str(refusal) for refusal in builder.refusals]
 
 
+def divide(table: Table, every: int) -> list[int]:
+    """Return where blocks begin, one at *every* so many files, and where the last one ends."""
+    whole = table.whole()
+    files = whole.rows(stat.S_IFREG)
+    starts = sorted({0, *(whole.inode_start[row] for row in files)})
+    end = max((whole.inode_start[row] + whole.inode_size[row] for row in files), default=0)
+    return [*starts[::every], end + CONTENT_UNIT]
+
+
 _components = st.sampled_from([b"a", b"b", b"include", b"\xff\n", b"x" * 255, b".", b"..", b""])
 _names = st.lists(_components, min_size=1, max_size=4).map(b"/".join)
 _times = st.integers(-(2**62), 2**62)

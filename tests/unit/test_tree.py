@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kheadersfs.archive.table import ROOT
+from kheadersfs.archive.leaf import ROOT
 from kheadersfs.tree import Attributes, Tree
 from tests.support.members import build, directory, file, hard_link, symlink
 

@@ -1,0 +1,122 @@
+"""A leaf of a table: names and inodes as columns.
+
+A kernel has tens of thousands of headers and a server may hold several kernels, so there is no
+object per file: a leaf is a handful of arrays, some 30 bytes a name plus the name itself.
+"""
+
+from __future__ import annotations
+
+import stat
+from array import array
+from bisect import bisect_right
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME_LIMIT = 255
+"""Bytes of a name, as the kernel's NAME_MAX has it."""
+ROOT = 1
+"""The inode number of the root directory, as FUSE has it."""
+LATEST = (1 << 63) - 1
+"""The farthest from 1970, either way, that a time in nanoseconds can be."""
+
+
+class Leaf(NamedTuple):
+    """Some of a table's entries, and the inodes that these name for the first time.
+
+    Entries (one per name) are grouped by directory and sorted by name within it; directories
+    come in breadth-first order, and inodes are numbered in that order of first appearance.
+    So the numbers depend on the archive's names alone, and are the same at every mount. All
+    entries of a directory are in one leaf.
+
+    For a directory ``inode_start`` is its first entry and ``inode_size`` the number of them;
+    for a file they are the extent of its content in the archive's stream, for a symlink the
+    extent of its target in ``targets``.
+    """
+
+    first_entry: int
+    """Entries are counted through the whole table, from 0."""
+    first_inode: int
+    """Inodes too, from ROOT, which is in the first leaf though no entry names it."""
+    entry_inode: array[int]
+    """Type I: inode number per entry."""
+    repeats: array[int]
+    """Type I: the entries, ascending, whose inodes other entries have named before: hard links."""
+    entry_name_end: array[int]
+    """Type I: offset in ``names`` behind the entry's name; it starts where the last one ends."""
+    names: bytes
+    inode_mode: array[int]
+    """Type I: file type and permissions, as in st_mode."""
+    inode_links: array[int]
+    """Type I: st_nlink."""
+    inode_mtime: array[int]
+    """Type q: nanoseconds since 1970."""
+    inode_size: array[int]
+    """Type Q: bytes, or entries of a directory."""
+    inode_start: array[int]
+    """Type Q: see above."""
+    targets: bytes
+
+    def name(self, entry: int) -> bytes:
+        """Return the name of entry number *entry*."""
+        ends, place = self.entry_name_end, entry - self.first_entry
+        return self.names[ends[place - 1] if place else 0 : ends[place]]
+
+    def inode(self, entry: int) -> int:
+        """Return the inode that entry number *entry* names."""
+        return self.entry_inode[entry - self.first_entry]
+
+    def target(self, inode: int) -> bytes:
+        """Return the target of the symlink *inode*, which is in here."""
+        row = inode - self.first_inode
+        start = self.inode_start[row]
+        return self.targets[start : start + self.inode_size[row]]
+
+    def rows(self, file_type: int) -> list[int]:
+        """Return the rows of the inodes of *file_type*, which is one of those of module stat."""
+        return [row for row, mode in enumerate(self.inode_mode) if stat.S_IFMT(mode) == file_type]
+
+    def naming_entry(self, inode: int) -> int:
+        """Return the entry that first names *inode*, which is in here and not the root."""
+        entry = self.first_entry + inode - max(self.first_inode, ROOT + 1)
+        repeats = self.repeats
+        # Each of those before it moves it back by one.
+        return entry + bisect_right(range(len(repeats)), entry, key=lambda n: repeats[n] - n)
+
+
+def join(leaves: list[Leaf]) -> Leaf:
+    """Return all *leaves* of a table as one."""
+    ends, starts = array("I"), array("Q")
+    names_size = targets_size = 0
+    for leaf in leaves:
+        ends.extend(names_size + end for end in leaf.entry_name_end)
+        starts.extend(_shift_targets(leaf, targets_size))
+        names_size += len(leaf.names)
+        targets_size += len(leaf.targets)
+
+    def joined(typecode: str, columns: Iterator[array[int]]) -> array[int]:
+        return array(typecode, chain.from_iterable(columns))
+
+    return Leaf(
+        first_entry=0,
+        first_inode=ROOT,
+        entry_inode=joined("I", (leaf.entry_inode for leaf in leaves)),
+        repeats=joined("I", (leaf.repeats for leaf in leaves)),
+        entry_name_end=ends,
+        names=b"".join(leaf.names for leaf in leaves),
+        inode_mode=joined("I", (leaf.inode_mode for leaf in leaves)),
+        inode_links=joined("I", (leaf.inode_links for leaf in leaves)),
+        inode_mtime=joined("q", (leaf.inode_mtime for leaf in leaves)),
+        inode_size=joined("Q", (leaf.inode_size for leaf in leaves)),
+        inode_start=starts,
+        targets=b"".join(leaf.targets for leaf in leaves),
+    )
+
+
+def _shift_targets(leaf: Leaf, by: int) -> array[int]:
+    starts = leaf.inode_start[:]
+    for row in leaf.rows(stat.S_IFLNK):
+        starts[row] += by
+    return starts
