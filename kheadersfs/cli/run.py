@@ -11,6 +11,7 @@ from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
 from kheadersfs.errors import UsageError, escaped
 from kheadersfs.fuse import running, starting
+from kheadersfs.fuse.child import Run
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
 
@@ -91,7 +92,7 @@ def run(arguments: list[str]) -> int:
     _check(call)
     limits = parse_limits(call.limits)
     starting.require_pyfuse3()
-    what = running.Run(call.command, lambda directory: {**os.environ, **environment(directory)})
+    what = Run(call.command, lambda directory: {**os.environ, **environment(directory)})
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
         return _run_each(call.archives, what, jobs, _serve_options(call, limits))
@@ -158,9 +159,7 @@ def _serve_options(call: Call, limits: Limits) -> starting.ServeOptions:
     return options
 
 
-def _run_each(
-    archives: list[str], what: running.Run, jobs: int, options: starting.ServeOptions
-) -> int:
+def _run_each(archives: list[str], what: Run, jobs: int, options: starting.ServeOptions) -> int:
     """Run for every archive, print a table, and return 1 if any run failed."""
     from kheadersfs.fuse.each import run_each
 

@@ -15,6 +15,7 @@ from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError, escaped
 from kheadersfs.forking import fork
 from kheadersfs.fuse import running, starting
+from kheadersfs.fuse.child import Run, end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ class _Started(NamedTuple):
 
 
 def run_each(
-    archives: list[str], run: running.Run, jobs: int, options: starting.ServeOptions
+    archives: list[str], run: Run, jobs: int, options: starting.ServeOptions
 ) -> Iterator[Outcome]:
     """Run the command once for each of *archives*, up to *jobs* at the same time.
 
@@ -74,7 +75,7 @@ def run_each(
         raise KeyboardInterrupt
 
 
-def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.ServeOptions) -> int:
+def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOptions) -> int:
     """Fork a process that runs the command for *archive* and prints to *output*."""
     sys.stdout.flush()
     parent = os.getpid()
@@ -84,7 +85,7 @@ def _start(archive: str, run: running.Run, output: BinaryIO, options: starting.S
     status = 1
     try:
         # It passes this on to its command; a command that has not begun ends with it.
-        running.end_with_parent(parent, signal.SIGTERM)
+        end_with_parent(parent, signal.SIGTERM)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
         ended = running.run_command(open_archive(archive, options.limits), run, options)

@@ -1,7 +1,6 @@
 """Mounts, as the kernel sees them: find, make and undo them. Imports no pyfuse3.
 
-root calls mount(2) itself, which takes 0.3 ms; everybody else goes through fusermount3, which is
-set-user-ID root and hands back the descriptor (the protocol is in libfuse's lib/mount.c).
+root calls mount(2) itself, which takes 0.3 ms; everybody else goes through fusermount3.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ FILE_SYSTEM = "fuse.kheadersfs"
 DEVICE = "/dev/fuse"
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
 _MNT_DETACH = 2
-_HELPER = "fusermount3"
 
 
 class MountNotPermitted(FuseUnavailable):
@@ -172,7 +170,9 @@ def mount(request: MountRequest) -> int:
     """
     if os.geteuid() == 0:
         return mount_directly(request)
-    return _mount_by_helper(request)
+    from kheadersfs.fuse import fusermount  # root does without
+
+    return fusermount.mount(request)
 
 
 def open_device() -> int:
@@ -195,7 +195,7 @@ def mount_directly(request: MountRequest) -> int:
     device = open_device()
     options = (
         f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()}"
-        f"{_access(request)}"
+        f"{access(request)}"
     )
     libc = ctypes.CDLL(None, use_errno=True)
     failed = libc.mount(
@@ -212,7 +212,7 @@ def mount_directly(request: MountRequest) -> int:
     return device
 
 
-def _access(request: MountRequest) -> str:
+def access(request: MountRequest) -> str:
     """Return the options that decide who may read what.
 
     Only who mounted may look in, and may read all of it, as if he had extracted it. When others
@@ -230,60 +230,6 @@ def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointEr
     return MountpointError(f"{mountpoint}: cannot be mounted at: {text}")
 
 
-def _mount_by_helper(request: MountRequest) -> int:
-    """Mount through fusermount3, which sends the open /dev/fuse over a socket."""
-    import socket
-    import subprocess
-
-    options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
-    options += _access(request)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        try:
-            done = subprocess.run(
-                [_HELPER, "-o", options, "--", request.mountpoint],
-                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-                pass_fds=[theirs.fileno()],
-                stderr=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise FuseUnavailable(
-                f"only root can mount without {_HELPER}; install fuse3, or run as root"
-            ) from None
-        if done.returncode != 0:
-            raise _helper_error(request.mountpoint, done.stderr)
-        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
-    if not descriptors:
-        raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
-    os.set_inheritable(descriptors[0], False)
-    return descriptors[0]
-
-
-def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:
-    """Return what to raise when the helper did not mount and said *output*."""
-    text = _helper_text(output)
-    if "no write access to mountpoint" in text:
-        return MountpointError(
-            f"{mountpoint}: only root may mount where you may not write; name a directory of yours"
-        )
-    if "user_allow_other" in text:
-        text += "; put that word into it, or leave allow_other out"
-    elif f"{DEVICE}: Permission denied" in text:
-        text += "; its mode should be 0666"
-    return FuseUnavailable(f"{mountpoint}: {_HELPER} did not mount: {text}")
-
-
-def _helper_text(output: bytes) -> str:
-    return output.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
-
-
-def _quote(source: str) -> str:
-    """Quote what separates options in fusermount3's list."""
-    return source.replace("\\", "\\\\").replace(",", "\\,")
-
-
 def unmount(mountpoint: str, detach: bool) -> None:
     """Unmount *mountpoint*; with *detach* it goes away at once and open files stay readable.
 
@@ -295,29 +241,13 @@ def unmount(mountpoint: str, detach: bool) -> None:
             return
         number = ctypes.get_errno()
         if number == errno.EBUSY:
-            raise _in_use(mountpoint)
+            raise in_use(mountpoint)
         raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")
-    _unmount_by_helper(mountpoint, detach)
+    from kheadersfs.fuse import fusermount  # root does without
+
+    fusermount.unmount(mountpoint, detach)
 
 
-def _unmount_by_helper(mountpoint: str, detach: bool) -> None:
-    import subprocess
-
-    command = [_HELPER, "-u", *(["-z"] if detach else []), "--", mountpoint]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise FuseUnavailable(f"only root can unmount without {_HELPER}; install fuse3") from None
-    if done.returncode != 0:
-        text = _helper_text(done.stderr)
-        if text.endswith(os.strerror(errno.EBUSY)):
-            raise _in_use(mountpoint)
-        if "not found in /etc/mtab" in text:  # which has only what this user has mounted
-            raise MountpointError(
-                f"{mountpoint}: another user mounted it; unmount it as that user, or as root"
-            )
-        raise MountpointError(f"{mountpoint}: cannot be unmounted: {text}")
-
-
-def _in_use(mountpoint: str) -> MountpointError:
+def in_use(mountpoint: str) -> MountpointError:
+    """Return what to raise when *mountpoint* cannot be unmounted because somebody is there."""
     return MountpointError(f"{mountpoint}: is in use; end what uses it, or use --lazy")

@@ -1,0 +1,114 @@
+"""The process of a command that sees headers mounted: prepared, started, waited for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+
+from kheadersfs.errors import KheadersfsError, error_of_status, reason
+from kheadersfs.forking import fork
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""What a shell returns for a command that does not exist, or cannot be executed."""
+
+
+class Run(Record):
+    """What to run. ``environment`` is called with the mountpoint and returns all variables."""
+
+    command: list[str]
+    environment: Callable[[str], dict[str, str]]
+
+
+class NoNamespace(Exception):
+    """This user may not make the namespaces."""
+
+
+def send_at_end_of_parent(number: int) -> None:
+    """Have the kernel send signal *number* to this process when the one that forked it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def end_with_parent(parent: int, number: int) -> None:
+    """Do so for *parent*, which may have ended already; then this process ends too."""
+    send_at_end_of_parent(number)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class Child:
+    """The process. *prepare* runs in it first, and returns the mountpoint."""
+
+    def __init__(self, prepare: Callable[[], str], run: Run) -> None:
+        self._parent = os.getpid()
+        self._reports, reports = os.pipe()
+        self.pid = fork()
+        if self.pid == 0:
+            self._become_command(prepare, run, reports)
+        os.close(reports)
+
+    def _become_command(self, prepare: Callable[[], str], run: Run, reports: int) -> NoReturn:
+        """Prepare and execute; what goes wrong is reported through the pipe."""
+        try:
+            mountpoint = prepare()
+            end_with_parent(self._parent, signal.SIGKILL)
+            for number in IGNORED_BY_PYTHON:
+                signal.signal(number, signal.SIG_DFL)
+            try:
+                os.execvpe(run.command[0], run.command, run.environment(mountpoint))
+            except OSError as error:
+                status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+                text = f"{run.command[0]}: cannot be run: {reason(error)}"
+                os.write(reports, f"{status} {text}".encode(errors="surrogateescape"))
+        except NoNamespace:
+            os.write(reports, b"0 ")
+        except KheadersfsError as error:
+            os.write(reports, f"{error.exit_status} {error}".encode(errors="surrogateescape"))
+        except Exception as error:  # noqa: BLE001 - the caller would take silence for success
+            text = f"{run.command[0]}: cannot be run: {error!r}; please report this"
+            os.write(reports, f"{KheadersfsError.exit_status} {text}".encode(errors="replace"))
+        finally:
+            os._exit(1)
+
+    def await_start(self) -> None:
+        """Return when the command is running. Raises what its process reported instead."""
+        with os.fdopen(self._reports, "rb") as reports:
+            report = reports.read()
+        if not report:
+            return
+        os.waitpid(self.pid, 0)
+        status, _, text = report.decode(errors="surrogateescape").partition(" ")
+        if status == "0":
+            raise NoNamespace
+        error = error_of_status(int(status))(text)
+        error.exit_status = int(status)
+        raise error
+
+    def wait(self) -> int:
+        """Wait for the command's end, passing on signals. Returns its exit status."""
+        descriptor = os.pidfd_open(self.pid)
+
+        def pass_on(number: int, _frame: object) -> None:
+            with suppress(ProcessLookupError):  # it has just ended
+                signal.pidfd_send_signal(descriptor, number)
+
+        handlers = {number: signal.signal(number, pass_on) for number in FORWARDED_SIGNALS}
+        # The terminal sends these to the command as well; it decides what they mean.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            handlers[number] = signal.signal(number, signal.SIG_IGN)
+        _, status = os.waitpid(self.pid, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(descriptor)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
