@@ -71,8 +71,11 @@ def test_a_line_of_the_log_is_one_line(mount: Mounting, damaged: Path) -> None:
 def has_open(process: int, path: Path) -> bool:
     """Tell whether *process* has the file *path* open."""
     descriptors = f"/proc/{process}/fd"
-    targets = (os.path.join(descriptors, name) for name in os.listdir(descriptors))
-    return any(os.path.exists(target) and os.path.samefile(target, path) for target in targets)
+    for name in os.listdir(descriptors):
+        with suppress(FileNotFoundError):  # it has been closed meanwhile
+            if os.readlink(f"{descriptors}/{name}") == str(path.resolve()):
+                return True
+    return False
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5])
