@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from kheadersfs.errors import KheadersfsError, reason
 
 
 def fork() -> int:
-    """Fork, as os.fork() does. Raises KheadersfsError when there is no room for a process."""
+    """Fork, as os.fork() does. In the child an interrupt ends the process, and raises nothing.
+
+    One that comes meanwhile waits: the interpreter's own work at a fork would swallow it, and print
+    a traceback. Raises KheadersfsError when there is no room for a process.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
-        return os.fork()
+        pid = os.fork()
+        if pid == 0 and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     except OSError as error:
         raise KheadersfsError(
             f"no process can be started: {reason(error)}; end some, or let their user have more"
         ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid

@@ -84,6 +84,9 @@ def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOpti
         return pid
     status = 1
     try:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            # What it has mounted is to be undone.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         # It passes this on to its command; a command that has not begun ends with it.
         end_with_parent(parent, signal.SIGTERM)
         os.dup2(output.fileno(), 1)

@@ -86,8 +86,6 @@ def _run(
     import traceback  # only this process may need it, and it cannot import it later
 
     exit_status = 1
-    # ^C is for the parent to tell of; an exception could come in the midst of a library's call.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         try:
             prepare()
