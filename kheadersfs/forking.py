@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from kheadersfs.errors import KheadersfsError, reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the enumerations around it take 4 ms of every mount to import
 
 
 def fork() -> int:
