@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -165,19 +164,17 @@ class Session:
         """
         try:
             served = await self._load()
+            if self._options.prefetch:
+                served.content.read_ahead()
+            await self._read_leaves_ahead(served.tree.table)
         except KheadersfsError as error:
             self._log.error("%s", error)
         except Exception:  # noqa: BLE001 - logged; whoever looks gets an error of his own
             self._log.exception("%s: failed; please report this", self._archive.source.name)
-        else:
-            if self._options.prefetch:
-                served.content.read_ahead()
-            await self._read_leaves_ahead(served.tree.table)
 
     async def _read_leaves_ahead(self, table: Table) -> None:
-        with suppress(DamagedArchive):  # who needs it is told, and it is logged then
-            for number in range(min(len(table), LEAVES_AHEAD)):
-                await self._loop.run_in_thread(partial(table.leaf, number))
+        for number in range(min(len(table), LEAVES_AHEAD)):
+            await self._loop.run_in_thread(partial(table.leaf, number), ahead=True)
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """Detach the mount: new users find nothing, open files stay readable until closed."""
