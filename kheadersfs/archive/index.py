@@ -158,15 +158,19 @@ def split(body: bytes) -> list[_Section]:
 
 
 def decode(
-    body: bytes, block_starts: Sequence[int], archive: str = "index", limits: Limits = UNLIMITED
+    body: bytes,
+    block_starts: Sequence[int],
+    archive: str = "index",
+    limits: Limits = UNLIMITED,
+    completely: bool = False,
 ) -> Index:
     """Return the index in *body*, which find() returned, of the file *archive*.
 
     *block_starts* are the offsets where the blocks before the index's own begin, and where the
-    last of them ends. Without hard links, leaves are decoded when the table is asked for what is in
-    them, and raise DamagedArchive then if they are not exactly what the outline says. Raises
-    ValueError for anything else that is not exactly an index, DamagedArchive for a lie about hard
-    links, RefusedArchive for what *limits* do not allow.
+    last of them ends. Unless all of it is to be checked *completely*, or there are hard links,
+    leaves are decoded when the table is asked for what is in them, and raise DamagedArchive then if
+    they are not exactly what the outline says. Raises ValueError for anything else that is not
+    exactly an index, DamagedArchive for a leaf, RefusedArchive for what *limits* do not allow.
     """
     first, *leaves = split(body)
     section = first.inflate()
@@ -197,8 +201,8 @@ def decode(
         return leaf
 
     table = Table(archive, outline.bounds, outline.content_size, make)
-    if table.has_hard_links:
-        # Only all leaves together tell that these are no other names than there should be.
+    # Only all leaves together tell that hard links are no other names than there should be.
+    if completely or table.has_hard_links:
         table.check()
     return Index(table, release, arch, digests, hot_blocks, stream_size, outline.leaf_blocks)
 

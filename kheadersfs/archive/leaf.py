@@ -76,14 +76,24 @@ class Leaf(NamedTuple):
 
     def rows(self, file_type: int) -> list[int]:
         """Return the rows of the inodes of *file_type*, which is one of those of module stat."""
-        return [row for row, mode in enumerate(self.inode_mode) if stat.S_IFMT(mode) == file_type]
+        return rows_of_type(self.inode_mode, file_type)
 
     def naming_entry(self, inode: int) -> int:
         """Return the entry that first names *inode*, which is in here and not the root."""
-        entry = self.first_entry + inode - max(self.first_inode, ROOT + 1)
+        entry = self.first_entry + inode - first_named(self.first_inode)
         repeats = self.repeats
         # Each of those before it moves it back by one.
         return entry + bisect_right(range(len(repeats)), entry, key=lambda n: repeats[n] - n)
+
+
+def rows_of_type(modes: array[int], file_type: int) -> list[int]:
+    """Return the rows of *modes* that are of *file_type*."""
+    return [row for row, mode in enumerate(modes) if stat.S_IFMT(mode) == file_type]
+
+
+def first_named(first_inode: int) -> int:
+    """Return the first inode that entries name in a leaf from *first_inode* on: never the root."""
+    return max(first_inode, ROOT + 1)
 
 
 def join(leaves: list[Leaf]) -> Leaf:

@@ -16,7 +16,7 @@ from itertools import accumulate, count, pairwise
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.columns import Sections, encode_column
-from kheadersfs.archive.leaf import ROOT, Leaf
+from kheadersfs.archive.leaf import ROOT, Leaf, first_named, rows_of_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def encode_leaf(
     first, last = bounds.entries[number], bounds.entries[number + 1]
     rows = range(bounds.inodes[number] - ROOT, bounds.inodes[number + 1] - ROOT)
     ends = [whole.entry_name_end[first - 1] if first else 0, *whole.entry_name_end[first:last]]
-    expected = count(max(bounds.inodes[number], ROOT + 1))
+    expected = count(first_named(bounds.inodes[number]))
     files = [row for row in rows if row in blocks]
     targets = [
         whole.targets[whole.inode_start[row] : whole.inode_start[row] + whole.inode_size[row]]
@@ -103,22 +103,20 @@ def decode_leaf(
     links = sections.column(inodes, "I")
     times = array("q", sections.column(inodes, "Q").tobytes())
     sizes = sections.column(inodes, "Q")
-    files = [row for row, mode in enumerate(modes) if stat.S_ISREG(mode)]
+    files = rows_of_type(modes, stat.S_IFREG)
     blocks = sections.column(len(files), "I")
     gaps = sections.column(len(files), "Q")
     if sorted(set(blocks)) != list(outline.leaf_blocks[number]):
         raise ValueError("its files are in other blocks")
     starts = array("Q", bytes(8 * inodes))
-    symlinks = [row for row, mode in enumerate(modes) if stat.S_ISLNK(mode)]
-    directories = [row for row, mode in enumerate(modes) if stat.S_ISDIR(mode)]
-    targets_size = _place(starts, symlinks, sizes, 0)
-    _place(starts, directories, sizes, bounds.children[number])
+    targets_size = _place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
+    _place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
     _place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
     first_inode = bounds.inodes[number]
     leaf = Leaf(
         first_entry=bounds.entries[number],
         first_inode=first_inode,
-        entry_inode=array("I", map(int.__sub__, count(max(first_inode, ROOT + 1)), lags)),
+        entry_inode=array("I", map(int.__sub__, count(first_named(first_inode)), lags)),
         repeats=_repeats(lags, bounds.entries[number]),
         entry_name_end=name_ends,
         names=sections.take(name_ends[-1] if entries else 0),

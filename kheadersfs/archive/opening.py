@@ -180,9 +180,7 @@ class Archive:
         if self.blocks is None:
             return None, ""
         try:
-            index = _read_index(self.blocks, self.limits)
-            if index is not None and not self._without_library:
-                index.table.check()
+            index = _read_index(self.blocks, self.limits, not self._without_library)
         except ValueError as error:
             from kheadersfs.archive.table import unusable
 
@@ -289,10 +287,10 @@ def _find_index(blocks: BlockTable) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
-    """Return the index in the last of *blocks*; None when there is none.
+def _read_index(blocks: BlockTable, limits: Limits, completely: bool) -> Index | None:
+    """Return the index in the last of *blocks*, checked *completely* or not; None if there is none.
 
-    Raises ValueError when there is one that cannot be used, RefusedArchive when what it lists is
+    Raises ValueError or DamagedArchive when it cannot be used, RefusedArchive when what it lists is
     beyond *limits*.
     """
     body = _find_index(blocks)
@@ -301,7 +299,7 @@ def _read_index(blocks: BlockTable, limits: Limits) -> Index | None:
     from kheadersfs.archive import index as embedded
 
     last = len(blocks) - 1
-    index = embedded.decode(body, blocks.starts[: last + 1], blocks.name, limits)
+    index = embedded.decode(body, blocks.starts[: last + 1], blocks.name, limits, completely)
     limits.check(blocks.name, "block", blocks.largest(range(last)))
     if blocks.starts[last] > HARMLESS:
         limits.check(blocks.name, "ratio", blocks.starts[last] / max(1, blocks.stored_total(last)))

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LEAF_ENTRIES = 2048
 """To read as many takes 5 ms, which is no more than to decode a block."""
-
-
 MOST_LEAVES = 1 << 14
 """Enough for 33 million names."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.leaf import ROOT, first_named
 
 if TYPE_CHECKING:
     from kheadersfs.archive.table import Table
@@ -56,7 +56,7 @@ class Lookup:
             return 0
         leaf, entries = self._table.directory(directory)
         # Unless there are hard links, inodes follow each other as entries do.
-        entry = leaf.first_entry + guess - max(leaf.first_inode, ROOT + 1)
+        entry = leaf.first_entry + guess - first_named(leaf.first_inode)
         if entry in entries and leaf.name(entry) == name:
             return leaf.inode(entry)
         place = bisect_left(entries, name, key=leaf.name)

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from itertools import chain, count, pairwise, repeat
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.leaf import ROOT, first_named
 
 if TYPE_CHECKING:
     from kheadersfs.archive.leaf import Leaf
@@ -47,7 +47,7 @@ def _check_modes(leaf: Leaf) -> None:
 
 def _check_numbering(leaf: Leaf) -> None:
     """Check that entries name inodes of before, or the next one, and so all that are in here."""
-    following = max(leaf.first_inode, ROOT + 1)
+    following = first_named(leaf.first_inode)
     repeats = iter(leaf.repeats)
     for entry, inode in enumerate(leaf.entry_inode, leaf.first_entry):
         if inode == following:

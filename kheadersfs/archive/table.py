@@ -89,7 +89,7 @@ class Table:
                 # Two threads may both make it: they make the same.
                 leaf = self._leaves[number] = self._make(number)
             except ValueError as error:
-                self._failures[number] = self._complaint(error)
+                self._failures[number] = unusable(self._archive, error)
                 raise DamagedArchive(self._failures[number]) from error
         return leaf
 
@@ -116,7 +116,7 @@ class Table:
             try:
                 soundness.check_directory(leaf, entries)
             except ValueError as error:
-                raise DamagedArchive(self._complaint(error)) from error
+                raise DamagedArchive(unusable(self._archive, error)) from error
             self._entered.add(inode)
         return leaf, entries
 
@@ -139,12 +139,9 @@ class Table:
         try:
             soundness.check_links(whole)
         except ValueError as error:
-            raise DamagedArchive(self._complaint(error)) from error
+            raise DamagedArchive(unusable(self._archive, error)) from error
         for row in whole.rows(stat.S_IFDIR):
             self.directory(ROOT + row)
-
-    def _complaint(self, error: ValueError) -> str:
-        return unusable(self._archive, error)
 
 
 def unusable(archive: str, error: ValueError) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.blocks import BlockTable
     from tests.conftest import Mounting
+    from tests.support.mounting import Mount
 
 SEED = 5
 FOOTER = b"KHDRidx\n"
@@ -67,6 +68,18 @@ def read_or_fail(archive: HeaderArchive, path: str) -> bytes | None:
         return archive.read(path)
     except KheadersfsError:
         return None
+
+
+def count_errors(mounted: Mount, truth: dict[str, bytes]) -> int:
+    """Return how many files cannot be read; the others must have the right bytes."""
+    failed = 0
+    for name, content in truth.items():
+        try:
+            assert (mounted / name).read_bytes() == content
+        except OSError as error:
+            assert error.strerror == "Input/output error"
+            failed += 1
+    return failed
 
 
 def decodes(blocks: BlockTable, number: int) -> bool:
@@ -159,14 +172,7 @@ def test_a_mount_shows_errors_for_the_part_of_an_index_that_contradicts_itself(
     path.write_bytes(with_index(packed, NOT_USED["names that are not sorted"]))
     mounted = mount(path)
     mounted.accept("ERROR: .*its index cannot be used: .*; write one anew: kheadersfs repack")
-    failed = 0
-    for name, content in truth.items():
-        try:
-            assert (mounted / name).read_bytes() == content
-        except OSError as error:
-            assert error.strerror == "Input/output error"
-            failed += 1
-    assert failed
+    assert count_errors(mounted, truth)
 
 
 def test_an_index_that_vanishes_while_its_archive_is_being_mounted_is_an_error(
@@ -201,14 +207,7 @@ def test_a_mount_with_a_lying_index_shows_errors_and_no_other_bytes(
     path.write_bytes(with_index(packed, USED[lie]))
     mounted = mount(path)
     mounted.accept("ERROR: .* is damaged: (the index does not describe|its SHA-256 is not)")
-    failed = 0
-    for name, content in truth.items():
-        try:
-            assert (mounted / name).read_bytes() == content
-        except OSError as error:
-            assert error.strerror == "Input/output error"
-            failed += 1
-    assert failed
+    assert count_errors(mounted, truth)
     assert mounted.status()["indexed"]
 
 
