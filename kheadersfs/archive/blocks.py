@@ -40,7 +40,7 @@ class BlockTable:
 
     def __init__(self, name: str, decoded_sizes: Iterable[int]) -> None:
         self.name = name
-        self.starts = tuple(accumulate(decoded_sizes, initial=0))
+        self.starts: Sequence[int] = tuple(accumulate(decoded_sizes, initial=0))
         if self.starts[-1] > _LARGEST:
             raise DamagedArchive(
                 f"{name}: claims to decompress to more than there can be; fetch it again"

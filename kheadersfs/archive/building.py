@@ -8,14 +8,15 @@ system that root mounts is refused by name instead.
 from __future__ import annotations
 
 import stat
-from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.leaf import LATEST, NAME_LIMIT, ROOT, Leaf
+from kheadersfs.archive.inodes import Inodes
+from kheadersfs.archive.leaf import LATEST, NAME_LIMIT
 from kheadersfs.archive.table import Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
+    from kheadersfs.archive.inodes import Children
     from kheadersfs.archive.members import Member
     from kheadersfs.limits import Limits
 
@@ -43,22 +44,6 @@ class _Refused(Exception):
     """Carries the reason for a refusal up to TableBuilder.add."""
 
 
-class _Node:
-    """An inode under construction."""
-
-    __slots__ = ("children", "links", "mode", "mtime", "number", "size", "start", "target")
-
-    def __init__(self, mode: int, mtime: int) -> None:
-        self.mode = mode
-        self.mtime = mtime
-        self.children: dict[bytes, _Node] | None = {} if stat.S_ISDIR(mode) else None
-        self.size = 0
-        self.start = 0
-        self.target = b""
-        self.links = 0
-        self.number = 0
-
-
 class TableBuilder:
     """Collects members of the archive *name*; ``build`` makes the table.
 
@@ -74,11 +59,12 @@ class TableBuilder:
         self._limits = limits
         self._total = 0
         self._directories_made = 0
-        self._root = _Node(IMPLICIT_DIRECTORY_MODE, 0)
+        self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
         # Where the last file was put: its directory's children, and its name there.
-        self._last: tuple[dict[bytes, _Node], bytes] | None = None
+        self._last: tuple[Children, bytes] | None = None
         # Archives name the same directory thousands of times.
-        self._directories: dict[bytes, _Node] = {b"": self._root, b".": self._root}
+        self._directories: dict[bytes, Children] = {}
+        self._forget_directories()
 
     def add(self, member: Member, start: int) -> bool:
         """Add *member*, whose content lies at *start* of the stream.
@@ -123,55 +109,61 @@ class TableBuilder:
     def _add_inode(self, member: Member, start: int) -> None:
         if member.size < 0:
             raise _Refused("a negative size")
-        node = _Node(_acceptable_mode(member.mode), max(-LATEST, min(member.mtime, LATEST)))
+        mode = _acceptable_mode(member.mode)
+        mtime = max(-LATEST, min(member.mtime, LATEST))
         parent, name = self._locate(member.name)
-        if node.children is not None:
-            self._add_directory(parent, name, node)
-            return
-        if stat.S_ISLNK(node.mode):
-            node.target = member.target or b""
-            if not 0 < len(node.target) <= self._limits.target:
-                raise _Refused(f"a symlink's target of {len(node.target)} bytes (--limit target)")
-            node.size = len(node.target)
+        if stat.S_ISDIR(mode):
+            self._add_directory(parent, name, mode, mtime)
+        elif stat.S_ISLNK(mode):
+            target = member.target or b""
+            if not 0 < len(target) <= self._limits.target:
+                raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
+            parent = self._make_room(parent, name)
+            self._put(parent, name, self._inodes.add_symlink(mode, mtime, target))
         else:
-            node.size, node.start = member.size, start
-        if parent is None:
-            raise _Refused("the root is a directory")
-        self._replace(parent, name, node)
+            parent = self._make_room(parent, name)
+            self._put(parent, name, self._inodes.add(mode, mtime, member.size, start))
 
-    def _add_directory(self, parent: _Node | None, name: bytes, node: _Node) -> None:
+    def _add_directory(self, parent: Children | None, name: bytes, mode: int, mtime: int) -> None:
         """Add a directory, or give one that is there already its own mode and time."""
-        existing = self._root if parent is None else _children(parent).get(name)
-        if existing is not None and existing.children is not None:
-            existing.mode, existing.mtime = node.mode, node.mtime
+        inodes = self._inodes
+        existing = inodes.root if parent is None else parent.get(name)
+        if existing in inodes.children:
+            inodes.modes[existing], inodes.mtimes[existing] = mode, mtime
         elif parent is not None:
-            _children(parent)[name] = node
+            parent[name] = inodes.add_directory(mode, mtime)
 
     def _add_hard_link(self, member: Member, start: int) -> None:
+        inodes = self._inodes
         parent, name = self._locate(member.name)
         target_parent, target_name = self._locate(member.target or b"", create=False)
-        node = None
-        if target_parent is not None:
-            node = _children(target_parent).get(target_name)
-        if node is None:
+        row = None if target_parent is None else target_parent.get(target_name)
+        if row is None:
             raise _Refused(f"a hard link to {member.target!r}, which is not in the archive")
-        if node.children is not None or parent is None:
+        if row in inodes.children:
             raise _Refused("a hard link to a directory")
-        if member.size > 0 and stat.S_ISREG(node.mode):
+        parent = self._make_room(parent, name)
+        if member.size > 0 and stat.S_ISREG(inodes.modes[row]):
             # cpio gives the content with the last of the links, pax may repeat it.
-            node.size, node.start = member.size, start
-        self._replace(parent, name, node)
+            inodes.sizes[row], inodes.starts[row] = member.size, start
+        self._put(parent, name, row)
 
-    def _replace(self, parent: _Node, name: bytes, node: _Node) -> None:
-        existing = _children(parent).get(name)
-        if existing is not None and existing.children:
+    def _make_room(self, parent: Children | None, name: bytes) -> Children:
+        """Return *parent*, in which *name* may now be anything. Raises _Refused."""
+        if parent is None:
+            raise _Refused("the root is a directory")
+        existing = self._inodes.children.get(parent.get(name, -1))
+        if existing:
             raise _Refused("a directory with content has the same name")
-        if existing is not None and existing.children is not None:
+        if existing is not None:
             self._forget_directories()
-        _children(parent)[name] = node
-        self._last = _children(parent), name
+        return parent
 
-    def _locate(self, path: bytes, create: bool = True) -> tuple[_Node | None, bytes]:
+    def _put(self, parent: Children, name: bytes, row: int) -> None:
+        parent[name] = row
+        self._last = parent, name
+
+    def _locate(self, path: bytes, create: bool = True) -> tuple[Children | None, bytes]:
         """Return the directory that *path* lies in and its last component.
 
         The directory is None for the root itself, and where a parent is missing and *create*
@@ -193,23 +185,24 @@ class TableBuilder:
             raise _Refused(f"a name of {len(name)} bytes; {NAME_LIMIT} is the longest there can be")
         return directory, name
 
-    def _walk(self, components: list[bytes], create: bool) -> _Node | None:
-        node = self._root
+    def _walk(self, components: list[bytes], create: bool) -> Children | None:
+        inodes = self._inodes
+        directory = inodes.children[inodes.root]
         for component in components:
-            children = _children(node)
-            child = children.get(component)
-            if child is None:
+            row = directory.get(component)
+            if row is None:
                 if not create:
                     return None
-                child = children[component] = _Node(IMPLICIT_DIRECTORY_MODE, 0)
+                row = directory[component] = inodes.add_directory(IMPLICIT_DIRECTORY_MODE, 0)
                 self._directories_made += 1
-            elif child.children is None:
+            elif row not in inodes.children:
                 raise _Refused(f"its parent {component!r} is not a directory")
-            node = child
-        return node
+            directory = inodes.children[row]
+        return directory
 
     def _forget_directories(self) -> None:
-        self._directories = {b"": self._root, b".": self._root}
+        root = self._inodes.children[self._inodes.root]
+        self._directories = {b"": root, b".": root}
 
     def _components(self, path: bytes) -> list[bytes]:
         """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
@@ -226,12 +219,7 @@ class TableBuilder:
 
     def build(self) -> Table:
         """Return the table of everything added. The builder is used up."""
-        return Table.of(_Flattening(self._root).leaf, self._name)
-
-
-def _children(node: _Node) -> dict[bytes, _Node]:
-    assert node.children is not None
-    return node.children
+        return Table.of(self._inodes.number(), self._name)
 
 
 def _acceptable_mode(mode: int) -> int:
@@ -243,68 +231,3 @@ def _acceptable_mode(mode: int) -> int:
     if kind == stat.S_IFLNK:
         return kind | SYMLINK_PERMISSIONS
     return kind | mode & _PERMISSIONS
-
-
-class _Flattening:
-    """Turns nodes into columns, breadth first."""
-
-    def __init__(self, root: _Node) -> None:
-        self._nodes: list[_Node] = []
-        self._entry_inode = array("I")
-        self._repeats = array("I")
-        self._names: list[bytes] = []
-        self._number(root)
-        # _nodes grows while it is walked: a directory's entries number what they name.
-        for node in self._nodes:
-            if node.children is not None:
-                self._list_directory(node)
-        self.leaf = self._columns()
-
-    def _number(self, node: _Node) -> int:
-        if not node.number:
-            self._nodes.append(node)
-            node.number = len(self._nodes)
-        return node.number
-
-    def _list_directory(self, directory: _Node) -> None:
-        children = _children(directory)
-        directory.start, directory.size = len(self._names), len(children)
-        directory.links += 2
-        for name in sorted(children):
-            child = children[name]
-            if child.children is None:
-                child.links += 1
-            else:
-                directory.links += 1
-            if child.number:
-                self._repeats.append(len(self._names))
-            self._entry_inode.append(self._number(child))
-            self._names.append(name)
-
-    def _columns(self) -> Leaf:
-        targets: list[bytes] = []
-        target_start = 0
-        for node in self._nodes:
-            if stat.S_ISLNK(node.mode):
-                node.start = target_start
-                targets.append(node.target)
-                target_start += len(node.target)
-        name_ends = array("I")
-        end = 0
-        for name in self._names:
-            end += len(name)
-            name_ends.append(end)
-        return Leaf(
-            first_entry=0,
-            first_inode=ROOT,
-            entry_inode=self._entry_inode,
-            repeats=self._repeats,
-            entry_name_end=name_ends,
-            names=b"".join(self._names),
-            inode_mode=array("I", [node.mode for node in self._nodes]),
-            inode_links=array("I", [node.links for node in self._nodes]),
-            inode_mtime=array("q", [node.mtime for node in self._nodes]),
-            inode_size=array("Q", [node.size for node in self._nodes]),
-            inode_start=array("Q", [node.start for node in self._nodes]),
-            targets=b"".join(targets),
-        )

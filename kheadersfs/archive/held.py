@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from _thread import allocate_lock
+from array import array
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import zstd
@@ -33,9 +34,11 @@ class HeldBlocks(BlockTable):
 
     def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
         super().__init__(name, decoded_sizes)
+        # No small objects stay behind in the megabytes that one pass has taken for such.
+        self.starts = array("Q", self.starts)
         self._stored = stored
         self._again: Callable[[], HeldBlocks] | None = None
-        self._digests: list[bytes] = []
+        self._digests = b""
         self._failure: str | None = None
         self._lock = allocate_lock()
 
@@ -109,6 +112,6 @@ class HeldBlocks(BlockTable):
         )
 
 
-def _digests_of(stored: list[bytes]) -> list[bytes]:
-    """Return the SHA-256 of each block: what is equal compresses to equal bytes."""
-    return [hashlib.sha256(block).digest() for block in stored]
+def _digests_of(stored: list[bytes]) -> bytes:
+    """Return the SHA-256 of each block in one: what is equal compresses to equal bytes."""
+    return b"".join(hashlib.sha256(block).digest() for block in stored)

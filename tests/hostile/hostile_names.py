@@ -89,6 +89,16 @@ def hard_links() -> Iterator[Case]:
         directory + tar_header(b"hard", kind=forge.HARD_LINK, link=b"d"),
         "a hard link to a directory",
     )
+    # What it brings must not become the content of what it cannot be a name of.
+    linked = Newc(GOOD_NAME, GOOD_CONTENT, inode=7, links=2)
+    yield Case(
+        "a hard link with content that has a directory's name",
+        lambda: newc(
+            linked, Newc(b"d/x", b"x\n"), linked._replace(name=b"d"), Newc(b"n", b"n" * 99)
+        ),
+        says="'d' refused: a directory with content has the same name",
+        files={**GOOD_FILES, b"d/x": b"x\n", b"n": b"n" * 99},
+    )
 
 
 def kinds() -> Iterator[Case]:

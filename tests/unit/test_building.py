@@ -157,6 +157,14 @@ def test_the_content_may_come_with_the_last_of_the_links() -> None:
     assert tree.extent(tree.resolve(b"a")) == (512, 30)
 
 
+def test_a_hard_link_that_is_refused_leaves_the_content_as_it_was() -> None:
+    link = hard_link(b"d", b"a", 30)
+    table, refusals = build(file(b"a", 10), file(b"d/x", 5), link, file(b"other", 40))
+    tree = Tree(table)
+    assert len(refusals) == 1
+    assert tree.extent(tree.resolve(b"a")) == (0, 10)
+
+
 def test_a_symlink_can_be_linked_too() -> None:
     tree = tree_of(symlink(b"a", b"target"), hard_link(b"b", b"a"))
     assert tree.target(tree.resolve(b"b")) == b"target"
