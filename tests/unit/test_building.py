@@ -138,6 +138,12 @@ def test_a_member_below_a_file_or_a_symlink_is_refused() -> None:
     assert "not a directory" in refusal_of(symlink(b"a", b"/etc"), file(b"a/passwd"))
 
 
+def test_nothing_is_put_into_a_directory_whose_name_is_a_files_by_now() -> None:
+    table, refusals = build(directory(b"d"), symlink(b"d/l", b""), file(b"d"), file(b"d/x"))
+    assert ["target of 0" in refusals[0], "not a directory" in refusals[1]] == [True, True]
+    assert paths(Tree(table)) == [b"d"]
+
+
 def test_hard_links_share_an_inode() -> None:
     tree = tree_of(file(b"a", 10), hard_link(b"b", b"a"), hard_link(b"./c/d", b"./a"))
     inode = tree.resolve(b"a")
