@@ -26,11 +26,10 @@ _SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
 RUNNING_KERNEL_ARCHIVE = "/" + _SYSFS_ARCHIVE
 """What the running kernel itself provides, and so never another kernel's headers."""
 
-# Fastest to decode first.
+# Fastest to read first.
+_COMPRESSIONS = (".zst", ".xz", ".lz4", ".gz", ".bz2", "")
 ARCHIVE_SUFFIXES = tuple(
-    f".{container}{compression}"
-    for compression in (".zst", ".xz", ".gz", "")
-    for container in ("tar", "cpio")
+    f".{container}{compression}" for compression in _COMPRESSIONS for container in ("tar", "cpio")
 )
 
 # Every attempt that fails means that another process unloaded the module between our
@@ -129,7 +128,7 @@ def _from_archive_file(kernel: Kernel, root: str, tried: list[str]) -> FoundArch
             path = os.path.join(root, stem + suffix)
             if os.path.isfile(path):
                 return FoundArchive(path, None)
-        tried.append(os.path.join(root, stem) + ".{tar,cpio}{.zst,.xz,.gz,}")
+        tried.append(f"{os.path.join(root, stem)}.{{tar,cpio}}{{{','.join(_COMPRESSIONS)}}}")
     return None
 
 

@@ -122,6 +122,8 @@ def test_a_module_whose_archive_cannot_be_read_does_not_hang_the_search(
         f"usr/lib/kheaders/{RELEASE}.cpio",
         f"boot/kheaders-{RELEASE}.tar.xz",
         f"boot/kheaders-{RELEASE}.cpio.gz",
+        f"boot/kheaders-{RELEASE}.tar.bz2",
+        f"boot/kheaders-{RELEASE}.tar.lz4",
     ],
 )
 def test_an_archive_in_a_documented_place_is_found(root: Path, name: str) -> None:
