@@ -53,7 +53,7 @@ class Limits(Record):
         limit: int = getattr(self, name)
         if value > limit:
             raise RefusedArchive(
-                f"{archive}: {_SUBJECTS[name]} is beyond {limit}; "
+                f"{archive}: {SUBJECTS[name]} is beyond {limit}; "
                 f"if you trust it, allow more: --limit {name}=NUMBER"
             )
 
@@ -61,7 +61,7 @@ class Limits(Record):
 DEFAULT_LIMITS = Limits()
 UNLIMITED = Limits(*[sys.maxsize] * len(Limits._fields))
 
-_SUBJECTS = {
+SUBJECTS = {
     "members": "the number of names",
     "total": "the content of all files in bytes",
     "file": "the size of a file in bytes",
@@ -75,6 +75,7 @@ _SUBJECTS = {
     "seconds": "the time to read it, in seconds,",
     "decode": "the time to decode a block, in seconds,",
 }
+"""What each limit is of, as the subject of a sentence."""
 
 
 class Meter:

@@ -31,8 +31,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help="how much an archive may be, in bytes, names or seconds, several times if need be; "
-        "ratio counts beyond 64 MiB: "
+        help="change how much an archive may be, in bytes, names or seconds; may be repeated. NAME "
+        "is one of these, which the man page explains, with what holds otherwise: "
         + ", ".join(f"{name} ({limit})" for name, limit in DEFAULT_LIMITS._asdict().items()),
     )
 
@@ -42,7 +42,7 @@ def add_pins(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--digest",
         metavar="sha256:HEX",
-        help="refuse an archive with another digest than this, which kheadersfs info prints",
+        help="refuse an archive unless this is the digest that kheadersfs info prints for it",
     )
     parser.add_argument(
         "--verify-key",

@@ -78,17 +78,18 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--strict",
         action="store_true",
-        help="refuse an archive with unsafe members instead of leaving these out",
+        help="refuse at once an archive that is over a limit or has unsafe members, which are left "
+        "out otherwise",
     )
     arguments.add_argument(
         "--any-release",
         action="store_true",
-        help="without MOUNTPOINT: mount the headers of another kernel than the running one too",
+        help="without MOUNTPOINT: accept the headers of another kernel than the running one too",
     )
     arguments.add_argument(
         "--btf",
         metavar="FILE",
-        help="make include/vmlinux.h of the types in FILE, BTF or a vmlinux with it; by default of "
+        help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
         "the running kernel's, for its own headers only",
     )
     add_pins(arguments)

@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     arguments = Parser(
         "pack",
         "Write the headers of a configured kernel tree to OUT: those that the kernel's own "
-        "gen_kheaders.sh takes, in blocks and with an index. Without a tree it is the "
-        "current directory, or the running kernel if that is none.",
+        "gen_kheaders.sh takes, in blocks and with an index. By default it is the tree in the "
+        "current directory or, if that is none, the running kernel's.",
     )
     arguments.add_argument(
         "--srctree",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
 from kheadersfs.cli import COMMANDS, helper, load
+from kheadersfs.limits import DEFAULT_LIMITS, SUBJECTS
 
 if TYPE_CHECKING:
     import argparse
@@ -30,18 +31,48 @@ kheadersfs \\- kernel headers as a read\\-only file system, straight from their 
 .I archive mountpoint
 .SH DESCRIPTION
 An archive of kernel headers (tar or cpio, plain or compressed with xz, zstd, gzip, bzip2 or lz4) is
-mounted with FUSE. What is not looked at is not decompressed, and when the file system is
-unmounted the memory is free again. Archives that
+mounted with FUSE; when it is unmounted, the memory is free again. Archives that
 .B kheadersfs pack
-made are ordinary ones with an index at the end, and are read block by block.
+and
+.B repack
+make are ordinary ones with an index at the end, and of these only the blocks that are read are
+decompressed. Any other is read as a whole when somebody first looks.
 .PP
 In a mount of the running kernel's own headers there is also
 .IR include/vmlinux.h ,
-with all the kernel's types, made from its BTF when somebody looks.
+with all the kernel's types, made from its BTF when somebody looks; with
+.B \\-\\-btf
+it is in any mount.
 .SH COMMANDS
 """
 
+_LIMITS = """\
+.SH LIMITS
+An archive that is over a limit is refused, for what it costs to read it is up to whoever made it.
+The ratio of compression counts for what decompresses to more than 64 MiB. Times are those of the
+clock for reading an archive's names, of a processor for decoding a block. Members beyond path,
+depth or target are left out, unless there is an index.
+"""
+
 _CLOSING = """\
+.SH EXAMPLES
+.TP
+.B kheadersfs run \\-\\- make
+compile with the running kernel's headers, at $KHEADERS
+.TP
+.B kheadersfs mount kheaders.tar.xz ~/headers
+.TQ
+.B kheadersfs umount ~/headers
+the same by hand, with the headers of any kernel
+.TP
+.B kheadersfs mount
+as root: the running kernel's headers, where bcc and bpftrace look
+.TP
+.B kheadersfs repack /sys/kernel/kheaders.tar.xz kheaders.tar.zst
+make the running kernel's own archive one that is read block by block
+.TP
+.B kheadersfs pack \\-\\-srctree linux \\-o kheaders.tar.xz
+make one of a kernel tree
 .SH EXIT STATUS
 .IP 0 4
 done
@@ -107,6 +138,12 @@ def man_page() -> str:
         parts.extend(_man_section(name, load(name).parser()))
     mounting = helper.parser()
     parts.extend(_man_section(mounting.prog, mounting))
+    parts.append(_LIMITS)
+    defaults = DEFAULT_LIMITS._asdict()
+    parts.extend(
+        f".TP\n.B {name}\n{subject.rstrip(',')}; {defaults[name]}\n"
+        for name, subject in SUBJECTS.items()
+    )
     return "".join(parts) + _CLOSING
 
 

@@ -46,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
         "run",
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
         "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
-        "this machine has them. Returns COMMAND's exit status; afterwards nothing is left.",
+        "this machine has them. Returns COMMAND's exit status; the mount is gone then, whatever "
+        "has happened.",
     )
     arguments.usage = "%(prog)s [options] [--] COMMAND [ARGUMENT ...]"
     arguments.add_argument(
@@ -54,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         dest="archives",
         action="append",
         metavar="ARCHIVE",
-        help="with --each it may be given several times",
+        help="the headers, by default the running kernel's; with --each there may be several",
     )
     arguments.add_argument(
         "--each",
@@ -70,14 +71,15 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--btf",
         metavar="FILE",
-        help="make include/vmlinux.h of the types in FILE, BTF or a vmlinux with it; by default of "
-        "the running kernel's, for its own headers only",
+        help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
+        "the running kernel's, for its own headers only; not with --each",
     )
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
     arguments.add_argument(
         "--record",
         metavar="FILE",
-        help="write the paths of the headers that were opened, in order of first use",
+        help="write the paths of the headers that were opened, in order of first use; not with "
+        "--each",
     )
     add_pins(arguments)
     add_limits(arguments)

@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
     arguments = Parser(
         "umount",
         "Unmount MOUNTPOINT, by default the place where mount puts the running kernel's headers. "
-        "Returns when the server is gone, and its memory with it, and directories that were made "
-        "for the mount.",
+        "Returns when the server has ended, its memory is free, and directories that were made for "
+        "the mount are removed.",
     )
     arguments.add_argument(
         "-l",

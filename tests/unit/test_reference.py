@@ -16,6 +16,7 @@ import pytest
 
 from kheadersfs.cli import COMMANDS, helper, load
 from kheadersfs.cli.options import MountOptions
+from kheadersfs.limits import DEFAULT_LIMITS
 from tests.conftest import REPOSITORY
 from tests.support.mounting import PATIENCE
 
@@ -72,6 +73,12 @@ def test_the_page_names_every_option(shown_page: str, name: str) -> None:
     named = set(re.findall(r"(?:^ {7}|, )(--?[\w-]+)", section, re.MULTILINE))
     assert options_of(PARSERS[name]) - named == set()
     assert "None" not in section
+
+
+def test_the_page_explains_every_limit(shown_page: str) -> None:
+    section = re.split(r"^LIMITS$", shown_page, flags=re.MULTILINE)[1]
+    for name, value in DEFAULT_LIMITS._asdict().items():
+        assert re.search(rf"^ {{7}}{name}\s+the [^;]+; {value}$", section, re.MULTILINE)
 
 
 def test_the_page_names_what_o_can_say(shown_page: str) -> None:
