@@ -78,7 +78,7 @@ def test_the_page_names_every_option(shown_page: str, name: str) -> None:
 def test_the_page_explains_every_limit(shown_page: str) -> None:
     section = re.split(r"^LIMITS$", shown_page, flags=re.MULTILINE)[1]
     for name, value in DEFAULT_LIMITS._asdict().items():
-        assert re.search(rf"^ {{7}}{name}\s+the [^;]+; {value}$", section, re.MULTILINE)
+        assert re.search(rf"^ {{7}}{name}\s+(?:the|what) [^;]+; {value}$", section, re.MULTILINE)
 
 
 def test_the_page_names_what_o_can_say(shown_page: str) -> None:
