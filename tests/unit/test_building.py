@@ -176,6 +176,12 @@ def test_a_symlink_can_be_linked_too() -> None:
     assert tree.target(tree.resolve(b"b")) == b"target"
 
 
+def test_what_a_link_to_a_symlink_brings_is_not_its_target() -> None:
+    tree = tree_of(file(b"x", 600), symlink(b"a", b"target"), hard_link(b"b", b"a", 3))
+    assert tree.attributes(tree.resolve(b"a")).size == len(b"target")
+    assert tree.target(tree.resolve(b"b")) == b"target"
+
+
 @pytest.mark.parametrize(
     ("link", "why"),
     [
@@ -195,6 +201,7 @@ def test_a_hard_link_to_anything_but_a_member_is_refused(link: Member, why: str)
     ("member", "why"),
     [
         (file(b"/etc/passwd"), "absolute"),
+        (file(b"a")._replace(size=-1), "negative size"),
         (file(b"../a"), ".."),
         (file(b"a/../../b"), ".."),
         (file(b"a/.."), ".."),
