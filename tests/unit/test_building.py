@@ -163,6 +163,12 @@ def test_the_content_may_come_with_the_last_of_the_links() -> None:
     assert tree.extent(tree.resolve(b"a")) == (512, 30)
 
 
+def test_a_hard_link_to_what_is_missing_makes_no_directory_for_it() -> None:
+    table, refusals = build(hard_link(b"b", b"missing/a"))
+    assert len(refusals) == 1
+    assert paths(Tree(table)) == []
+
+
 def test_a_hard_link_that_is_refused_leaves_the_content_as_it_was() -> None:
     link = hard_link(b"d", b"a", 30)
     table, refusals = build(file(b"a", 10), file(b"d/x", 5), link, file(b"other", 40))
