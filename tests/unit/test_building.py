@@ -52,6 +52,7 @@ def test_whatever_the_members_are_the_table_holds_together(chosen: list[Member])
     for path, inode in found:
         assert b".." not in path.split(b"/")
         assert tree.resolve(path) == inode
+        assert (tree.path(inode), inode) in found
     named = [inode for _, inode in found]
     for inode in set(named):
         if not tree.is_directory(inode):
@@ -152,6 +153,12 @@ def test_hard_links_share_an_inode() -> None:
     assert tree.path(inode) == b"a"
 
 
+def test_behind_hard_links_inodes_have_their_own_paths() -> None:
+    tree = tree_of(file(b"a"), hard_link(b"b", b"a"), file(b"c"), hard_link(b"d", b"c"), file(b"e"))
+    paths_of_inodes = [tree.path(tree.resolve(name)) for name in (b"a", b"b", b"c", b"d", b"e")]
+    assert paths_of_inodes == [b"a", b"a", b"c", b"c", b"e"]
+
+
 def test_a_hard_link_keeps_what_its_target_was_when_that_is_replaced() -> None:
     tree = tree_of(file(b"a", 10), hard_link(b"b", b"a"), file(b"a", 20))
     assert tree.extent(tree.resolve(b"b")) == (0, 10)
@@ -175,6 +182,12 @@ def test_a_hard_link_that_is_refused_leaves_the_content_as_it_was() -> None:
     tree = Tree(table)
     assert len(refusals) == 1
     assert tree.extent(tree.resolve(b"a")) == (0, 10)
+
+
+def test_every_symlink_has_its_own_target() -> None:
+    tree = tree_of(symlink(b"a", b"first"), symlink(b"c", b"2nd"), symlink(b"b", b"third"))
+    targets = [tree.target(tree.resolve(name)) for name in (b"a", b"c", b"b")]
+    assert targets == [b"first", b"2nd", b"third"]
 
 
 def test_a_symlink_can_be_linked_too() -> None:
