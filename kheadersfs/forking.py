@@ -16,10 +16,10 @@ else:
 def fork() -> int:
     """Fork, as os.fork() does. In the child an interrupt ends the process, and raises nothing.
 
-    One that comes meanwhile waits: the interpreter's own work at a fork would swallow it, and print
-    a traceback. Raises KheadersfsError when there is no room for a process.
+    A signal that comes meanwhile waits: the interpreter's own work at a fork would swallow what its
+    handler raises, and print a traceback. Raises KheadersfsError when there is no room for a process.
     """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         pid = os.fork()
         if pid == 0 and signal.getsignal(signal.SIGINT) == signal.default_int_handler:

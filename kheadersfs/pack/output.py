@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # The kernel's "make clean" removes .*.tmp, should a machine fail in the middle.
 _SUFFIX = ".tmp"
+_NAME_KEPT = 200
+"""Bytes of OUT's name in the temporary one, which may have no more than 255."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -52,8 +55,16 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
     directory, name = os.path.split(target)
-    descriptor, temporary = tempfile.mkstemp(_SUFFIX, f".{name}.", directory)
+    prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_KEPT]) + "."
+    # What ends the process waits until there is somebody to remove the file.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
+        descriptor, temporary = tempfile.mkstemp(_SUFFIX, prefix, directory)
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
             yield file

@@ -111,7 +111,14 @@ def _finish(found: dict[bytes, Header]) -> dict[bytes, Header]:
 
 def _collect(found: dict[bytes, Header], root: bytes, top: bytes, pruned: bytes = b"") -> None:
     """Add the headers below *root*/*top*, which need not exist, but not those below *pruned*."""
-    if os.path.isdir(os.path.join(root, top)):
+    directory = os.path.join(root, top)
+    try:
+        is_directory = stat.S_ISDIR(os.stat(directory).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:  # what is there may hold headers
+        raise _unreadable(directory, error) from error
+    if is_directory:
         found.update((header.path, header) for header in _scan(root, top, pruned))
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,6 +177,36 @@ def test_an_interrupted_run_leaves_everything_as_it_was(
         process.wait()
     assert (process.returncode, *printed) == (status, b"", b"")
     assert is_untouched(output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_when_a_signal_comes_as_the_file_is_made(
+    number: signal.Signals, output: Path
+) -> None:
+    script = f"""
+import os, signal, sys
+from kheadersfs.pack.output import complete_file
+
+def interrupt(frame, event, function):
+    if event == "c_return" and function is os.open and "mkstemp" in frame.f_code.co_name:
+        signal.raise_signal({number.value})
+
+sys.setprofile(interrupt)
+with complete_file(sys.argv[1]):
+    print("not reached")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, output], check=False, capture_output=True, text=True
+    )
+    assert done.returncode in (128 + number, -number)
+    assert done.stdout == ""
+    assert is_untouched(output)
+
+
+def test_a_name_may_be_as_long_as_names_can_be(small_archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / ("\N{GREEK SMALL LETTER ALPHA}" * 124 + ".tar.xz")
+    assert len(os.fsencode(output.name)) == 255
+    assert run_command("repack", small_archive, output) == Outcome(0, "", "")
 
 
 def test_a_limit_on_file_sizes_is_an_error(large_tree: Path, output: Path) -> None:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 BEGIN = """
 import os, signal
 from kheadersfs.forking import fork
@@ -28,6 +30,20 @@ except KeyboardInterrupt:
     print("interrupted")
 """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_the_handler_of_another_signal_raises_is_not_lost_either(number: int) -> None:
+    done = run_script(f"""
+def end(number, _frame):
+    raise SystemExit(128 + number)
+signal.signal({number}, end)
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal({number}))
+if fork() == 0:
+    os._exit(0)
+print("not reached")
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
 
 
 def test_an_interrupt_ends_the_child_without_an_exception() -> None:
