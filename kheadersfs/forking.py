@@ -17,7 +17,8 @@ def fork() -> int:
     """Fork, as os.fork() does. In the child an interrupt ends the process, and raises nothing.
 
     A signal that comes meanwhile waits: the interpreter's own work at a fork would swallow what its
-    handler raises, and print a traceback. Raises KheadersfsError when there is no room for a process.
+    handler raises, and print a traceback. Raises KheadersfsError when there is no room for a
+    process.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:

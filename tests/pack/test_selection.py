@@ -132,6 +132,16 @@ def test_a_listed_header_that_is_gone_is_an_error(tmp_path: Path) -> None:
         select_listed(os.fsencode(tmp_path), b"", os.fsencode(tmp_path), b"include/gone.h\n")
 
 
+def test_a_directory_that_cannot_be_reached_is_an_error(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    objtree = tmp_path / "obj"
+    (objtree / "arch/x86").mkdir(parents=True)
+    (objtree / "arch/x86/include").symlink_to("include")
+    with pytest.raises(KheadersfsError, match=r"x86/include: cannot .* levels of symbolic links"):
+        select(kernel_tree(small_tree(), objtree, lists=False))
+
+
 def test_a_tree_without_headers_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no header"):
         select(kernel_tree(tmp_path, tmp_path, lists=False))
