@@ -60,20 +60,23 @@ class TableBuilder:
         self._total = 0
         self._directories_made = 0
         self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
-        # Where the last file was put: its directory's children, and its name there.
-        self._last: tuple[Children, bytes] | None = None
+        # What may have other names in cpio, by number and type, and what the last content is of.
+        self._shared: dict[tuple[tuple[int, int] | None, int], int] = {}
+        self._filled: int | None = None
         # Archives name the same directory thousands of times.
         self._directories: dict[bytes, Children] = {}
         self._forget_directories()
 
     def add(self, member: Member, start: int) -> bool:
-        """Add *member*, whose content lies at *start* of the stream.
+        """Add *member*, or a refusal if it cannot be in the tree.
 
-        Returns whether it was taken; if not, there is a new refusal. Raises RefusedArchive when
-        the archive as a whole is beyond a limit.
+        Returns whether its content has to be what lies at *start* of the stream: of a name that was
+        refused it may be that of other names. Raises RefusedArchive when the archive as a whole is
+        beyond a limit.
         """
         self.members += 1
         self._check_limits(member)
+        self._filled = None
         try:
             if member.hard_link:
                 self._add_hard_link(member, start)
@@ -81,9 +84,9 @@ class TableBuilder:
                 self._add_inode(member, start)
         except _Refused as refused:
             self.refusals.append(Refusal(member.name[:_NAME_SHOWN], str(refused)))
-            return False
-        self.text_size += len(member.name) + len(member.target or b"")
-        return True
+        else:
+            self.text_size += len(member.name) + len(member.target or b"")
+        return self._filled is not None
 
     def _check_limits(self, member: Member) -> None:
         if member.size > 0:
@@ -99,30 +102,55 @@ class TableBuilder:
                 f"the last one {self.refusals[-1]}"
             )
 
-    def remove_last(self) -> None:
-        """Forget the last member that was taken, because its content could not be read."""
-        if self._last is not None:
-            parent, name = self._last
-            parent.pop(name, None)
-            self._last = None
+    def forget_incomplete(self, position: int) -> None:
+        """Forget the names of files whose content, or a part of it, was not read before *position*.
+
+        Of a file of cpio with several names and no content as yet nobody knows if there is any.
+        """
+        inodes = self._inodes
+        forgotten = {row for row in self._shared.values() if not inodes.sizes[row]}
+        forgotten.difference_update(inodes.targets)
+        for row, size in enumerate(inodes.sizes):
+            if size and inodes.starts[row] + size > position:
+                forgotten.add(row)
+        for children in inodes.children.values():
+            for name in [name for name, row in children.items() if row in forgotten]:
+                del children[name]
 
     def _add_inode(self, member: Member, start: int) -> None:
         if member.size < 0:
             raise _Refused("a negative size")
         mode = _acceptable_mode(member.mode)
         mtime = max(-LATEST, min(member.mtime, LATEST))
-        parent, name = self._locate(member.name)
         if stat.S_ISDIR(mode):
-            self._add_directory(parent, name, mode, mtime)
-        elif stat.S_ISLNK(mode):
-            target = member.target or b""
-            if not 0 < len(target) <= self._limits.target:
-                raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
-            parent = self._make_room(parent, name)
-            self._put(parent, name, self._inodes.add_symlink(mode, mtime, target))
-        else:
-            parent = self._make_room(parent, name)
-            self._put(parent, name, self._inodes.add(mode, mtime, member.size, start))
+            self._add_directory(*self._locate(member.name), mode, mtime)
+            return
+        row = self._shared.get((member.inode, stat.S_IFMT(mode)))
+        if row is None:
+            row = self._new_inode(member, mode, mtime)
+        if member.inode is not None:
+            # The first name that comes with content has it for all, though it be refused itself.
+            self._shared[member.inode, stat.S_IFMT(mode)] = row
+            self._fill(row, member.size, start)
+        parent, name = self._locate(member.name)
+        self._make_room(parent, name)[name] = row
+        self._fill(row, member.size, start)
+
+    def _new_inode(self, member: Member, mode: int, mtime: int) -> int:
+        """Return the row of a new file, without content as yet, or symlink."""
+        if not stat.S_ISLNK(mode):
+            return self._inodes.add(mode, mtime)
+        target = member.target or b""
+        if not 0 < len(target) <= self._limits.target:
+            raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
+        return self._inodes.add_symlink(mode, mtime, target)
+
+    def _fill(self, row: int, size: int, start: int) -> None:
+        """Let *size* bytes at *start* be the content of what is in *row*, if it has none yet."""
+        inodes = self._inodes
+        if size and not inodes.sizes[row] and row not in inodes.targets:
+            inodes.sizes[row], inodes.starts[row] = size, start
+            self._filled = row
 
     def _add_directory(self, parent: Children | None, name: bytes, mode: int, mtime: int) -> None:
         """Add a directory, or give one that is there already its own mode and time."""
@@ -142,11 +170,8 @@ class TableBuilder:
             raise _Refused(f"a hard link to {member.target!r}, which is not in the archive")
         if row in inodes.children:
             raise _Refused("a hard link to a directory")
-        parent = self._make_room(parent, name)
-        if member.size > 0 and stat.S_ISREG(inodes.modes[row]):
-            # cpio gives the content with the last of the links, pax may repeat it.
-            inodes.sizes[row], inodes.starts[row] = member.size, start
-        self._put(parent, name, row)
+        self._make_room(parent, name)[name] = row
+        self._fill(row, member.size, start)
 
     def _make_room(self, parent: Children | None, name: bytes) -> Children:
         """Return *parent*, in which *name* may now be anything. Raises _Refused."""
@@ -159,16 +184,14 @@ class TableBuilder:
             self._forget_directories()
         return parent
 
-    def _put(self, parent: Children, name: bytes, row: int) -> None:
-        parent[name] = row
-        self._last = parent, name
-
     def _locate(self, path: bytes, create: bool = True) -> tuple[Children | None, bytes]:
         """Return the directory that *path* lies in and its last component.
 
         The directory is None for the root itself, and where a parent is missing and *create*
         is off. Raises _Refused for a path that is not safely inside the tree.
         """
+        if len(path) > self._limits.path:
+            raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
         if directory is None or name in (b"", b".", b"..") or path.startswith(b"/"):
@@ -208,8 +231,6 @@ class TableBuilder:
         """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
         if path.startswith(b"/"):
             raise _Refused("an absolute name")
-        if len(path) > self._limits.path:
-            raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         components = [part for part in path.split(b"/") if part not in (b"", b".")]
         if b".." in components:
             raise _Refused("a name with .. in it")

@@ -34,7 +34,8 @@ class Member(NamedTuple):
 
     ``name`` and ``target`` are raw bytes as the archive has them. ``mode`` is st_mode, type
     included; ``mtime`` is in nanoseconds; ``size`` counts the bytes of content that follow.
-    ``target`` is what a symlink or a hard link points to; ``hard_link`` tells them apart.
+    ``target`` is what a symlink or a hard link points to; ``hard_link`` tells them apart. cpio has
+    no hard links: there ``inode`` is what all its names have in common, None if it has but one.
     """
 
     name: bytes
@@ -43,6 +44,7 @@ class Member(NamedTuple):
     size: int
     target: bytes | None
     hard_link: bool
+    inode: tuple[int, int] | None = None
 
 
 def new_buffer(size: int) -> Buffer:
@@ -119,6 +121,9 @@ class MemberStream:
         try:
             self._entry = ffi.entry_new()
             self._pathname_utf8 = ffi.ffi("entry_pathname_utf8", [ctypes.c_void_p], ctypes.c_char_p)
+            self._links = ffi.ffi("entry_nlink", [ctypes.c_void_p], ctypes.c_uint)
+            self._device = ffi.ffi("entry_dev", [ctypes.c_void_p], ctypes.c_uint64)
+            self._inode = ffi.ffi("entry_ino64", [ctypes.c_void_p], ctypes.c_int64)
             self._open(formats, compression)
         except BaseException:
             self.close()
@@ -190,12 +195,16 @@ class MemberStream:
         name: bytes = ffi.entry_pathname(entry) or self._pathname_utf8(entry) or b""
         mode: int = ffi.entry_mode(entry) & 0xFFFF
         mtime: int = ffi.entry_mtime(entry) * 1_000_000_000 + ffi.entry_mtime_nsec(entry)
-        target: bytes | None = ffi.entry_hardlink(entry)
-        hard_link = target is not None
-        if target is None and stat.S_ISLNK(mode):
-            target = ffi.entry_symlink(entry) or b""
         size: int = ffi.entry_size(entry)
-        return Member(name, mode, mtime, size, target, hard_link)
+        inode: tuple[int, int] | None = None
+        if self._links(entry) > 1 and self.format == "cpio":
+            inode = self._device(entry), self._inode(entry)
+        # Of cpio's numbers it makes hard links too, also of those of directories.
+        elif (original := ffi.entry_hardlink(entry)) is not None:
+            # Some writers repeat the content; like tar we take it from the first name.
+            return Member(name, mode, mtime, 0, original, True)
+        target: bytes | None = ffi.entry_symlink(entry) or b"" if stat.S_ISLNK(mode) else None
+        return Member(name, mode, mtime, size, target, False, inode)
 
     def require_one_layer(self) -> None:
         """Raise UnsupportedArchive when libarchive has found one compression inside another."""

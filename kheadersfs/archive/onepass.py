@@ -9,7 +9,6 @@ released them.
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -178,8 +177,7 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
         writer = _ContentWriter(compressor, check_memory)
         try:
             for member in stream:
-                taken = builder.add(member, writer.position)
-                if taken and stat.S_ISREG(member.mode):
+                if builder.add(member, writer.position):
                     writer.copy(stream, member.size)
                     check_memory()
         except DamagedArchive as error:
@@ -187,7 +185,7 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
             if not keep_on_damage or isinstance(error, UnreadableArchive):
                 raise
             damage = str(error)
-            builder.remove_last()
+            builder.forget_incomplete(writer.position)
         writer.flush()
         blocks = compressor.blocks(source.name)
         format_name = stream.format

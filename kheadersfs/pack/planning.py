@@ -80,7 +80,8 @@ def plan_blocks(portions: Sequence[Portion], format_name: str) -> Plan:
             start = position
             frames = [frame(packed) for packed in sorted(group, key=_place_in_block)]
             for framed in frames:
-                if not builder.add(framed.member, position + len(framed.header)):
+                builder.add(framed.member, position + len(framed.header))
+                if builder.refusals:
                     raise KheadersfsError(f"{builder.refusals[-1]}; it cannot be packed")
                 position += framed.size
             blocks.append(Block(start, position - start, frames, b""))

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
-import stat
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kheadersfs.archive.opening import Archive
-from kheadersfs.archive.source import BytesSource
-from kheadersfs.store import Store
-from kheadersfs.tree import Tree
+from tests.support.seen import Seen, seen_by_us, seen_on_disk
 
 EXAMPLES = 250
 NAMES = ("a", "b", "./b", "d", "./d", "d/a", "d/b", "d//b", "d/e", "d/e/f/g", "h", "h/./c", "h/a")
 TARGETS = ("a", "nowhere", "d/e")
 BY_A_LINK = "is not a directory"
 """tar goes through a symlink that the archive has made; we never leave the way that names say."""
-
-
-class Seen(NamedTuple):
-    """A name, as far as tar's members determine it. A directory's time is that of its content."""
-
-    mode: int
-    mtime: int
-    links: int
-    content: bytes
 
 
 def _member(
@@ -79,39 +64,7 @@ def _extracted(content: bytes, directory: Path) -> tuple[dict[bytes, Seen], str]
         check=False,
         umask=0o022,
     )
-    top = os.fsencode(directory)
-    seen: dict[bytes, Seen] = {}
-    for place, directories, files in os.walk(top):
-        for name in directories + files:
-            path = os.path.join(place, name)
-            status = os.lstat(path)
-            mtime, links, data = status.st_mtime_ns, status.st_nlink, b""
-            if stat.S_ISDIR(status.st_mode):
-                mtime = 0
-            elif stat.S_ISLNK(status.st_mode):
-                data = os.readlink(path)
-            else:
-                data = Path(os.fsdecode(path)).read_bytes()
-            seen[os.path.relpath(path, top)] = Seen(status.st_mode, mtime, links, data)
-    return seen, done.stderr.decode()
-
-
-def _ours(content: bytes) -> tuple[dict[bytes, Seen], list[str]]:
-    """Return what we make of *content*, and what was refused."""
-    loaded = Archive(BytesSource(content)).load()
-    tree, store = Tree(loaded.table), Store(loaded.blocks)
-    seen: dict[bytes, Seen] = {}
-    for name, inode in tree.walk():
-        attributes = tree.attributes(inode)
-        mtime, data = attributes.mtime, b""
-        if tree.is_directory(inode):
-            mtime = 0
-        elif stat.S_ISLNK(attributes.mode):
-            data = tree.target(inode)
-        else:
-            data = store.read(*tree.extent(inode))
-        seen[name] = Seen(attributes.mode, mtime, attributes.links, data)
-    return seen, [str(refusal) for refusal in loaded.refusals]
+    return seen_on_disk(directory), done.stderr.decode()
 
 
 @settings(max_examples=EXAMPLES)
@@ -125,7 +78,7 @@ def test_whatever_tar_extracts_without_complaint_is_seen_as_it_extracts_it(
     if shutil.which("tar") is None:
         pytest.skip("not installed: tar")
     content = _archive(members, form)
-    seen, refusals = _ours(content)
+    seen, refusals = seen_by_us(content)
     assume(not any(BY_A_LINK in refusal for refusal in refusals))
     with tempfile.TemporaryDirectory() as directory:
         extracted, complaints = _extracted(content, Path(directory))

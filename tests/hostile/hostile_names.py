@@ -89,6 +89,28 @@ def hard_links() -> Iterator[Case]:
         directory + tar_header(b"hard", kind=forge.HARD_LINK, link=b"d"),
         "a hard link to a directory",
     )
+    yield Case(
+        "a hard link with content of its own",
+        lambda: tar(
+            GOOD,
+            forge.tar_pax(pax_record(b"size", b"6")),
+            tar_header(b"hard", kind=forge.HARD_LINK, link=GOOD_NAME) + forge.padded(b"other\n"),
+            tar_file(b"n", b"n" * 99),
+        ),
+        files={**GOOD_FILES, b"hard": GOOD_CONTENT, b"n": b"n" * 99},
+    )
+    yield Case(
+        "a cpio of which all have one number",
+        lambda: newc(
+            Newc(b"d", mode=0o040755, inode=7, links=2),
+            Newc(b"d/e", mode=0o040755, inode=7, links=2),
+            Newc(b"link", GOOD_NAME, mode=0o120777, inode=7, links=2),
+            Newc(GOOD_NAME, GOOD_CONTENT, inode=7, links=2),
+            Newc(b"d/e/n", inode=7, links=2),
+        ),
+        files={**GOOD_FILES, b"d/e/n": GOOD_CONTENT},
+        links={b"link": GOOD_NAME},
+    )
     # What it brings must not become the content of what it cannot be a name of.
     linked = Newc(GOOD_NAME, GOOD_CONTENT, inode=7, links=2)
     yield Case(

@@ -30,6 +30,11 @@ def hard_link(name: bytes, target: bytes, size: int = 0) -> Member:
     return Member(name, stat.S_IFREG | 0o644, 0, size, target, True)
 
 
+def numbered(member: Member, number: int) -> Member:
+    """Return *member* as cpio has one of several names."""
+    return member._replace(inode=(0, number))
+
+
 def build(*members: Member) -> tuple[Table, list[str]]:
     """Return the table of *members*, laid out one behind the other, and the refusals."""
     builder = TableBuilder("archive", Limits(depth=10_000))

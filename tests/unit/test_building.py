@@ -8,13 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kheadersfs.archive.building import TableBuilder
 from kheadersfs.archive.index import DIGEST_SIZE, Index, decode, encode, find
 from kheadersfs.archive.leaf import NAME_LIMIT, ROOT
 from kheadersfs.archive.members import Member
 from kheadersfs.archive.table import Table
 from kheadersfs.limits import Limits
 from kheadersfs.tree import Tree
-from tests.support.members import build, directory, divide, file, hard_link, members, symlink
+from tests.support.members import (
+    build,
+    directory,
+    divide,
+    file,
+    hard_link,
+    members,
+    numbered,
+    symlink,
+)
 
 
 def tree_of(*chosen: Member) -> Tree:
@@ -151,6 +161,55 @@ def test_hard_links_share_an_inode() -> None:
     assert tree.resolve(b"b") == tree.resolve(b"c/d") == inode
     assert tree.attributes(inode).links == 3
     assert tree.path(inode) == b"a"
+
+
+def test_in_cpio_the_names_of_a_number_share_an_inode_and_its_content() -> None:
+    tree = tree_of(
+        numbered(file(b"a"), 7),
+        file(b"x", 512),
+        numbered(file(b"b", 30), 7),
+        numbered(file(b"c"), 7),
+    )
+    inode = tree.resolve(b"a")
+    assert [tree.resolve(name) for name in (b"b", b"c")] == [inode, inode]
+    assert (tree.extent(inode), tree.attributes(inode).links) == ((512, 30), 3)
+
+
+def test_what_differs_in_type_shares_no_number() -> None:
+    tree = tree_of(numbered(file(b"a", 10), 7), numbered(symlink(b"s", b"target"), 7))
+    assert tree.extent(tree.resolve(b"a")) == (0, 10)
+    assert tree.target(tree.resolve(b"s")) == b"target"
+
+
+@pytest.mark.parametrize("sizes", [(0, 30), (30, 0)])
+def test_content_that_comes_with_a_refused_name_is_that_of_the_others(
+    sizes: tuple[int, int],
+) -> None:
+    first, second = sizes
+    table, refusals = build(
+        numbered(file(b"../a", first), 7), numbered(file(b"b", second), 7), file(b"c", 40)
+    )
+    tree = Tree(table)
+    assert len(refusals) == 1
+    assert tree.extent(tree.resolve(b"b")) == (0, 30)
+
+
+def test_of_damaged_archives_only_what_was_read_to_its_end_is_there() -> None:
+    builder = TableBuilder("archive", Limits())
+    kept = directory(b"d"), file(b"d/empty"), symlink(b"d/link", b"t"), file(b"whole", 512)
+    for member in (*kept, numbered(file(b"unknown"), 7), file(b"twice", 10)):
+        builder.add(member, 0)
+    builder.add(file(b"twice", 10), 512)
+    builder.add(hard_link(b"again", b"twice"), 522)
+    builder.forget_incomplete(521)
+    assert sorted(paths(Tree(builder.build()))) == sorted(member.name for member in kept)
+
+
+def test_a_long_path_is_refused_beside_a_short_one_too() -> None:
+    builder = TableBuilder("archive", Limits(path=8))
+    for name in (b"dir/a", b"dir/abcde"):
+        builder.add(file(name), 0)
+    assert [refusal.name for refusal in builder.refusals] == [b"dir/abcde"]
 
 
 def test_behind_hard_links_inodes_have_their_own_paths() -> None:
