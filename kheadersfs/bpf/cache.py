@@ -1,4 +1,9 @@
-"""Archives of header trees, made once and kept as long as the tree does not change."""
+"""Archives of header trees, kept as long as the tree does not change.
+
+Beside RELEASE.tar.zst is RELEASE.tar.zst.tree, which records what the tree looked like when
+packing began. It is there only while the archive is complete, so that whatever ends a process
+makes the next one pack anew.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,11 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kheadersfs.bpf.kernel import CONFIGURATION_HEADER
 from kheadersfs.bpf.locking import exclusive
 from kheadersfs.errors import ArchiveUnavailable, reason
+
+_RECORD_SUFFIX = ".tree"
+_PARTIAL = ".partial"
 
 
 class HeaderTree(NamedTuple):
@@ -26,11 +33,14 @@ class ArchiveCache(NamedTuple):
     """Where packed header trees are kept, and how they are made.
 
     *pack* writes the archive of a tree to the path that it is given; *suffix*, such
-    as ``.tar.xz``, says what it writes.
+    as ``.tar.xz``, says what it writes. *look* returns a line, without reading the tree's
+    headers, that differs whenever what *pack* would write may differ; an empty one if it
+    cannot tell, and then the tree is packed at every call.
     """
 
     directory: str
     suffix: str
+    look: Callable[[HeaderTree], str]
     pack: Callable[[HeaderTree, str], None]
 
     def archive_of(self, tree: HeaderTree, release: str) -> str:
@@ -38,22 +48,34 @@ class ArchiveCache(NamedTuple):
 
         Any number of processes may ask at once: one packs, the others wait for it.
         Raises ArchiveUnavailable if the directory is not safe or not usable, and
-        whatever *pack* raises.
+        whatever *look* and *pack* raise.
         """
+        # Once for both, so that a symlink which is changed between them does not matter.
+        tree = HeaderTree(*map(os.path.realpath, tree))
         archive = os.path.join(self.directory, release + self.suffix)
         try:
             _require_own_directory(self.directory)
             with exclusive(os.path.join(self.directory, release + ".lock")):
-                if not _is_newer(archive, tree):
-                    partial = archive + ".partial"
-                    self.pack(tree, partial)
-                    os.replace(partial, archive)
+                seen = self.look(tree)
+                if not _is_recorded(archive, seen):
+                    self._pack_anew(tree, archive, seen)
         except OSError as error:
             raise ArchiveUnavailable(
                 f"cannot keep the headers of {tree.objtree} in {self.directory}: {reason(error)}; "
                 "make that directory writable, or set XDG_CACHE_HOME"
             ) from error
         return archive
+
+    def _pack_anew(self, tree: HeaderTree, archive: str, seen: str) -> None:
+        """Replace *archive*, and then its record of what was *seen* before."""
+        _remove_remains(archive)
+        partial = archive + _PARTIAL
+        self.pack(tree, partial)
+        os.replace(partial, archive)
+        if seen:
+            with open(partial, "w", encoding="ascii") as stream:
+                stream.write(_record_of(archive, seen))
+            os.replace(partial, archive + _RECORD_SUFFIX)
 
 
 def default_cache_directory(environment: Mapping[str, str]) -> str:
@@ -80,18 +102,30 @@ def _require_own_directory(directory: str) -> None:
         )
 
 
-def _is_newer(archive: str, tree: HeaderTree) -> bool:
-    """Return whether *archive* was made after the tree was installed or configured.
-
-    Packages keep the modification times of their build, so it is the change time,
-    which nobody can set, that tells when a header came to this machine.
-    """
+def _is_recorded(archive: str, seen: str) -> bool:
+    """Return whether *archive* was packed from a tree in which *seen* was seen."""
     try:
-        made = os.stat(archive).st_mtime_ns
+        with open(archive + _RECORD_SUFFIX, encoding="ascii", errors="replace") as stream:
+            return stream.read() == _record_of(archive, seen)
     except FileNotFoundError:
         return False
-    markers = (
-        os.path.join(tree.srctree, "include/linux/kconfig.h"),
-        os.path.join(tree.objtree, CONFIGURATION_HEADER),
-    )
-    return all(os.stat(marker).st_ctime_ns < made for marker in markers)
+
+
+def _record_of(archive: str, seen: str) -> str:
+    """Return what to record of *archive*, packed from a tree in which *seen* was seen.
+
+    It names the archive's file as well: a machine that fails may keep only one of two new files.
+    """
+    status = os.stat(archive)
+    return f"{seen} {status.st_ino} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _remove_remains(archive: str) -> None:
+    """Remove the record of *archive*, and what killed processes left of packing it.
+
+    *pack* may have written under names of its own: with a dot before, or more behind.
+    """
+    directory, name = os.path.split(archive)
+    for found in os.listdir(directory):
+        if found == name + _RECORD_SUFFIX or found.removeprefix(".").startswith(name + _PARTIAL):
+            os.unlink(os.path.join(directory, found))

@@ -7,7 +7,7 @@
 4. ``/boot/kheaders-RELEASE.tar.*`` or ``.cpio.*``: beside the kernel that they belong to.
 5. ``/lib/modules/RELEASE/source`` with ``build``, or ``build`` alone,
    ``/usr/src/linux-headers-RELEASE`` (Debian, Ubuntu), ``/usr/src/kernels/RELEASE``
-   (Fedora): header trees, packed once into a cache.
+   (Fedora): header trees, packed into a cache, and anew when they change.
 
 Every place is below *root*, so that a test, or somebody who prepares the image
 of another machine, can point the search elsewhere.

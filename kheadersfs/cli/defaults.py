@@ -6,9 +6,11 @@ The archive is then the running kernel's, and the mountpoint is where bcc and bp
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kheadersfs._version import __version__
 from kheadersfs.api import HeaderArchive
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
@@ -30,10 +32,15 @@ def open_running_kernels(limits: Limits) -> Archive:
     Raises ArchiveUnavailable, naming every place that was tried, if it has none.
     """
     directory = default_cache_directory(os.environ)
-    found = find_archive(running_kernel(), ArchiveCache(directory, _PACKED_SUFFIX, _pack))
+    found = find_archive(running_kernel(), cache_in(directory))
     if found.content is None:
         return open_archive(found.path, limits)
     return Archive(BytesSource(found.content, found.path), limits)
+
+
+def cache_in(directory: str) -> ArchiveCache:
+    """Return the cache of packed header trees in *directory*."""
+    return ArchiveCache(directory, _PACKED_SUFFIX, _look, _pack)
 
 
 def require_running_kernels(archive: Archive, budget: int) -> None:
@@ -51,6 +58,22 @@ def require_running_kernels(archive: Archive, budget: int) -> None:
         lambda: require_same_kernel(name, headers.release, headers.arch, kernel),
         budget,
     )
+
+
+def _look(tree: HeaderTree) -> str:
+    """Return a digest of all that decides what is packed of *tree*. See ArchiveCache."""
+    from hashlib import sha256
+
+    from kheadersfs.archive import index
+    from kheadersfs.pack.selection import digest_stamps, select
+    from kheadersfs.pack.trees import find_kernel_tree
+
+    began = time.time_ns()
+    kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
+    stamps = digest_stamps(select(kernel), began)
+    # A later version may pack otherwise, or not use the index of this one.
+    decisive = (__version__, index.VERSION, kernel, stamps)
+    return sha256(repr(decisive).encode()).hexdigest() if stamps else ""
 
 
 def _pack(tree: HeaderTree, path: str) -> None:

@@ -121,8 +121,9 @@ likewise
 .TP
 .IR /lib/modules/RELEASE/build ", " /usr/src/linux\\-headers\\-RELEASE ", " \\
 /usr/src/kernels/RELEASE
-header trees, packed once into
-.I /var/cache/kheadersfs
+header trees, packed into
+.IR /var/cache/kheadersfs ,
+and anew when they change
 .SH SEE ALSO
 .BR fusermount3 (1),
 .BR fstab (5),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.bpf.kernel import RELEASE_HEADER, headers_release
 from kheadersfs.errors import KheadersfsError, UsageError, reason
-from kheadersfs.pack.selection import Header, read_header, select, select_listed
+from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
 from kheadersfs.pack.times import member_time
 from kheadersfs.pack.trees import KernelTree
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _CONFIGURATION = b"include/generated/autoconf.h"
-# A file may change twice between two ticks of the clock that its times are taken from.
-_CLOCK_TICK = 1_000_000_000
 
 
 class Build(NamedTuple):
@@ -97,7 +95,7 @@ def run(build: Build, say: Callable[[str], None]) -> None:
     headers = choose()
     program = _digest_program(build)
     recorded = _read_state(build.state)
-    stamps = _digest_stamps(headers, began)
+    stamps = digest_stamps(headers, began)
     if build.lists is not None:
         _write_dependencies(build)
     if recorded and (recorded.program, recorded.archive) == (program, _digest_file(build.archive)):
@@ -175,20 +173,6 @@ def _digest_program(build: Build) -> str:
         for name in sorted(os.listdir(directory)):
             if name.endswith(".py"):
                 digest.update(_read(os.path.join(directory, name)))
-    return digest.hexdigest()
-
-
-def _digest_stamps(headers: dict[bytes, Header], began: int) -> str:
-    """Return a digest of what the headers look like from outside, without reading them.
-
-    Empty if one changed so shortly before *began*, in nanoseconds since 1970, that another change
-    might not show.
-    """
-    digest = hashlib.sha256()
-    for header in headers.values():
-        if max(header.stamp[1:3]) + _CLOCK_TICK > began:
-            return ""
-        digest.update(repr(header).encode())
     return digest.hexdigest()
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kheadersfs.errors import KheadersfsError, UsageError
-from kheadersfs.pack.selection import Header, read_header, select, select_listed
+from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
 from kheadersfs.pack.trees import KernelTree, find_kernel_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.pack.conftest import SmallTree
@@ -27,6 +30,9 @@ TAKEN = [
     "include/linux/kconfig.h",
     "include/linux/sched.h",
 ]
+
+LONG_AFTER = 2**62
+"""A time, in nanoseconds since 1970, at which everything is old."""
 
 
 def kernel_tree(srctree: Path, objtree: Path, lists: bool) -> KernelTree:
@@ -105,6 +111,46 @@ def test_names_are_bytes(small_tree: SmallTree) -> None:
         stream.write(b"\xff")
     header = select(kernel_tree(tree, tree, lists=False))[b"include/linux/\xe9 \t.h"]
     assert read_header(header) == b"\xff"
+
+
+def edit_unnoticed(path: Path) -> None:
+    """Change the text of *path*, but neither its size nor its modification time."""
+    before = path.stat()
+    path.write_text(path.read_text().swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace(path: Path) -> None:
+    """Put a file that was there before, and looks the same, in place of *path*."""
+    path.with_name("sched.c").rename(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit_unnoticed,
+        replace,
+        lambda path: path.unlink(),
+        lambda path: path.rename(path.with_name("renamed.h")),
+        lambda path: path.with_name("new.h").touch(),
+        lambda path: (path.unlink(), path.symlink_to("kconfig.h")),
+    ],
+)
+def test_stamps_show_every_change(small_tree: SmallTree, change: Callable[[Path], object]) -> None:
+    tree = small_tree()
+    header = tree / "include/linux/sched.h"
+    os.link(header, tree / "another name of the same inode")  # so that it is not used again
+    shutil.copy2(header, header.with_name("sched.c"))
+    before = digest_stamps(select(kernel_tree(tree, tree, lists=False)), LONG_AFTER)
+    assert digest_stamps(select(kernel_tree(tree, tree, lists=False)), LONG_AFTER) == before != ""
+    change(header)
+    assert digest_stamps(select(kernel_tree(tree, tree, lists=False)), LONG_AFTER) != before
+
+
+def test_stamps_of_what_has_just_changed_are_not_relied_on(small_tree: SmallTree) -> None:
+    tree = small_tree()
+    began = time.time_ns()
+    assert digest_stamps(select(kernel_tree(tree, tree, lists=False)), began) == ""
 
 
 def find(directory: Path, *arguments: str) -> bytes:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,15 +13,23 @@ from kheadersfs.bpf.cache import ArchiveCache, HeaderTree, default_cache_directo
 from kheadersfs.errors import ArchiveUnavailable, KheadersfsError
 
 RELEASE = "6.1.0-37-amd64"
+COMPLETE = {f"{RELEASE}.tar.xz", f"{RELEASE}.tar.xz.tree", "packed"}
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> HeaderTree:
-    for name in ("include/linux/kconfig.h", "include/generated/autoconf.h"):
-        header = tmp_path / "tree" / name
-        header.parent.mkdir(parents=True)
-        header.touch()
+    """A tree that is a single header, which says what there is to see in it and to pack."""
+    write(tmp_path / "tree", "headers")
     return HeaderTree(str(tmp_path / "tree"), str(tmp_path / "tree"))
+
+
+def write(path: Path, content: str) -> None:
+    path.mkdir(exist_ok=True)
+    (path / "header").write_text(content)
+
+
+def look(tree: HeaderTree) -> str:
+    return (Path(tree.objtree) / "header").read_text()
 
 
 def pack_and_count(tree: HeaderTree, archive: str) -> None:
@@ -26,7 +37,7 @@ def pack_and_count(tree: HeaderTree, archive: str) -> None:
     directory = Path(archive).parent
     with (directory / "packed").open("a") as log:
         log.write(f"{tree.objtree}\n")
-    Path(archive).write_bytes(b"archive")
+    Path(archive).write_text(look(tree))
 
 
 def counted(directory: Path) -> int:
@@ -34,29 +45,137 @@ def counted(directory: Path) -> int:
 
 
 def cache_in(directory: Path) -> ArchiveCache:
-    return ArchiveCache(str(directory), ".tar.xz", pack_and_count)
+    return ArchiveCache(str(directory), ".tar.xz", look, pack_and_count)
 
 
 def test_a_tree_is_packed_once(tmp_path: Path, tree: HeaderTree) -> None:
     cache = cache_in(tmp_path / "cache")
     first = cache.archive_of(tree, RELEASE)
     assert cache.archive_of(tree, RELEASE) == first
-    assert Path(first).read_bytes() == b"archive"
+    assert Path(first).read_text() == "headers"
     assert counted(tmp_path / "cache") == 1
 
 
-def test_a_tree_that_was_installed_anew_is_packed_again(tmp_path: Path, tree: HeaderTree) -> None:
+def test_a_tree_that_looks_different_is_packed_again(tmp_path: Path, tree: HeaderTree) -> None:
     cache = cache_in(tmp_path / "cache")
-    archive = Path(cache.archive_of(tree, RELEASE))
-    before_the_tree = Path(tree.objtree).stat().st_ctime_ns - 1
-    os.utime(archive, ns=(before_the_tree, before_the_tree))
     cache.archive_of(tree, RELEASE)
+    write(Path(tree.objtree), "other headers")
+    archive = cache.archive_of(tree, RELEASE)
+    assert Path(archive).read_text() == "other headers"
+    assert cache.archive_of(tree, RELEASE) == archive
     assert counted(tmp_path / "cache") == 2
 
 
-def test_only_archives_remain_in_the_cache(tmp_path: Path, tree: HeaderTree) -> None:
+def test_a_tree_that_changes_while_it_is_packed_is_packed_again(
+    tmp_path: Path, tree: HeaderTree
+) -> None:
+    def pack_and_change(tree: HeaderTree, archive: str) -> None:
+        pack_and_count(tree, archive)
+        write(Path(tree.objtree), "other headers")
+
+    cache = cache_in(tmp_path / "cache")
+    cache._replace(pack=pack_and_change).archive_of(tree, RELEASE)
+    assert Path(cache.archive_of(tree, RELEASE)).read_text() == "other headers"
+
+
+def test_a_tree_that_may_change_unnoticed_is_packed_every_time(
+    tmp_path: Path, tree: HeaderTree
+) -> None:
+    cache = cache_in(tmp_path / "cache")
+    cache.archive_of(tree, RELEASE)
+    for _ in range(2):
+        cache._replace(look=lambda _: "").archive_of(tree, RELEASE)
+    assert counted(tmp_path / "cache") == 3
+    assert not (tmp_path / f"cache/{RELEASE}.tar.xz.tree").exists()
+
+
+def test_an_archive_that_is_not_the_recorded_one_is_not_used(
+    tmp_path: Path, tree: HeaderTree
+) -> None:
+    cache = cache_in(tmp_path / "cache")
+    archive = Path(cache.archive_of(tree, RELEASE))
+    other = tmp_path / "other"
+    other.write_text("HEADERS")
+    other.rename(archive)
+    assert Path(cache.archive_of(tree, RELEASE)).read_text() == "headers"
+    archive.unlink()
+    assert Path(cache.archive_of(tree, RELEASE)).read_text() == "headers"
+    archive.with_name(f"{archive.name}.tree").unlink()
+    cache.archive_of(tree, RELEASE)
+    assert counted(tmp_path / "cache") == 4
+
+
+def test_a_link_that_is_changed_before_packing_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "old", "old headers")
+    write(tmp_path / "new", "new headers")
+    link = tmp_path / "build"
+    link.symlink_to("old")
+
+    def pack_later(tree: HeaderTree, archive: str) -> None:
+        link.unlink()
+        link.symlink_to("new")
+        pack_and_count(tree, archive)
+
+    cache = cache_in(tmp_path / "cache")._replace(pack=pack_later)
+    archive = Path(cache.archive_of(HeaderTree(str(link), str(link)), RELEASE))
+    assert archive.read_text() == "old headers"
+    assert Path(cache.archive_of(HeaderTree(str(link), str(link)), RELEASE)) == archive
+    assert archive.read_text() == "new headers"
+
+
+def pack_and_be_killed(cache: ArchiveCache, tree: HeaderTree, after: int) -> None:
+    """Ask for the archive, and die when that has called *after* functions of the system."""
+    calls = itertools.count()
+
+    def count(_frame: object, event: str, function: object) -> None:
+        of_system = event == "c_call" and getattr(function, "__module__", None) == "posix"
+        if of_system and next(calls) == after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
+    cache.archive_of(tree, RELEASE)
+
+
+@pytest.mark.parametrize("then", ["headers", "other headers"])
+def test_whenever_a_process_is_killed_the_next_has_the_right_headers(
+    tmp_path: Path, tree: HeaderTree, then: str
+) -> None:
+    cache = cache_in(tmp_path / "cache")
+    for after in itertools.count():
+        write(Path(tree.objtree), "headers")
+        cache.archive_of(tree, RELEASE)
+        write(Path(tree.objtree), "other headers")
+        process = multiprocessing.get_context("fork").Process(
+            target=pack_and_be_killed, args=(cache, tree, after)
+        )
+        process.start()
+        process.join(60)
+        write(Path(tree.objtree), then)
+        assert Path(cache.archive_of(tree, RELEASE)).read_text() == then
+        assert names_in(tmp_path / "cache") == COMPLETE
+        if process.exitcode == 0:
+            break
+    assert after > 20
+
+
+def names_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def test_only_archives_and_records_remain_in_the_cache(tmp_path: Path, tree: HeaderTree) -> None:
     cache_in(tmp_path / "cache").archive_of(tree, RELEASE)
-    assert {path.name for path in (tmp_path / "cache").iterdir()} == {f"{RELEASE}.tar.xz", "packed"}
+    assert names_in(tmp_path / "cache") == COMPLETE
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path, tree: HeaderTree) -> None:
+    directory = tmp_path / "cache"
+    directory.mkdir(mode=0o700)
+    for name in (f"{RELEASE}.tar.xz.partial", f".{RELEASE}.tar.xz.partial.x5k_0q1z.tmp"):
+        (directory / name).write_text("cut off")
+    others = "6.1.0-38-amd64.tar.xz.partial"
+    (directory / others).write_text("being written")
+    cache_in(directory).archive_of(tree, RELEASE)
+    assert names_in(directory) == {*COMPLETE, others}
 
 
 def test_nothing_remains_of_a_packing_that_failed(tmp_path: Path, tree: HeaderTree) -> None:
@@ -65,7 +184,7 @@ def test_nothing_remains_of_a_packing_that_failed(tmp_path: Path, tree: HeaderTr
 
     directory = tmp_path / "cache"
     with pytest.raises(KheadersfsError, match="cannot pack"):
-        ArchiveCache(str(directory), ".tar.xz", fail).archive_of(tree, RELEASE)
+        ArchiveCache(str(directory), ".tar.xz", look, fail).archive_of(tree, RELEASE)
     assert list(directory.iterdir()) == []
 
 
