@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.bpf.kernel import RELEASE_HEADER, headers_release
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.pack.output import complete_file
 from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
 from kheadersfs.pack.times import member_time
 from kheadersfs.pack.trees import KernelTree
@@ -161,7 +162,8 @@ def _write_dependencies(build: Build) -> None:
         b"$(" + variable + b"):",
         b"",
     ]
-    _write(os.path.join(directory, f".{name}.d"), b"\n".join(lines))
+    with complete_file(os.path.join(directory, f".{name}.d")) as file:
+        file.write(b"\n".join(lines))
 
 
 def _digest_program(build: Build) -> str:
@@ -201,7 +203,8 @@ def _read_state(path: str) -> State | None:
 
 
 def _write_state(path: str, state: State) -> None:
-    _write(path, "".join(f"{field}\n" for field in state).encode())
+    with complete_file(path) as file:
+        file.write("".join(f"{field}\n" for field in state).encode())
 
 
 def _read(path: str) -> bytes:
@@ -210,11 +213,3 @@ def _read(path: str) -> bytes:
             return stream.read()
     except OSError as error:
         raise KheadersfsError(f"{path}: cannot read it: {reason(error)}") from error
-
-
-def _write(path: str, content: bytes) -> None:
-    try:
-        with open(path, "wb") as stream:
-            stream.write(content)
-    except OSError as error:
-        raise KheadersfsError(f"{path}: cannot be written: {reason(error)}") from error

@@ -86,6 +86,38 @@ def test_an_object_tree_of_its_own_is_packed_with_its_sources(tree: Path, tmp_pa
     assert b"struct task_struct" in read(objtree, HEADER)
 
 
+@pytest.fixture
+def on_full_disk(tmp_path: Path) -> Path:
+    """The script where no file can be written, though it can be made and emptied."""
+    script = tmp_path / "limited.sh"
+    script.write_text(f'#!/bin/sh\nulimit -f 0\nexec {SCRIPT} "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_what_is_remembered_is_replaced_whole_or_not_at_all(tree: Path, on_full_disk: Path) -> None:
+    kernel.run_script(SCRIPT, tree, ".")
+    before = contents(tree / "kernel")
+    (tree / HEADER).write_text((tree / HEADER).read_text())
+    with pytest.raises(subprocess.CalledProcessError):
+        kernel.run_script(on_full_disk, tree, ".")
+    assert contents(tree / "kernel") == before
+    assert kernel.run_script(SCRIPT, tree, ".") == ""
+
+
+def test_dependencies_are_replaced_whole_or_not_at_all(tree: Path, on_full_disk: Path) -> None:
+    list_headers(tree)
+    run_listed(tree)
+    before = contents(tree / "kernel")
+    with pytest.raises(subprocess.CalledProcessError):
+        run_listed(tree, script=on_full_disk)
+    assert contents(tree / "kernel") == before
+
+
 def list_headers(tree: Path) -> None:
     """Write the two lists that the kernel's makefile writes since 6.17."""
     headers = sorted(str(path.relative_to(tree)) for path in tree.glob("include/**/*.h"))
@@ -96,9 +128,9 @@ def list_headers(tree: Path) -> None:
     (tree / "kernel/objlist").write_text("".join(f"{name}\n" for name in generated))
 
 
-def run_listed(tree: Path, *timestamp: str) -> str:
+def run_listed(tree: Path, *timestamp: str, script: Path = SCRIPT) -> str:
     done = subprocess.run(
-        [SCRIPT, kernel.ARCHIVE, "kernel/srclist", "kernel/objlist", *timestamp],
+        [script, kernel.ARCHIVE, "kernel/srclist", "kernel/objlist", *timestamp],
         check=True,
         cwd=tree,
         env={**os.environ, "srctree": ".", "SRCARCH": "x86"},
