@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.inodes import Inodes
-from kheadersfs.archive.leaf import LATEST, NAME_LIMIT
+from kheadersfs.archive.leaf import LATEST, NAME_LIMIT, SYMLINK_PERMISSIONS
 from kheadersfs.archive.table import Table
 from kheadersfs.errors import RefusedArchive
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 REFUSALS_LIMIT = 10_000
 """Members that may be left out by name; with more, it is the archive that is left out."""
 IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
-SYMLINK_PERMISSIONS = 0o777
-"""What Linux shows for every symlink, whatever the archive says."""
 _PERMISSIONS = 0o7777
 _NAME_SHOWN = 256
 _CACHED_DIRECTORIES = 10_000

@@ -210,7 +210,9 @@ def _walk_newc(block: bytes, is_last: bool) -> Iterator[Described]:
         mode, links, mtime, size, name_size = (
             parse_digits(header[start : start + 8], 16) for start in (14, 38, 46, 54, 94)
         )
-        name = _content(block, offset + _NEWC_HEADER, name_size)[:-1]
+        name, end, rest = _content(block, offset + _NEWC_HEADER, name_size).partition(b"\0")
+        if rest or not end:
+            raise ValueError("a name does not end where its header says")
         if name == _NEWC_TRAILER:
             return _require_end(block, offset + _NEWC_HEADER + name_size, is_last)
         start = offset + -(-(_NEWC_HEADER + name_size) // 4) * 4

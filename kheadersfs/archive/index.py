@@ -202,7 +202,7 @@ def decode(
 
     table = Table(archive, outline.bounds, outline.content_size, make)
     # Only all leaves together tell that hard links are no other names than there should be.
-    if completely or table.has_hard_links:
+    if completely or table.bounds.has_hard_links:
         table.check()
     return Index(table, release, arch, digests, hot_blocks, stream_size, outline.leaf_blocks)
 

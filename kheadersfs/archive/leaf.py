@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NAME_LIMIT = 255
 """Bytes of a name, as the kernel's NAME_MAX has it."""
+SYMLINK_PERMISSIONS = 0o777
+"""What Linux shows for every symlink, whatever an archive says."""
 ROOT = 1
 """The inode number of the root directory, as FUSE has it."""
 LATEST = (1 << 63) - 1

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from itertools import chain, count, pairwise, repeat
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.leaf import ROOT, first_named
+from kheadersfs.archive.leaf import ROOT, SYMLINK_PERMISSIONS, first_named
 
 if TYPE_CHECKING:
     from kheadersfs.archive.leaf import Leaf
@@ -27,6 +27,7 @@ def check_leaf(leaf: Leaf, number: int, outline: Outline) -> None:
     """
     _check_modes(leaf)
     _check_numbering(leaf)
+    _check_single_names(leaf, outline)
     _check_directories(leaf, number, outline)
     _check_names(leaf, outline)
     _check_sizes(leaf, number, outline)
@@ -39,6 +40,8 @@ def _check_modes(leaf: Leaf) -> None:
             raise ValueError("an inode has a mode that cannot be")
         if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
             raise ValueError("a file is set-user-ID or set-group-ID")
+        if stat.S_ISLNK(mode) and stat.S_IMODE(mode) != SYMLINK_PERMISSIONS:
+            raise ValueError("a symlink has permissions that symlinks do not have")
         if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise ValueError("an inode is neither file, directory nor symlink")
     if leaf.first_inode == ROOT and not stat.S_ISDIR(leaf.inode_mode[0]):
@@ -56,6 +59,15 @@ def _check_numbering(leaf: Leaf) -> None:
             raise ValueError("an entry names an inode that is not there")
     if following != leaf.first_inode + len(leaf.inode_mode):
         raise ValueError("an inode has no name")
+
+
+def _check_single_names(leaf: Leaf, outline: Outline) -> None:
+    """Check that in an archive without hard links no inode claims several names."""
+    if outline.bounds.has_hard_links:
+        return  # only all leaves together can tell, see check_links
+    for mode, links in zip(leaf.inode_mode, leaf.inode_links, strict=True):
+        if links != 1 and not stat.S_ISDIR(mode):
+            raise ValueError("an inode has not as many names as it says")
 
 
 def _check_directories(leaf: Leaf, number: int, outline: Outline) -> None:
@@ -101,18 +113,22 @@ def _check_sizes(leaf: Leaf, number: int, outline: Outline) -> None:
         raise ValueError("it has a target that cannot be")
 
 
-def check_directory(leaf: Leaf, entries: range) -> None:
+def check_directory(leaf: Leaf, entries: range, links: int) -> None:
     """Check that *entries*, of one directory, are all in *leaf*, are sorted, and differ.
 
-    Raises ValueError.
+    *links* is its st_nlink, which counts subdirectories too. Raises ValueError.
     """
-    if (
+    if entries and (
         not leaf.first_entry
         <= entries.start
         <= entries.stop
         <= leaf.first_entry + len(leaf.entry_inode)
     ):
         raise ValueError("a directory is in two leaves")
+    rows = (leaf.inode(entry) - leaf.first_inode for entry in entries)
+    # A row before the first is of a hard link, and these are not of directories.
+    if links != 2 + sum(row >= 0 and stat.S_ISDIR(leaf.inode_mode[row]) for row in rows):
+        raise ValueError("a directory has another number of subdirectories than it says")
     names = [leaf.name(entry) for entry in entries]
     if b"." in names or b".." in names:
         raise ValueError("it has a name that cannot be")

@@ -29,6 +29,11 @@ class Bounds(NamedTuple):
     inodes: array[int]
     children: array[int]
 
+    @property
+    def has_hard_links(self) -> bool:
+        """Whether an inode has more than one name. Which names it has only all leaves can tell."""
+        return self.entries[-1] > self.inodes[-1] - ROOT - 1
+
 
 class Table:
     """The leaves of an archive. May be used from any thread.
@@ -70,11 +75,6 @@ class Table:
         """How many inodes there are, the root included."""
         return self.bounds.inodes[-1] - ROOT
 
-    @property
-    def has_hard_links(self) -> bool:
-        """Whether an inode has more than one name. Which names it has only all leaves can tell."""
-        return self.entries > self.inodes - 1
-
     def __len__(self) -> int:
         """Count the leaves."""
         return len(self._leaves)
@@ -106,15 +106,14 @@ class Table:
         """
         own = self.leaf_of(inode)
         row = inode - own.first_inode
-        size = own.inode_size[row]
-        if not size or not stat.S_ISDIR(own.inode_mode[row]):
+        if not stat.S_ISDIR(own.inode_mode[row]):
             return own, range(0)
-        start = own.inode_start[row]
-        leaf = self.leaf(bisect_right(self.bounds.entries, start) - 1)
+        start, size = own.inode_start[row], own.inode_size[row]
+        leaf = self.leaf(bisect_right(self.bounds.entries, start) - 1) if size else own
         entries = range(start, start + size)
         if inode not in self._entered:
             try:
-                soundness.check_directory(leaf, entries)
+                soundness.check_directory(leaf, entries, own.inode_links[row])
             except ValueError as error:
                 raise DamagedArchive(unusable(self._archive, error)) from error
             self._entered.add(inode)

@@ -179,6 +179,10 @@ USED = {
 
 NOT_USED = {
     "a name for another file": link_to_another,
+    "a directory with more subdirectories than it has": lambda index: change_inode(
+        index, stat.S_IFDIR, links=1
+    ),
+    "other permissions of a symlink": lambda index: change_inode(index, stat.S_IFLNK, mode=0o111),
     "a file with more names than it has": lambda index: change_inode(index, stat.S_IFREG, links=1),
     "a set-user-ID file": lambda index: with_modes(index, lambda mode: mode | stat.S_ISUID),
     "a device": lambda index: with_modes(index, lambda mode: stat.S_IFCHR | 0o666),

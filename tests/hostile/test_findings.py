@@ -65,6 +65,15 @@ def test_a_long_extended_header_is_read_in_one_go() -> None:
     assert (member.name, member.size) == (b"f", 7)
 
 
+@pytest.mark.parametrize("name_size", [0, 4, 6])
+def test_a_cpio_name_ends_where_its_header_says(name_size: int) -> None:
+    whole = forge.Newc(b"abcd").encode()
+    assert [found.name for found in walk_members(whole + forge.newc())] == [b"abcd"]
+    lying = forge.Newc(b"abcd", name_size=name_size).encode()
+    with pytest.raises(ValueError, match="a name does not end"):
+        list(walk_members(lying + forge.newc()))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_fuzzing_target_takes_its_seeds(target: str) -> None:
     function = target_function(target)
