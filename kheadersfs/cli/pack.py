@@ -6,8 +6,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.arguments import OUTPUT, Parser
+from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.pack.comments import COMMENT_FILTERS
 from kheadersfs.pack.packing import Settings, pack, read_profile
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="put the headers listed there first, as run --record lists them",
     )
+    add_limits(arguments)
     arguments.add_argument("-o", "--output", metavar="OUT", required=True, help=OUTPUT)
     return arguments
 
@@ -67,6 +69,7 @@ def run(arguments: list[str]) -> int:
         comments=COMMENT_FILTERS[values.comments],
         profile=read_profile(values.profile) if values.profile else [],
         time=member_time(os.environ),
+        limits=parse_limits(values.limits),
     )
     tree = find_kernel_tree(values.srctree, values.objtree, values.arch)
     with progress_bar("pack", "B") as progress:

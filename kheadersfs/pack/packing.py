@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.members import Member
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.pack.layout import Kernel, Packed, arrange
 from kheadersfs.pack.ordering import by_profile, by_reach, inclusions
 from kheadersfs.pack.output import complete_file
@@ -29,7 +30,8 @@ class Settings(NamedTuple):
 
     ``comments`` turns a header's bytes into those that are packed. ``profile`` lists paths of
     headers, the most important first; without one, reach decides. ``time`` is the modification
-    time of all members, in seconds since 1970. ``threads`` is 0 for one per processor.
+    time of all members, in seconds since 1970. ``threads`` is 0 for one per processor. ``limits``
+    are those of who is to read it.
     """
 
     form: Form
@@ -37,6 +39,7 @@ class Settings(NamedTuple):
     profile: Sequence[bytes]
     time: int
     threads: int = 0
+    limits: Limits = DEFAULT_LIMITS
 
 
 def pack(
@@ -60,7 +63,13 @@ def pack(
     kernel = _kernel(headers, texts, description.arch, settings)
     with complete_file(path) as file:
         write_archive(
-            file, arrange([kernel]), settings.form, description, progress, settings.threads
+            file,
+            arrange([kernel]),
+            settings.form,
+            description,
+            progress,
+            settings.threads,
+            settings.limits,
         )
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.building import TableBuilder
-from kheadersfs.errors import KheadersfsError
-from kheadersfs.limits import UNLIMITED
+from kheadersfs.errors import KheadersfsError, RefusedArchive
+from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.members import Member
     from kheadersfs.archive.table import Table
+    from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Packed, Portion
+
+NEW_ARCHIVE = "the new archive"
+"""What it is called in messages about what would be in it."""
 
 
 class Frame(NamedTuple):
@@ -65,14 +69,17 @@ class Plan(NamedTuple):
     table: Table
 
 
-def plan_blocks(portions: Sequence[Portion], format_name: str) -> Plan:
+def plan_blocks(
+    portions: Sequence[Portion], format_name: str, limits: Limits = DEFAULT_LIMITS
+) -> Plan:
     """Return the blocks of an archive with the members of *portions* in *format_name*.
 
-    The first portion is the hot one. Raises KheadersfsError for a member that cannot be written.
+    The first portion is the hot one. Raises RefusedArchive for a member that cannot be written, and
+    for more than *limits* let anybody read.
     """
     members = [packed for portion in portions for packed in portion.members]
     frame = tar_frame if format_name == "tar" else _NewcFrames(members).frame
-    builder = TableBuilder("the new archive", UNLIMITED)
+    builder = TableBuilder(NEW_ARCHIVE, limits)
     blocks: list[Block] = []
     hot_blocks = position = 0
     for portion in portions:
@@ -82,7 +89,7 @@ def plan_blocks(portions: Sequence[Portion], format_name: str) -> Plan:
             for framed in frames:
                 builder.add(framed.member, position + len(framed.header))
                 if builder.refusals:
-                    raise KheadersfsError(f"{builder.refusals[-1]}; it cannot be packed")
+                    raise RefusedArchive(f"{builder.refusals[-1]}; it cannot be packed")
                 position += framed.size
             blocks.append(Block(start, position - start, frames, b""))
         hot_blocks = hot_blocks or len(blocks)

@@ -35,11 +35,12 @@ def repack(
 
     Names, types, modes, times, links and bytes stay; owners become root, as they are when it is
     mounted. Raises KheadersfsError; RefusedArchive or DamagedArchive when not all of it can be
-    read.
+    read, or what was written could not be with the same limits.
     """
     kernel = _read_kernel(archive, b"")
     description = Description(archive.release or "", archive.arch or "")
-    write_archive(file, arrange([kernel]), form, description, progress)
+    limits = archive.archive.limits
+    write_archive(file, arrange([kernel]), form, description, progress, limits=limits)
 
 
 def merge(
@@ -57,7 +58,8 @@ def merge(
     for source in inputs:
         kernel = _read_kernel(source.archive, source.name + b"/")
         kernels.append(_share(kernel, len(source.name), first_of))
-    write_archive(file, arrange(kernels), form, Description("", ""), progress)
+    limits = inputs[0].archive.archive.limits
+    write_archive(file, arrange(kernels), form, Description("", ""), progress, limits=limits)
 
 
 def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:

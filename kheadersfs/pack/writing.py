@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, xz_coding, zstd
+from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing
-from kheadersfs.pack.planning import Plan, plan_blocks
+from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
+    from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Portion
 
 SEEKABLE = ("xz", "zstd")
@@ -61,17 +63,19 @@ def write_archive(
     description: Description,
     progress: Callable[[int, int], None],
     threads: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Write the members of *portions* in this order to *file*.
 
     Directories must come before what is in them, and hard links after what they link to.
     *progress* is called with bytes done and bytes there are; *threads* is 0 for one per
-    processor. Raises KheadersfsError.
+    processor. Raises KheadersfsError; RefusedArchive for what *limits* would not let anybody read.
     """
-    plan = plan_blocks(portions, form.format)
+    plan = plan_blocks(portions, form.format, limits)
     if form.compression in SEEKABLE:
         threads = threads or len(os.sched_getaffinity(0))
-        _Blocks(file, plan, form, threads, progress).write(description)
+        limits.check(NEW_ARCHIVE, "block", max(block.size for block in plan.blocks))
+        _Blocks(file, plan, form, threads, progress).write(description, limits)
         return
     compress = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
     for block in plan.blocks:
@@ -99,7 +103,7 @@ class _Blocks:
         self._threads = threads
         self._progress = progress
 
-    def write(self, description: Description) -> None:
+    def write(self, description: Description, limits: Limits) -> None:
         """Write the framing, all blocks, and the index, which says *description*, as the last."""
         blocks = self._encode_all()
         index = embedded.Index(
@@ -110,7 +114,10 @@ class _Blocks:
             hot_blocks=self._plan.hot_blocks,
             stream_size=self._plan.size,
         )
-        body = embedded.encode(index, [block.start for block in self._plan.blocks])
+        starts = [block.start for block in self._plan.blocks]
+        body = embedded.encode(index, starts)
+        # What would not be read is not written.
+        embedded.decode(embedded.find(body), [*starts, self._plan.size], NEW_ARCHIVE, limits)
         blocks.append(self._encode_plain(self._index_block(body)))
         if self._form.compression == "xz":
             self._file.write(xz.stream_start())

@@ -125,6 +125,29 @@ def test_an_index_with_a_block_beyond_the_limit_is_refused(archive: Path) -> Non
     assert run_command("ls", "--limit", "block=1M", archive).status == 0
 
 
+REFUSED_OUTPUTS = {
+    "members": ("repack", "3"),
+    "block": ("repack", "20K"),
+    "depth": ("merge", "3"),
+    "path": ("merge", "11"),
+}
+
+
+@pytest.mark.parametrize("limit", REFUSED_OUTPUTS)
+def test_what_could_not_be_read_is_not_written(limit: str, tmp_path: Path) -> None:
+    command, value = REFUSED_OUTPUTS[limit]
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file.h").write_text("#define A 1\n" * 3000)
+    plain, output = tmp_path / "plain.tar", tmp_path / "output.tar.xz"
+    subprocess.run(["tar", "-cf", plain, "-C", tmp_path, "a"], check=True)
+    words = [plain, output] if command == "repack" else [f"k={plain}", "-o", output]
+    outcome = run_command(command, "--limit", f"{limit}={value}", *words)
+    assert outcome.status == 14
+    assert f"--limit {limit}" in outcome.errors
+    assert not output.exists()
+    assert run_command(command, *words).status == 0
+
+
 LARGE = 10 << 20
 """Bytes of a file whose block is not decoded in one call."""
 GRACE = 0.3
