@@ -55,7 +55,7 @@ def decode_pieces(stored: Iterable[bytes], block: xz.XzBlock, piece_size: int) -
     """Yield the content of *block* in pieces of at most *piece_size* bytes.
 
     *stored* yields its stored bytes. Its checks come last: what was yielded before the end was
-    not verified yet. Raises ValueError.
+    not verified yet. Raises ValueError, as soon as there is more than ``block.decoded_size``.
     """
     index = xz.encode_index([(block.unpadded_size, block.decoded_size)])
     end = index + xz.stream_footer(len(index), block.check)
@@ -66,6 +66,8 @@ def decode_pieces(stored: Iterable[bytes], block: xz.XzBlock, piece_size: int) -
             piece = decoder.decompress(chunk, piece_size)
             while piece:
                 decoded += len(piece)
+                if decoded > block.decoded_size:
+                    raise ValueError(f"it decodes to more than {block.decoded_size} bytes")
                 yield piece
                 piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
     except (lzma.LZMAError, EOFError) as error:

@@ -223,7 +223,8 @@ def decode_frame(stored: bytes, decoded_size: int) -> bytes:
 def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -> Iterator[bytes]:
     """Yield the content of the one frame in *stored* in pieces of at most *piece_size* bytes.
 
-    A checksum comes last: what was yielded before the end was not verified yet. Raises ValueError.
+    A checksum comes last: what was yielded before the end was not verified yet. Raises ValueError,
+    as soon as there is more than *decoded_size*.
     """
     library = import_library()
     decoder = library.ZstdDecompressor()
@@ -233,6 +234,8 @@ def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -
             piece = decoder.decompress(chunk, piece_size)
             while piece:
                 decoded += len(piece)
+                if decoded > decoded_size:
+                    raise ValueError(f"it decodes to more than {decoded_size} bytes")
                 yield piece
                 piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
     except (library.ZstdError, EOFError) as error:

@@ -133,6 +133,17 @@ def test_a_bomb_is_not_unpacked_beyond_what_it_announces() -> None:
         )
 
 
+def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
+    """Whoever collects the pieces would hold all of it before the end shows the lie."""
+    source = BytesSource(lzma.compress(bytes(16 << 20), lzma.FORMAT_XZ, preset=0))
+    [block] = xz.read_blocks(source)
+    stored = source.read_at(block.offset, block.stored_size)
+    pieces = xz_coding.decode_pieces([stored], block._replace(decoded_size=2500), 1000)
+    assert [len(next(pieces)) for _ in range(2)] == [1000, 1000]
+    with pytest.raises(ValueError, match="more than 2500 bytes"):
+        next(pieces)
+
+
 def test_an_unknown_kind_of_check_is_not_supported() -> None:
     stream = bytearray(lzma.compress(b"content", lzma.FORMAT_XZ))
     stream[-3] = 2

@@ -125,6 +125,15 @@ def test_a_frame_that_decodes_to_more_or_less_than_announced_is_refused() -> Non
         zstd.decode_frame(frame + frame, len(content))
 
 
+def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
+    """Whoever collects the pieces would hold all of it before the end shows the lie."""
+    frame = zstd.encode_frame(bytes(16 << 20), LEVEL)
+    pieces = zstd.decode_pieces([frame], 2500, 1000)
+    assert [len(next(pieces)) for _ in range(2)] == [1000, 1000]
+    with pytest.raises(ValueError, match="more than 2500 bytes"):
+        next(pieces)
+
+
 @pytest.mark.parametrize(
     "sizes",
     [
