@@ -15,13 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kheadersfs.archive import zstd
+from kheadersfs.archive import bzip2, zstd
 from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 
 if TYPE_CHECKING:
-    import bz2
     import gzip
     from collections.abc import Callable, Iterator
 
@@ -177,15 +176,11 @@ def _decompress(source: Source, compression: str) -> Iterator[bytes]:
     """Yield what *source* decompresses to, through a file of the standard library."""
     stored = io.BufferedReader(_Reader(source))
     failures: tuple[type[Exception], ...] = (OSError, EOFError)
-    decoder: gzip.GzipFile | bz2.BZ2File
+    decoder: gzip.GzipFile
     if compression == "gzip":
         import gzip
 
         decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
-    elif compression == "bzip2":
-        import bz2
-
-        decoder = bz2.BZ2File(stored)
     else:
         library = zstd.import_library()
         decoder, failures = library.ZstdFile(stored), (*failures, library.ZstdError)
@@ -208,4 +203,6 @@ def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> 
         return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
         return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
+    if compression == "bzip2":
+        return Pieces(source.name, bzip2.decompress(source, PIECE_SIZE))
     return Pieces(source.name, _decompress(source, compression))
