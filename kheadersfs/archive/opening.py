@@ -26,8 +26,6 @@ MAGICS = {
     "lz4": b"\x04\x22\x4d\x18",
 }
 _CPIO_MAGICS = (b"070701", b"070702", b"070707")
-# Flags of an lz4 frame: a checksum of each block, one of the content.
-_LZ4_CHECKSUMS = 0x14
 _TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
@@ -82,7 +80,9 @@ class Archive:
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
                 self.blocks = ZstdBlocks(source, frames, limits)
         elif self.compression == "lz4":
-            self.checked = bool(source.read_at(4, 1)[0] & _LZ4_CHECKSUMS)
+            from kheadersfs.archive import lz4  # few archives are compressed with it
+
+            self.checked = lz4.all_checked(source, limits)
         elif self.compression == "none":
             self.checked = False
             _check_end(source)

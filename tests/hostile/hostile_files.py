@@ -105,7 +105,7 @@ def files() -> Iterator[Case]:
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\3", DAMAGED),
         ("zstd", b"\x28\xb5\x2f\xfd\x24\x00", REFUSED),
         ("bzip2", b"BZh91AY&SY", DAMAGED),
-        ("lz4", b"\x04\x22\x4d\x18\x60\x70\x73", UNSUPPORTED),
+        ("lz4", b"\x04\x22\x4d\x18\x60\x70\x73", DAMAGED),
         ("cpio", b"070701", DAMAGED),
     ):
         yield Case(
@@ -193,6 +193,18 @@ def _zstd_framing(blocks: list[bytes]) -> Iterator[Case]:
     yield Case(
         "a million zstd frames to be skipped",
         lambda: compress("zstd", tar(GOOD)) + skipped * 1_000_000,
+        status=REFUSED,
+        says="--limit blocks=",
+    )
+    yield Case(
+        "a million lz4 frames to be skipped",
+        lambda: compress("lz4", tar(GOOD)) + skipped * 1_000_000,
+        status=REFUSED,
+        says="--limit blocks=",
+    )
+    yield Case(
+        "an lz4 frame of a million blocks",
+        lambda: compress("lz4", tar(GOOD))[:7] + b"\1\0\0\0x" * 1_000_000 + bytes(4),
         status=REFUSED,
         says="--limit blocks=",
     )

@@ -1,0 +1,103 @@
+"""The framing of lz4 files, against what lz4 writes and against damage."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from kheadersfs.archive import lz4
+from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.source import BytesSource
+from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.limits import Limits
+from tests.hostile.forging import END, lz4_frame, tar_file
+
+needs_lz4 = pytest.mark.skipif(shutil.which("lz4") is None, reason="not installed: lz4")
+
+UNCHECKED = "--no-frame-crc"
+OPTIONS = (
+    (),
+    ("--content-size",),
+    ("-BX",),
+    ("-B4", "-BD"),
+    ("-B4", "-BX", "--content-size", "-9"),
+    ("-BX", UNCHECKED),
+    (UNCHECKED,),
+)
+SKIPPED = (0x184D2A53).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+
+
+def frame(content: bytes, *options: str) -> bytes:
+    """*content* as the program writes it."""
+    return subprocess.run(
+        ["lz4", *options, "-c", "-"], check=True, input=content, capture_output=True
+    ).stdout
+
+
+def all_checked(file: bytes) -> bool:
+    return lz4.all_checked(BytesSource(file))
+
+
+@needs_lz4
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_frames_of_every_kind_are_walked_to_the_end(options: tuple[str, ...]) -> None:
+    content = random.Random(1).randbytes(100_000) + bytes(9_000_000)
+    expected = UNCHECKED not in options or "-BX" in options
+    for file in (b"", content[:10], content):
+        frames = frame(file, *options) * 2 + SKIPPED
+        assert all_checked(frames) is expected
+        for rest in (b"\0", bytes(512), b"stray bytes", frames[:3]):
+            with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(frames)}"):
+                all_checked(frames + rest)
+
+
+@needs_lz4
+def test_one_frame_without_checksums_is_enough_for_damage_not_to_show() -> None:
+    checked, unchecked = frame(b"first"), frame(b"second", UNCHECKED)
+    assert all_checked(checked + checked)
+    assert not all_checked(checked + unchecked)
+    assert not all_checked(unchecked + checked)
+
+
+def test_every_truncation_is_noticed_or_ends_at_a_whole_frame() -> None:
+    frames = [lz4_frame(b"content"), SKIPPED, lz4_frame(b"x" * 1000)]
+    whole = {len(b"".join(frames[:count])) for count in range(1, len(frames))}
+    file = b"".join(frames)
+    for length in set(range(1, len(file))) - whole:
+        with pytest.raises(DamagedArchive):
+            all_checked(file[:length])
+
+
+def test_a_block_larger_than_its_frame_allows_is_refused() -> None:
+    good = lz4_frame(b"content")
+    large = good[:7] + ((4 << 20) + 1).to_bytes(4, "little") + bytes(5 << 20)
+    with pytest.raises(DamagedArchive, match="block at offset 7 is invalid"):
+        all_checked(large)
+
+
+@pytest.mark.parametrize("header", [b"\x20\x70", b"\xa0\x70", b"\x60\x30", b"\x60\xf0"])
+def test_a_frame_of_another_version_or_unknown_size_is_refused(header: bytes) -> None:
+    good = lz4_frame(b"content")
+    with pytest.raises(DamagedArchive, match="frame header at offset 0 is invalid"):
+        all_checked(good[:4] + header + good[6:])
+
+
+def test_frames_and_blocks_are_limited_together() -> None:
+    source = BytesSource(lz4_frame(b"content") + SKIPPED + lz4_frame(b"content"))
+    assert lz4.all_checked(source, Limits(blocks=5)) is False
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        lz4.all_checked(source, Limits(blocks=4))
+
+
+def test_an_archive_whose_later_frame_is_damaged_at_its_start_is_damaged() -> None:
+    first, second = (lz4_frame(tar_file(name, b"content")) for name in (b"first", b"second"))
+    file = first + second + lz4_frame(END)
+    assert Archive(BytesSource(file)).load().table.whole().names == b"firstsecond"
+    for position in (0, 1, 2, 3, 4, 5, 6):
+        altered = bytearray(file)
+        altered[len(first) + position] ^= 0x80
+        with pytest.raises(DamagedArchive):
+            Archive(BytesSource(bytes(altered))).load()
