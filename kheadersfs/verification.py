@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.decoding import open_stream
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.errors import DamagedArchive
+from kheadersfs.limits import Meter
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.api import HeaderArchive
+    from kheadersfs.archive.opening import Archive
 
 
 class Verified(NamedTuple):
@@ -30,7 +34,7 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
     """Decode every byte of *archive*; its index must agree with what tar or cpio readers see.
 
     *progress* is called with the number of inodes done and the number there are. Raises
-    DamagedArchive naming what does not fit.
+    DamagedArchive naming what does not fit, RefusedArchive when it is beyond a limit.
     """
     content = archive.content
     if content.damage or content.warning:
@@ -40,7 +44,7 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
     blocks = archive.archive.blocks
     if blocks is not None and len(blocks) > 1:
         # Whoever reads members need not come to what follows the last one: the index, for one.
-        blocks.decode(len(blocks) - 1)
+        _decode_all(archive.archive)
     return Verified(
         len(archive.tree),
         archive.tree.content_size(),
@@ -48,6 +52,15 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
         archive.archive.checked,
         len(content.refusals),
     )
+
+
+def _decode_all(container: Archive) -> None:
+    """Decode every block, also those that hold no member."""
+    source, limits = container.source, container.limits
+    meter = Meter(source.name, source.size, limits)
+    with closing(open_stream(source, container.compression, container.blocks)) as decoded:
+        for size in decoded.finish():
+            meter.count(size)
 
 
 def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:

@@ -25,7 +25,8 @@ class Case(NamedTuple):
     ``status`` is what verify returns for it, and mount if it can know; ``says`` a regular
     expression for the message, in the log for members that were refused by name. ``files`` are
     all files that the mount then has, ``links`` all symlinks. ``size`` makes the file on the disk
-    that large, with a hole at its end.
+    that large, with a hole at its end. ``behind_end`` tells that what is wrong lies where verify
+    looks and a mount has no reason to.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Case(NamedTuple):
     files: Mapping[bytes, bytes] = GOOD_FILES
     links: Mapping[bytes, bytes] = MappingProxyType({})
     size: int = 0
+    behind_end: bool = False
 
 
 def tar(*members: bytes) -> bytes:
