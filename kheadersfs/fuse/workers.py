@@ -84,7 +84,9 @@ class Workers:
         """Queue *job*."""
         with self._changed:
             (self._ahead if ahead else self._urgent).append(job)
-            if self._idle == 0 and self._started < self._threads:
+            # One that is notified is idle until it runs, though it has a job to take already.
+            queued = len(self._urgent) + len(self._ahead)
+            if queued > self._idle and self._started < self._threads:
                 self._started += self._start_thread()
             self._changed.notify()
             alone = self._started == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from kheadersfs.fuse.workers import Job, Workers
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE
+from tests.support.mounting import PATIENCE, wait_until
 
 
 class Recorder:
@@ -70,6 +70,22 @@ def test_no_more_threads_are_started_than_there_is_work_for() -> None:
         workers.submit(Job(lambda: None))
         assert recorder.finished.acquire(timeout=PATIENCE)
     assert threading.active_count() - before <= 2
+
+
+def test_jobs_that_come_together_run_together_though_a_thread_was_idle() -> None:
+    """They can only meet in as many threads as there are jobs."""
+    handed_back = threading.Semaphore(0)
+    workers = Workers(4, lambda _: handed_back.release())
+    workers.submit(Job(lambda: None))
+    assert handed_back.acquire(timeout=PATIENCE)
+    wait_until(lambda: workers._idle == 1, "the thread is idle")
+    meeting = threading.Barrier(4)
+    jobs = [Job(partial(meeting.wait, PATIENCE / 4)) for _ in range(4)]
+    for job in jobs:
+        workers.submit(job)
+    for _ in jobs:
+        assert handed_back.acquire(timeout=PATIENCE)
+    assert not meeting.broken
 
 
 def test_a_thread_survives_whatever_a_job_raises() -> None:
