@@ -6,8 +6,9 @@ from _thread import allocate_lock
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
+from kheadersfs.archive.sniffing import CPIO_MAGICS, check_end, sniff
 from kheadersfs.archive.source import open_source
-from kheadersfs.errors import DamagedArchive, UnreadableArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_LIMITS, HARMLESS, Limits
 from kheadersfs.records import Record
 
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
     from kheadersfs.archive.index import Index
     from kheadersfs.archive.source import Source
     from kheadersfs.archive.table import Table
-
-MAGICS = {
-    "xz": xz.MAGIC,
-    "zstd": zstd.MAGIC,
-    "gzip": b"\x1f\x8b\x08",
-    "bzip2": b"BZh",
-    "lz4": b"\x04\x22\x4d\x18",
-}
-_CPIO_MAGICS = (b"070701", b"070702", b"070707")
-_TAR_BLOCK = 512
-# GNU cpio and tar pad to their output block; nobody uses larger ones than this.
-_LARGEST_PADDING = 1 << 20
 
 
 class Content(Record):
@@ -55,7 +44,7 @@ class Content(Record):
 class Archive:
     """An open archive whose content is read when ``load`` is first called.
 
-    ``compression`` is one of MAGICS or "none". ``blocks`` are those of the file itself when they
+    ``compression`` is as sniff() returns it. ``blocks`` are those of the file itself when they
     can be decoded one by one. ``checked`` is False when nothing would show damage.
     """
 
@@ -85,7 +74,7 @@ class Archive:
             self.checked = lz4.all_checked(source, limits)
         elif self.compression == "none":
             self.checked = False
-            _check_end(source)
+            check_end(source)
         self._lock = allocate_lock()  # threading itself is not needed to mount
         self._content: Content | None = None
         self.is_indexed = False
@@ -140,7 +129,7 @@ class Archive:
         content = self.load()
         if content.format:
             return content.format
-        return "cpio" if content.blocks.decode(0).startswith(_CPIO_MAGICS) else "tar"
+        return "cpio" if content.blocks.decode(0).startswith(CPIO_MAGICS) else "tar"
 
     def close(self) -> None:
         """Close the file. What one pass has read stays usable until it is released."""
@@ -221,50 +210,6 @@ def open_archive(path: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Archive:
     except BaseException:
         source.close()
         raise
-
-
-def sniff(source: Source) -> str:
-    """Return how *source* is compressed, from its first bytes.
-
-    Raises UnsupportedArchive when it is neither compressed nor tar nor cpio.
-    """
-    head = source.read_at(0, min(_TAR_BLOCK, source.size))
-    for compression, magic in MAGICS.items():
-        if head.startswith(magic):
-            return compression
-    if head.startswith(_CPIO_MAGICS) or _is_tar_header(head):
-        return "none"
-    raise UnsupportedArchive(
-        f"{source.name}: is neither tar nor cpio, plain or compressed with "
-        f"{', '.join(MAGICS)}; give an archive of kernel headers"
-    )
-
-
-def _is_tar_header(head: bytes) -> bool:
-    """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
-    if len(head) < _TAR_BLOCK:
-        return False
-    try:
-        stated = int(head[148:156].strip(b" \0") or b"x", 8)
-    except ValueError:
-        return False
-    return stated == sum(head) - sum(head[148:156]) + 8 * 0x20
-
-
-def _check_end(source: Source) -> None:
-    """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
-    head = source.read_at(0, 6)
-    tail = source.read_at(
-        max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
-    )
-    if head in _CPIO_MAGICS:
-        complete = b"TRAILER!!!" in tail
-    else:
-        complete = source.size % _TAR_BLOCK == 0 and tail.endswith(bytes(2 * _TAR_BLOCK))
-    if not complete:
-        raise DamagedArchive(
-            f"{source.name}: has no end marker: it is truncated; make or fetch it again"
-        )
 
 
 def _find_index(blocks: BlockTable) -> bytes:

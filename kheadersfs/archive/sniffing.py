@@ -1,0 +1,66 @@
+"""Which kind of archive a file is, from its first bytes, and whether one that is plain is whole."""
+
+from __future__ import annotations
+
+from kheadersfs.archive import xz, zstd
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kheadersfs.archive.source import Source
+
+MAGICS = {
+    "xz": xz.MAGIC,
+    "zstd": zstd.MAGIC,
+    "gzip": b"\x1f\x8b\x08",
+    "bzip2": b"BZh",
+    "lz4": b"\x04\x22\x4d\x18",
+}
+CPIO_MAGICS = (b"070701", b"070702", b"070707")
+_TAR_BLOCK = 512
+# GNU cpio and tar pad to their output block; nobody uses larger ones than this.
+_LARGEST_PADDING = 1 << 20
+
+
+def sniff(source: Source) -> str:
+    """Return how *source* is compressed, from its first bytes.
+
+    Raises UnsupportedArchive when it is neither compressed nor tar nor cpio.
+    """
+    head = source.read_at(0, min(_TAR_BLOCK, source.size))
+    for compression, magic in MAGICS.items():
+        if head.startswith(magic):
+            return compression
+    if head.startswith(CPIO_MAGICS) or _is_tar_header(head):
+        return "none"
+    raise UnsupportedArchive(
+        f"{source.name}: is neither tar nor cpio, plain or compressed with "
+        f"{', '.join(MAGICS)}; give an archive of kernel headers"
+    )
+
+
+def _is_tar_header(head: bytes) -> bool:
+    """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
+    if len(head) < _TAR_BLOCK:
+        return False
+    try:
+        stated = int(head[148:156].strip(b" \0") or b"x", 8)
+    except ValueError:
+        return False
+    return stated == sum(head) - sum(head[148:156]) + 8 * 0x20
+
+
+def check_end(source: Source) -> None:
+    """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
+    head = source.read_at(0, 6)
+    tail = source.read_at(
+        max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
+    )
+    if head in CPIO_MAGICS:
+        complete = b"TRAILER!!!" in tail
+    else:
+        complete = source.size % _TAR_BLOCK == 0 and tail.endswith(bytes(2 * _TAR_BLOCK))
+    if not complete:
+        raise DamagedArchive(
+            f"{source.name}: has no end marker: it is truncated; make or fetch it again"
+        )
