@@ -6,7 +6,7 @@ from _thread import allocate_lock
 
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
-from kheadersfs.archive.sniffing import CPIO_MAGICS, check_end, sniff
+from kheadersfs.archive.sniffing import check_end, is_cpio, sniff
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_LIMITS, HARMLESS, Limits
@@ -129,7 +129,7 @@ class Archive:
         content = self.load()
         if content.format:
             return content.format
-        return "cpio" if content.blocks.decode(0).startswith(CPIO_MAGICS) else "tar"
+        return "cpio" if is_cpio(content.blocks.decode(0)) else "tar"
 
     def close(self) -> None:
         """Close the file. What one pass has read stays usable until it is released."""

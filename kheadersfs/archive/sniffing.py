@@ -16,7 +16,7 @@ MAGICS = {
     "bzip2": b"BZh",
     "lz4": b"\x04\x22\x4d\x18",
 }
-CPIO_MAGICS = (b"070701", b"070702", b"070707")
+_CPIO_MAGICS = (b"070701", b"070702", b"070707")
 _TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
@@ -25,18 +25,24 @@ _LARGEST_PADDING = 1 << 20
 def sniff(source: Source) -> str:
     """Return how *source* is compressed, from its first bytes.
 
-    Raises UnsupportedArchive when it is neither compressed nor tar nor cpio.
+    A tar begins with the name of its first member, which may be anything. Raises
+    UnsupportedArchive when it is neither compressed nor tar nor cpio.
     """
     head = source.read_at(0, min(_TAR_BLOCK, source.size))
+    if _is_tar_header(head) or is_cpio(head):
+        return "none"
     for compression, magic in MAGICS.items():
         if head.startswith(magic):
             return compression
-    if head.startswith(CPIO_MAGICS) or _is_tar_header(head):
-        return "none"
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(MAGICS)}; give an archive of kernel headers"
     )
+
+
+def is_cpio(head: bytes) -> bool:
+    """Tell whether *head* begins a cpio archive, and not a tar whose first name looks like it."""
+    return head.startswith(_CPIO_MAGICS) and not _is_tar_header(head[:_TAR_BLOCK])
 
 
 def _is_tar_header(head: bytes) -> bool:
@@ -52,11 +58,11 @@ def _is_tar_header(head: bytes) -> bool:
 
 def check_end(source: Source) -> None:
     """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
-    head = source.read_at(0, 6)
+    head = source.read_at(0, min(_TAR_BLOCK, source.size))
     tail = source.read_at(
         max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
     )
-    if head in CPIO_MAGICS:
+    if is_cpio(head):
         complete = b"TRAILER!!!" in tail
     else:
         complete = source.size % _TAR_BLOCK == 0 and tail.endswith(bytes(2 * _TAR_BLOCK))
