@@ -26,7 +26,8 @@ def sniff(source: Source) -> str:
     """Return how *source* is compressed, from its first bytes.
 
     A tar begins with the name of its first member, which may be anything. Raises
-    UnsupportedArchive when it is neither compressed nor tar nor cpio.
+    UnsupportedArchive when it is neither compressed nor tar nor cpio, DamagedArchive when it is a
+    tar of nothing.
     """
     head = source.read_at(0, min(_TAR_BLOCK, source.size))
     if _is_tar_header(head) or is_cpio(head):
@@ -34,6 +35,8 @@ def sniff(source: Source) -> str:
     for compression, magic in MAGICS.items():
         if head.startswith(magic):
             return compression
+    if _is_empty_tar(source):
+        raise DamagedArchive(f"{source.name}: is empty: it has no members; make or fetch it again")
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(MAGICS)}; give an archive of kernel headers"
@@ -54,6 +57,14 @@ def _is_tar_header(head: bytes) -> bool:
     except ValueError:
         return False
     return stated == sum(head) - sum(head[148:156]) + 8 * 0x20
+
+
+def _is_empty_tar(source: Source) -> bool:
+    """Tell whether *source* is the end marker of a tar and nothing else, padded or not."""
+    size = source.size
+    if size % _TAR_BLOCK or not 2 * _TAR_BLOCK <= size <= _LARGEST_PADDING:
+        return False
+    return source.read_at(0, size) == bytes(size)
 
 
 def check_end(source: Source) -> None:
