@@ -17,7 +17,7 @@ MAGICS = {
     "lz4": b"\x04\x22\x4d\x18",
 }
 _CPIO_MAGICS = (b"070701", b"070702", b"070707")
-_TAR_BLOCK = 512
+TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 _LARGEST_PADDING = 1 << 20
 
@@ -29,8 +29,8 @@ def sniff(source: Source) -> str:
     UnsupportedArchive when it is neither compressed nor tar nor cpio, DamagedArchive when it is a
     tar of nothing.
     """
-    head = source.read_at(0, min(_TAR_BLOCK, source.size))
-    if _is_tar_header(head) or is_cpio(head):
+    head = source.read_at(0, min(TAR_BLOCK, source.size))
+    if is_tar_header(head) or is_cpio(head):
         return "none"
     for compression, magic in MAGICS.items():
         if head.startswith(magic):
@@ -45,12 +45,12 @@ def sniff(source: Source) -> str:
 
 def is_cpio(head: bytes) -> bool:
     """Tell whether *head* begins a cpio archive, and not a tar whose first name looks like it."""
-    return head.startswith(_CPIO_MAGICS) and not _is_tar_header(head[:_TAR_BLOCK])
+    return head.startswith(_CPIO_MAGICS) and not is_tar_header(head[:TAR_BLOCK])
 
 
-def _is_tar_header(head: bytes) -> bool:
+def is_tar_header(head: bytes) -> bool:
     """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
-    if len(head) < _TAR_BLOCK:
+    if len(head) < TAR_BLOCK:
         return False
     try:
         stated = int(head[148:156].strip(b" \0") or b"x", 8)
@@ -62,21 +62,21 @@ def _is_tar_header(head: bytes) -> bool:
 def _is_empty_tar(source: Source) -> bool:
     """Tell whether *source* is the end marker of a tar and nothing else, padded or not."""
     size = source.size
-    if size % _TAR_BLOCK or not 2 * _TAR_BLOCK <= size <= _LARGEST_PADDING:
+    if size % TAR_BLOCK or not 2 * TAR_BLOCK <= size <= _LARGEST_PADDING:
         return False
     return source.read_at(0, size) == bytes(size)
 
 
 def check_end(source: Source) -> None:
     """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
-    head = source.read_at(0, min(_TAR_BLOCK, source.size))
+    head = source.read_at(0, min(TAR_BLOCK, source.size))
     tail = source.read_at(
         max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
     )
     if is_cpio(head):
         complete = b"TRAILER!!!" in tail
     else:
-        complete = source.size % _TAR_BLOCK == 0 and tail.endswith(bytes(2 * _TAR_BLOCK))
+        complete = source.size % TAR_BLOCK == 0 and tail.endswith(bytes(2 * TAR_BLOCK))
     if not complete:
         raise DamagedArchive(
             f"{source.name}: has no end marker: it is truncated; make or fetch it again"

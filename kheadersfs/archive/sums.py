@@ -9,6 +9,7 @@ from __future__ import annotations
 import stat
 
 from kheadersfs.archive.headers import parse_digits
+from kheadersfs.archive.sniffing import TAR_BLOCK, is_tar_header
 
 MAGIC = b"070702"
 _HEADER_SIZE = 110
@@ -18,7 +19,7 @@ _TRAILER = b"TRAILER!!!\0"
 class CpioSums:
     """Follows an archive of the crc format piece by piece; other formats it leaves alone."""
 
-    __slots__ = ("_check", "_done", "_head", "_left", "_padding", "_sum")
+    __slots__ = ("_check", "_done", "_head", "_left", "_padding", "_started", "_sum")
 
     def __init__(self) -> None:
         self._head = b""
@@ -26,10 +27,15 @@ class CpioSums:
         self._padding = 0
         self._check: int | None = None
         self._sum = 0
+        self._started = False
         self._done = False
 
     def follow(self, piece: bytes) -> None:
         """Look at the next *piece* of the archive. Raises ValueError when a checksum is wrong."""
+        if not self._started:
+            self._started = True
+            # The first name of a tar may look like the magic.
+            self._done = is_tar_header(piece[:TAR_BLOCK])
         position = 0
         while position < len(piece) and not self._done:
             if self._left:

@@ -10,7 +10,7 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from tests.hostile.forging import END, compress, newc, tar_file
 
-CPIO_MAGICS = (b"070701", b"070707")
+CPIO_MAGICS = (b"070701", b"070702", b"070707")
 
 
 @pytest.mark.parametrize("magic", [*MAGICS.values(), *CPIO_MAGICS])
