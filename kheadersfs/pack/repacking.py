@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.leaf import LATEST, ROOT
 from kheadersfs.archive.members import Member
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.pack.layout import Kernel, Packed, arrange
@@ -78,6 +79,7 @@ def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:
     for name, inode in [(b"", ROOT), *tree.walk()]:
         attributes = tree.attributes(inode)
         path = prefix + name if name else prefix.rstrip(b"/")
+        _require_known_time(archive, name, attributes.mtime)
         member = Member(path, attributes.mode, attributes.mtime, 0, None, False)
         first = first_paths.setdefault(inode, path)
         if stat.S_ISDIR(attributes.mode):
@@ -92,6 +94,15 @@ def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:
     order, hot = _importance(archive, files)
     kernel.files.extend(files[name] for name in order)
     return kernel._replace(hot=hot)
+
+
+def _require_known_time(archive: HeaderArchive, name: bytes, mtime: int) -> None:
+    """Raise RefusedArchive if *mtime*, of the member *name*, stands for one farther from 1970."""
+    if abs(mtime) == LATEST:
+        raise RefusedArchive(
+            f"{archive.archive.source.name}: {os.fsdecode(name) or 'its root'} has a time more "
+            "than 292 years from 1970, which cannot be held; make the archive with another one"
+        )
 
 
 def _importance(

@@ -14,7 +14,7 @@ import pytest
 import kheadersfs
 from kheadersfs.verification import verify
 from tests.support import golden, synthetic
-from tests.support.mounting import Outcome, run_command
+from tests.support.mounting import Outcome, one_line, run_command
 
 if TYPE_CHECKING:
     from tests.pack.conftest import SmallTree
@@ -159,6 +159,20 @@ def test_an_archive_with_something_unsafe_is_not_repacked(tmp_path: Path) -> Non
     assert "a name with .. in it, so it cannot be packed" in outcome.errors
     assert outcome.errors.count("\n") == 1
     assert not output.exists()
+
+
+@pytest.mark.parametrize("seconds", [16_725_225_600, -12_219_292_800])
+def test_a_time_that_cannot_be_held_is_not_changed(seconds: int, tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive.tar", tmp_path / "out.tar.xz"
+    member = tarfile.TarInfo("a.h")
+    member.mtime = seconds
+    with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(member)
+    for words in (("repack", archive, output), ("merge", f"a={archive}", "-o", output)):
+        outcome = run_command(*words)
+        assert outcome.status == 14
+        assert "a.h has a time more than 292 years from 1970" in one_line(outcome)
+        assert not output.exists()
 
 
 def test_an_archive_may_be_repacked_over_itself(small_tree: SmallTree, tmp_path: Path) -> None:
