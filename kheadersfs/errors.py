@@ -104,6 +104,13 @@ def output_error(error: OSError) -> KheadersfsError:
     )
 
 
+def memory_error() -> KheadersfsError:
+    """Return what to report when there is no memory left for the work."""
+    return KheadersfsError(
+        "there is too little memory; end other programs, or raise the limit on it (ulimit -v)"
+    )
+
+
 def reason(error: OSError) -> str:
     """The system's own words for *error*, without errno and path, for use in a message."""
     return error.strerror or str(error)

@@ -48,7 +48,8 @@ class ThreadPool(ThreadPoolExecutor):
             return super().submit(function, *arguments, **keywords)
         except RuntimeError as error:
             raise KheadersfsError(
-                f"cannot read the archive: {error}; let its user have more processes"
+                f"cannot work in parallel: {error}; "
+                "let its user have more processes (ulimit -u) or memory (ulimit -v)"
             ) from error
 
 

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 
 from kheadersfs._version import __version__
 from kheadersfs.cli.output import report
-from kheadersfs.errors import KheadersfsError, UsageError, output_error
+from kheadersfs.errors import KheadersfsError, UsageError, memory_error, output_error
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
@@ -98,6 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         report(output_error(error))
         _discard_output()
+        return KheadersfsError.exit_status
+    except MemoryError:
+        report(memory_error())
         return KheadersfsError.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -6,7 +6,7 @@ import os
 import sys
 
 from kheadersfs.cli import INTERRUPTED
-from kheadersfs.errors import KheadersfsError, escaped
+from kheadersfs.errors import KheadersfsError, escaped, memory_error
 from kheadersfs.pack.kbuild import parse_build, run
 
 
@@ -17,6 +17,9 @@ def main() -> int:
     except KheadersfsError as error:
         print(f"gen_kheaders.sh: {escaped(str(error))}", file=sys.stderr)
         return error.exit_status
+    except MemoryError:
+        print(f"gen_kheaders.sh: {memory_error()}", file=sys.stderr)
+        return KheadersfsError.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

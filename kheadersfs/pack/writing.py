@@ -10,12 +10,12 @@ import hashlib
 import os
 import threading
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, xz_coding, zstd
+from kheadersfs.archive.decoding import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing
 from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
@@ -142,7 +142,7 @@ class _Blocks:
             with budget.taken(planned[number].size):
                 return self._encode(planned[number].content())
 
-        pool = ThreadPoolExecutor(self._threads, "compress")
+        pool = ThreadPool(self._threads, "compress")
         try:
             largest_first = sorted(range(len(planned)), key=lambda number: -planned[number].size)
             futures = {number: pool.submit(encode, number) for number in largest_first}

@@ -122,7 +122,7 @@ def test_what_needs_threads_is_an_error_until_they_can_be_started(
     root: None, mount: Mounting, small_archive: Path
 ) -> None:
     mounted = mount(small_archive)
-    message = "cannot read the archive: can't start new thread; let its user have more processes"
+    message = "cannot work in parallel: can't start new thread; let its user have more processes"
     mounted.accept(message)
     limit(mounted, "nproc", 1)
     for _ in range(3):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +18,20 @@ import pytest
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError, UsageError
 from kheadersfs.pack.output import complete_file
-from tests.support.mounting import PATIENCE, Outcome, command_line, run_command, wait_until
+from tests.support.mounting import (
+    PATIENCE,
+    Outcome,
+    command_line,
+    one_line,
+    run_command,
+    run_words,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.pack.conftest import SmallTree
+    from tests.pack.conftest import SmallTree, Stranger
 
 BEFORE = b"what was there"
 
@@ -222,6 +232,35 @@ def test_a_limit_on_file_sizes_is_an_error(large_tree: Path, output: Path) -> No
         f"kheadersfs: {output}: cannot be written: File too large; what was there is unchanged\n"
     )
     assert is_untouched(output)
+
+
+def test_no_memory_for_a_header_is_an_error(small_tree: SmallTree, output: Path) -> None:
+    tree = small_tree()
+    with open(tree / "include/linux/sched.h", "wb") as header:
+        header.truncate(1 << 30)
+    limited = ["prlimit", f"--as={1 << 29}"]
+    outcome = run_words(*limited, *command_line("pack", "--srctree", tree, "-o", output))
+    assert outcome.status == 1
+    assert "there is too little memory; end other programs" in one_line(outcome)
+    assert is_untouched(output)
+
+
+def test_no_threads_to_compress_with_is_an_error(stranger: Stranger, small_tree: SmallTree) -> None:
+    tree = stranger.directory / "linux"
+    shutil.copytree(small_tree(), tree)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+    (stranger.directory / "output").mkdir()
+    (stranger.directory / "output").chmod(0o777)
+    done = stranger.pack("--srctree", tree, "-o", "output/kheaders.tar.xz", preexec_fn=limit)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "kheadersfs: cannot work in parallel: can't start new thread; "
+        "let its user have more processes (ulimit -u) or memory (ulimit -v)\n"
+    )
+    assert os.listdir(stranger.directory / "output") == []
 
 
 @pytest.fixture
