@@ -149,12 +149,21 @@ def _configuration(root: str) -> frozenset[str]:
 
 
 def _detected_arch(root: str, symbols: frozenset[str]) -> str:
-    """Return what the headers were configured for or, unconfigured, the only one there is."""
+    """Return what the headers were configured for or, unconfigured, the only one there is.
+
+    Raises UsageError.
+    """
     arch = headers_arch("".join(f"{symbol}=y\n" for symbol in symbols).encode())
     if arch is not None:
         return arch
-    with os.scandir(os.path.join(root, "arch")) as entries:
-        present = [entry.name for entry in entries if entry.is_dir()]
+    directory = os.path.join(root, "arch")
+    try:
+        with os.scandir(directory) as entries:
+            present = [entry.name for entry in entries if entry.is_dir()]
+    except OSError as error:
+        raise UsageError(
+            f"cannot list {directory}: {reason(error)}; name a directory of whole kernel headers"
+        ) from error
     if len(present) != 1:
         raise UsageError(f"{root} is configured for no architecture that we know: pass --arch")
     return present[0]

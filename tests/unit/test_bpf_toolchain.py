@@ -167,6 +167,11 @@ def test_an_ambiguous_tree_asks_for_the_architecture(tmp_path: Path) -> None:
         cflags(str(make_tree(tmp_path, "x86", "arm64")))
 
 
+def test_headers_of_no_architecture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot list .*/arch: No such file"):
+        cflags(str(make_tree(tmp_path)))
+
+
 def test_a_configuration_that_is_a_directory_is_named(tmp_path: Path) -> None:
     (make_tree(tmp_path, "x86") / "include/generated/autoconf.h").mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot read"):
