@@ -55,14 +55,40 @@ def _quoted(quote: bytes) -> bytes:
     return quote + plain + rb"(?:" + escape + plain + rb")*" + quote + rb"?+"
 
 
-_HEADER_NAME = rb"#" + _BLANK + rb"include(?:_next)?" + _BLANK + rb"<[^>\n]*+>?+"
+def _spliced(word: bytes) -> bytes:
+    """Return the pattern of *word*, which may be continued on another line anywhere."""
+    return _SPLICES.join(re.escape(word[at : at + 1]) for at in range(len(word)))
 
-#: Comments (the only alternative with a group), and whatever may hold what only looks like one.
-_TOKEN = re.compile(
-    rb"|".join(
-        (_COMMENTS, _UNTERMINATED_COMMENT, _quoted(rb'"'), _quoted(rb"'"), _HEADER_NAME),
-    )
+
+# Header names are only what stands behind these words, and what may stand between. A comment
+# there stays, because it is within the match.
+_GAP = rb"(?:[ \t\f\v]++|" + _SPLICE + rb"|/" + _BLOCK_TAIL + rb")*"
+_NEXT = rb"(?:" + _SPLICES + _spliced(b"_next") + rb")?"
+_HEADER_NAME = rb"<[^>\n\\]*+(?:\\(?:" + _BLANK + rb"\n)?[^>\n\\]*+)*>?+"
+_INCLUSION = (
+    _GAP
+    + rb"(?:" + _spliced(b"include") + _NEXT + rb"|" + _spliced(b"import") + rb")"
+    + _GAP
+    + _HEADER_NAME
+)  # fmt: skip
+_HAS_INCLUDE = b"__has_include"
+_QUESTION = _HAS_INCLUDE + _NEXT + _GAP + rb"(?:\(" + _GAP + rb")?" + _HEADER_NAME
+
+# The quote behind a raw string's prefix, which is no part of a longer name.
+_RAW_QUOTE = (
+    rb'"(?<=R")(?:(?<!\wR")|(?<=[uUL]R")(?<!\w[uUL]R")|(?<=u8R")(?<!\wu8R"))()'
+)  # fmt: skip
+_RAW_GROUP = 2
+
+#: Comments (the first group), raw strings (the second), and whatever else may hold what only
+#: looks like a comment.
+_TOKENS = (
+    *(_COMMENTS, _UNTERMINATED_COMMENT, _RAW_QUOTE, _quoted(rb'"'), _quoted(rb"'")),
+    *(rb"#" + _INCLUSION, _spliced(b"%:") + _INCLUSION),
 )
+_TOKEN = re.compile(rb"|".join(_TOKENS))
+# It stops at every underscore, which is slow, and hardly any header asks.
+_TOKEN_OR_QUESTION = re.compile(rb"|".join((*_TOKENS, _QUESTION)))
 
 #: The kernel's ``s/\/\*((?!SPDX).)*?\*\///smg``, unrolled (5 x faster, same matches).
 _KERNEL_COMMENT = re.compile(rb"/\*[^S*]*+(?:(?:S(?!PDX)|\*(?!/))[^S*]*+)*\*/")
@@ -75,16 +101,21 @@ def strip(text: bytes) -> bytes:
     continued lines as it spanned, because the newlines in a comment do not
     end a directive. A comment at the end of a line leaves its newlines. After
     a backslash it stays: without it the backslash could come to end a line.
+    It also stays between #include, or what is like it, and its header name.
     A header with carriage returns stays as it is, because compilers disagree
-    on which of them end a line.
+    on which of them end a line; so does one with a raw string of C++, which
+    compilers know in C too, and assemblers do not.
     """
+    token = _TOKEN_OR_QUESTION if _HAS_INCLUDE in text else _TOKEN
     if b"\r" in text:
         return text
     pieces = []
     position = 0
-    for match in _TOKEN.finditer(text):
+    for match in token.finditer(text):
         if match.lastindex is None:
             continue
+        if match.lastindex == _RAW_GROUP:
+            return text
         start, end = match.span()
         if text.find(b"SPDX", start, end) >= 0:
             continue

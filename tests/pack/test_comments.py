@@ -54,6 +54,36 @@ def test_strip(case: str) -> None:
     assert strip(text) == expected
 
 
+UNUSUAL_HEADER_NAMES = (
+    "#include /* x */ <a//b.h>\n",
+    "# /* x */ include <a/*b.h>\n",
+    "#include \\\n<a//b.h>\n",
+    "#inc\\\nlude <a//b.h>\n",
+    "#include <a\\\n//b.h>\n",
+    "#include_\\\nnext <a//b.h>\n",
+    "%:include <a//b.h>\n",
+    "#import <a//b.h>\n",
+    "#if __has_include(<a//b.h>)\n",
+    "#if __has_include (<a/*b.h>)\n",
+    "#if __has_include_next( /* x */ <a//b.h>)\n",
+)
+
+
+@pytest.mark.parametrize("text", UNUSUAL_HEADER_NAMES)
+def test_slashes_in_a_header_name_stay_whatever_asks_for_it(text: str) -> None:
+    assert strip(f"/* x */\n{text}a; // y\n".encode()) == f"\n{text}a;\n".encode()
+
+
+@pytest.mark.parametrize("prefix", ["R", "LR", "uR", "UR", "u8R"])
+def test_a_header_with_a_raw_string_stays_as_it_is(prefix: str) -> None:
+    text = f'a; /* x */ {prefix}"(b" /* no comment */ ")"\n'.encode()
+    assert strip(text) == text
+
+
+def test_a_string_behind_a_name_that_ends_like_a_raw_prefix_is_none() -> None:
+    assert strip(b'KERN_ERR"(a)" "R"(b) u8LR"(c)" /* x */\n') == b'KERN_ERR"(a)" "R"(b) u8LR"(c)"\n'
+
+
 @pytest.mark.parametrize("text", [text for text, _ in STRIPPED.values()])
 def test_nothing_is_left_for_a_second_time(text: str) -> None:
     once = strip(text.encode("latin-1"))
@@ -105,7 +135,10 @@ def test_the_kernels_way_is_that_of_its_perl(text: bytes) -> None:
 
 def test_no_header_takes_longer_than_its_size_explains() -> None:
     # A regular expression that went back and tried again would take hours for these.
-    for piece in (b"/* ", b'"', b"'", b"\\\n", b"/\\\n", b"*\\\n", b"//\\\n", b"#include <"):
+    for piece in (
+        *(b"/* ", b'"', b"'", b"\\\n", b"/\\\n", b"*\\\n", b"//\\\n", b"#include <"),
+        *(b"#/**/", b"# /* x", b"#i\\\n", b"__has_include /**/", b"#include<a\\\n"),
+    ):
         for start in (b"", b"/*", b'"'):
             text = start + piece * 100_000
             assert len(strip(text)) <= len(text)
