@@ -31,14 +31,13 @@ _OWN_STDARG = "include/linux/stdarg.h"
 _OWN_HEADERS = os.path.dirname(os.path.abspath(__file__))
 _USES_COMPILER_HEADER = "loongarch"
 
-# What arch/arm/Makefile and arch/arm64/Makefile derive from the configuration, the first
-# symbol that is set being the one that counts.
+# What arch/arm/Makefile, arch/arm64/Makefile and arch/mips/sibyte/Platform derive from the
+# configuration, in their order: the last symbol that is set is the one that counts.
 _DEFINES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "arm": (
         ("CONFIG_CPU_32v7M", "-D__LINUX_ARM_ARCH__=7"),
         ("CONFIG_CPU_32v7", "-D__LINUX_ARM_ARCH__=7"),
         ("CONFIG_CPU_32v6", "-D__LINUX_ARM_ARCH__=6"),
-        ("CONFIG_CPU_32v6K", "-D__LINUX_ARM_ARCH__=6"),
         ("CONFIG_CPU_32v5", "-D__LINUX_ARM_ARCH__=5"),
         ("CONFIG_CPU_32v4T", "-D__LINUX_ARM_ARCH__=4"),
         ("CONFIG_CPU_32v4", "-D__LINUX_ARM_ARCH__=4"),
@@ -48,9 +47,16 @@ _DEFINES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("CONFIG_KASAN_SW_TAGS", "-DKASAN_SHADOW_SCALE_SHIFT=4"),
         ("CONFIG_KASAN_GENERIC", "-DKASAN_SHADOW_SCALE_SHIFT=3"),
     ),
+    "mips": (
+        ("CONFIG_SIBYTE_BCM112X", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1250_112x_ALL"),
+        ("CONFIG_SIBYTE_SB1250", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1250_112x_ALL"),
+        ("CONFIG_SIBYTE_BCM1x55", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1480_ALL"),
+        ("CONFIG_SIBYTE_BCM1x80", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1480_ALL"),
+    ),
 }
 
-# The boards' directories below arch/mips/include/asm, from arch/mips/*/Platform.
+# The boards' directories below arch/mips/include/asm, from arch/mips/*/Platform; those of one
+# board in the order of its file.
 _MIPS_MACHINES = (
     ("CONFIG_AR7", "ar7"),
     ("CONFIG_ATH25", "ath25"),
@@ -60,6 +66,8 @@ _MIPS_MACHINES = (
     ("CONFIG_BMIPS_GENERIC", "bmips"),
     ("CONFIG_CAVIUM_OCTEON_SOC", "cavium-octeon"),
     ("CONFIG_LANTIQ", "lantiq"),
+    ("CONFIG_SOC_TYPE_XWAY", "lantiq/xway"),
+    ("CONFIG_SOC_FALCON", "lantiq/falcon"),
     ("CONFIG_MACH_DECSTATION", "dec"),
     ("CONFIG_MACH_INGENIC_SOC", "ingenic"),
     ("CONFIG_MACH_JAZZ", "jazz"),
@@ -67,16 +75,28 @@ _MIPS_MACHINES = (
     ("CONFIG_MACH_LOONGSON32", "loongson32"),
     ("CONFIG_MACH_LOONGSON64", "loongson64"),
     ("CONFIG_MACH_NINTENDO64", "n64"),
+    ("CONFIG_MACH_TX49XX", "tx49xx"),
+    ("CONFIG_MIKROTIK_RB532", "rc32434"),
+    ("CONFIG_MIPS_DB1XXX", "db1x00"),
     ("CONFIG_MIPS_ALCHEMY", "au1x00"),
     ("CONFIG_MIPS_COBALT", "cobalt"),
     ("CONFIG_MIPS_MALTA", "malta"),
     ("CONFIG_PIC32MZDA", "pic32"),
     ("CONFIG_RALINK", "ralink"),
+    ("CONFIG_SOC_RT288X", "ralink/rt288x"),
+    ("CONFIG_SOC_RT305X", "ralink/rt305x"),
+    ("CONFIG_SOC_RT3883", "ralink/rt3883"),
+    ("CONFIG_SOC_MT7620", "ralink/mt7620"),
+    ("CONFIG_SOC_MT7621", "ralink/mt7621"),
     ("CONFIG_SGI_IP22", "ip22"),
     ("CONFIG_SGI_IP27", "ip27"),
     ("CONFIG_SGI_IP28", "ip28"),
     ("CONFIG_SGI_IP30", "ip30"),
     ("CONFIG_SGI_IP32", "ip32"),
+    ("CONFIG_SIBYTE_BCM112X", "sibyte"),
+    ("CONFIG_SIBYTE_SB1250", "sibyte"),
+    ("CONFIG_SIBYTE_BCM1x55", "sibyte"),
+    ("CONFIG_SIBYTE_BCM1x80", "sibyte"),
     ("CONFIG_SNI_RM", "rm"),
 )
 
@@ -130,7 +150,7 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     flags.append("-D__KERNEL__")
     if bpf:
         flags += ["-D__BPF_TRACING__", f"-D__TARGET_ARCH_{arch}"]
-    flags += [flag for symbol, flag in _DEFINES.get(arch, ()) if symbol in symbols][:1]
+    flags += [flag for symbol, flag in _DEFINES.get(arch, ()) if symbol in symbols][-1:]
     # Since 6.19 headers embed structures by their tags; older ones do not mind the flag.
     return [*flags, "-std=gnu11", "-fms-extensions", "-fshort-wchar"]
 

@@ -127,9 +127,21 @@ def test_the_architecture_can_be_chosen(tmp_path: Path) -> None:
     assert searched(flags, tmp_path)[0] == "arch/arm64/include"
 
 
-def test_arm_headers_are_told_the_version_of_the_instruction_set(tmp_path: Path) -> None:
-    tree = make_tree(tmp_path, "arm", configured="CONFIG_ARM CONFIG_CPU_32v6 CONFIG_CPU_32v7")
-    assert [flag for flag in cflags(str(tree)) if "LINUX_ARM" in flag] == ["-D__LINUX_ARM_ARCH__=7"]
+@pytest.mark.parametrize(
+    ("symbols", "version"),
+    [
+        ("CONFIG_CPU_32v7", 7),
+        ("CONFIG_CPU_32v6K CONFIG_CPU_32v7", 7),
+        ("CONFIG_CPU_32v6 CONFIG_CPU_32v6K CONFIG_CPU_32v7", 6),
+        ("CONFIG_CPU_32v4T CONFIG_CPU_32v5", 4),
+    ],
+)
+def test_arm_headers_are_told_the_oldest_instruction_set_of_the_configuration(
+    tmp_path: Path, symbols: str, version: int
+) -> None:
+    """As in the kernel's makefile, where the last of its assignments counts."""
+    flags = cflags(str(make_tree(tmp_path, "arm", configured=f"CONFIG_ARM {symbols}")))
+    assert [flag for flag in flags if "ARM_ARCH" in flag] == [f"-D__LINUX_ARM_ARCH__={version}"]
 
 
 def test_mips_headers_are_found_for_the_board(tmp_path: Path) -> None:
@@ -140,6 +152,29 @@ def test_mips_headers_are_found_for_the_board(tmp_path: Path) -> None:
         "arch/mips/include/asm/mach-malta",
         "arch/mips/include/asm/mach-generic",
     ]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "machines"),
+    [
+        ("CONFIG_RALINK CONFIG_SOC_MT7621", ["ralink", "ralink/mt7621"]),
+        ("CONFIG_LANTIQ CONFIG_SOC_TYPE_XWAY", ["lantiq", "lantiq/xway"]),
+        ("CONFIG_MIPS_ALCHEMY CONFIG_MIPS_DB1XXX", ["db1x00", "au1x00"]),
+        ("CONFIG_SIBYTE_SB1250", ["sibyte"]),
+        ("CONFIG_MIKROTIK_RB532", ["rc32434"]),
+        ("CONFIG_MACH_TX49XX", ["tx49xx"]),
+    ],
+)
+def test_mips_boards_have_their_directories_in_the_order_of_the_kernels_makefiles(
+    tmp_path: Path, symbols: str, machines: list[str]
+) -> None:
+    tree = make_tree(tmp_path, "mips", configured=f"CONFIG_MIPS {symbols}")
+    expected = [f"arch/mips/include/asm/mach-{machine}" for machine in [*machines, "generic"]]
+    for directory in expected:
+        (tree / directory).mkdir(parents=True)
+    flags = cflags(str(tree))
+    assert searched(flags, tree)[-len(expected) :] == expected
+    assert any("SIBYTE_HDR_FEATURES" in flag for flag in flags) == (machines == ["sibyte"])
 
 
 def test_loongarch_headers_find_the_compilers_header_that_they_use(tmp_path: Path) -> None:
