@@ -42,8 +42,10 @@ def _checked(variable: str, value: str, seconds: str) -> int:
 def _parse_date(text: str, environment: Mapping[str, str]) -> str:
     """Return *text* in seconds since 1970 as date(1) understands it, like the kernel's makefiles.
 
-    Without an answer the result is empty.
+    Without an answer the result is empty, as it is for a blank: date takes that for today.
     """
+    if not text.strip():
+        return ""
     at = re.fullmatch(r"@([0-9]+)", text)
     if at:
         return at[1]

@@ -136,6 +136,7 @@ def test_times_are_those_of_the_environment(
         {"SOURCE_DATE_EPOCH": "-1"},
         {"SOURCE_DATE_EPOCH": "99999999999"},
         {"KBUILD_BUILD_TIMESTAMP": "no date"},
+        {"KBUILD_BUILD_TIMESTAMP": " "},
         {"KBUILD_BUILD_TIMESTAMP": "1960-01-01"},
     ],
 )
