@@ -123,9 +123,10 @@ def open_standard_streams() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
-    # The names of files need be no text; standard error shows those with backslashes.
+    # Names of files are printed byte for byte, whatever PYTHONIOENCODING says, and need be no text;
+    # standard error shows such names with backslashes.
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+        sys.stdout.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
 
 
 def _discard_output() -> None:

@@ -282,6 +282,23 @@ def test_output_that_cannot_be_written_is_one_line_and_status_1(
     )
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("command", ["env", "cflags", "info", "verify"])
+def test_names_are_printed_byte_for_byte_in_any_encoding(
+    command: str, encoding: str, small_archive: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "\u00fc\udcff"
+    (tree / "include/linux").mkdir(parents=True)
+    (tree / "include/linux/kconfig.h").touch()
+    (tree / "arch/x86/include").mkdir(parents=True)
+    archive = tree / "headers.tar.xz"
+    shutil.copy(small_archive, archive)
+    path = tree if command in ("env", "cflags") else archive
+    outcome = run_command(command, path, PYTHONIOENCODING=encoding)
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert str(path) in outcome.output
+
+
 @pytest.mark.parametrize("command", ["mount", "umount"])
 def test_an_empty_mountpoint_is_not_the_directory_one_is_in(
     command: str, small_archive: Path
