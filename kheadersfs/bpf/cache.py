@@ -8,8 +8,10 @@ makes the next one pack anew.
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from kheadersfs.bpf.locking import exclusive
@@ -87,8 +89,17 @@ def default_cache_directory(environment: Mapping[str, str]) -> str:
         return "/var/cache/kheadersfs"
     base = environment.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
-        base = os.path.join(environment.get("HOME", os.path.expanduser("~")), ".cache")
+        base = os.path.join(_home_directory(environment), ".cache")
     return os.path.join(base, "kheadersfs")
+
+
+def _home_directory(environment: Mapping[str, str]) -> str:
+    """Return HOME or, where that is no absolute path, what is known of the user; at worst /."""
+    home = environment.get("HOME", "")
+    if not os.path.isabs(home):
+        with suppress(KeyError):
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+    return home if os.path.isabs(home) else "/"
 
 
 def _require_own_directory(directory: str) -> None:

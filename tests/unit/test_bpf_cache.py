@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -230,3 +231,15 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path, tree: HeaderTree) 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root's cache is not in the environment")
 def test_roots_cache_is_the_machines() -> None:
     assert default_cache_directory({"XDG_CACHE_HOME": "/home/u"}) == "/var/cache/kheadersfs"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "here", "XDG_CACHE_HOME": "."}])
+def test_a_home_that_is_no_absolute_path_is_not_the_users(environment: dict[str, str]) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.seteuid(nobody.pw_uid)
+    try:
+        assert default_cache_directory(environment) == f"{nobody.pw_dir}/.cache/kheadersfs"
+        assert default_cache_directory({"HOME": "/home/u"}) == "/home/u/.cache/kheadersfs"
+    finally:
+        os.seteuid(0)
