@@ -87,9 +87,14 @@ def _from_running_kernel(root: str, modprobe: str, tried: list[str]) -> FoundArc
                 return None
         elif not os.path.exists(os.path.join(module, "initstate")):  # built in
             return FoundArchive(path, None)
-        content = _read_whole(path)
-        if loaded_here:
-            _run(modprobe, "-q", "-r", "kheaders")
+        try:
+            content = _read_whole(path)
+        except PermissionError as error:
+            tried.append(f"{path} ({reason(error)})")
+            return None
+        finally:
+            if loaded_here:
+                _run(modprobe, "-q", "-r", "kheaders")
         if content:
             return FoundArchive(path, content)
     tried.append(f"{path} (its module came and went {_MODULE_ATTEMPTS} times)")
@@ -107,9 +112,11 @@ def _run(*command: str) -> bool:
 
 
 def _read_whole(path: str) -> bytes | None:
-    """Return the file's bytes, or None if it went away or is not whole."""
+    """Return the file's bytes, or None if it went away or is not whole. Raises PermissionError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise
     except OSError:
         return None
     try:

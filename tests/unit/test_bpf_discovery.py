@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,6 +15,7 @@ from kheadersfs.errors import ArchiveUnavailable
 
 RELEASE = "6.1.0-37-amd64"
 KERNEL = Kernel(RELEASE, "x86")
+NOBODY = 65534
 SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
 
 # Stands for modprobe(8) on a machine whose kernel has the module: loading it makes the
@@ -113,6 +115,23 @@ def test_a_module_whose_archive_cannot_be_read_does_not_hang_the_search(
     write(root / "sys/module/kheaders/initstate", "live\n")
     with pytest.raises(ArchiveUnavailable, match="came and went"):
         find(root, modprobe)
+
+
+@requires_root
+def test_an_archive_that_may_not_be_read_is_said_to_be_so() -> None:
+    with TemporaryDirectory() as directory:  # pytest's own are closed to others
+        root = Path(directory)
+        root.chmod(0o755)
+        write(root / SYSFS_ARCHIVE).chmod(0)
+        write(root / "sys/module/kheaders/initstate", "live\n")
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(
+                ArchiveUnavailable, match=r"kheaders\.tar\.xz \(Permission denied\)"
+            ):
+                find(root)
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.parametrize(
