@@ -163,11 +163,13 @@ def _source_tree(objtree: str, source_link: str) -> str | None:
 
     Ubuntu's object tree has symbolic links into its source tree. Debian's has none:
     its makefile includes the one of the source tree, and ``source`` of the modules
-    directory points there.
+    directory points there. Where each file is a link to one of any name, as in some stores
+    of packages, the links themselves are the sources.
     """
     header = "include/linux/kconfig.h"
     if os.path.isfile(os.path.join(objtree, header)):
-        return os.path.realpath(os.path.join(objtree, header)).removesuffix("/" + header)
+        root, found, rest = os.path.realpath(os.path.join(objtree, header)).rpartition("/" + header)
+        return root if found and not rest else os.path.realpath(objtree)
     for candidate in (_makefile_origin(os.path.join(objtree, "Makefile")), source_link):
         if candidate and os.path.isfile(os.path.join(candidate, header)):
             return os.path.realpath(candidate)

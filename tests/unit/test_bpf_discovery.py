@@ -217,6 +217,14 @@ def test_ubuntus_sources_are_found_through_its_links(root: Path) -> None:
     assert packed_from(root) == [sources, objtree]
 
 
+def test_links_to_files_of_other_names_are_sources_themselves(root: Path) -> None:
+    objtree = root / f"usr/src/linux-headers-{RELEASE}"
+    write(objtree / "include/generated/autoconf.h")
+    (objtree / "include/linux").mkdir()
+    (objtree / "include/linux/kconfig.h").symlink_to(write(root / "store/0123-kconfig.h"))
+    assert packed_from(root) == [objtree, objtree]
+
+
 def test_generated_headers_without_their_sources_are_no_tree(root: Path) -> None:
     _, objtree = debian_trees(root)
     write(objtree / "Makefile", "include /nowhere/Makefile\n")
