@@ -134,7 +134,8 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     require_headers(directory)
     symbols = _configuration(root)
     arch = arch or _detected_arch(root, symbols)
-    if not os.path.isdir(os.path.join(root, "arch", arch, "include")):
+    is_name = arch not in (".", "..") and "/" not in arch
+    if not is_name or not os.path.isdir(os.path.join(root, "arch", arch, "include")):
         raise UsageError(f"{directory} has no headers for {arch}: see {root}/arch for what it has")
 
     include = "-isystem" if bpf else "-I"

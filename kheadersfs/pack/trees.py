@@ -81,7 +81,11 @@ def find_srcarch(srctree: str, arch: str) -> str:
     Raises UsageError when *srctree* has no such architecture.
     """
     for name in (arch, _SRCARCH_OF_ARCH.get(arch, arch), arch_of_machine(arch)):
-        if name and "/" not in name and os.path.isdir(f"{srctree}/arch/{name}/include"):
+        if (
+            name not in ("", ".", "..")
+            and "/" not in name
+            and os.path.isdir(f"{srctree}/arch/{name}/include")
+        ):
             return name
     try:
         present = sorted(

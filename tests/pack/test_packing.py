@@ -262,7 +262,7 @@ def test_a_bad_tree_is_refused_in_one_line(
     assert archive.read_bytes() == b"what was there"
 
 
-@pytest.mark.parametrize("arch", ["vax", "arm"])
+@pytest.mark.parametrize("arch", ["vax", "arm", "..", "."])
 def test_an_unknown_architecture_is_refused(
     arch: str, small_tree: SmallTree, tmp_path: Path
 ) -> None:

@@ -191,10 +191,11 @@ def test_a_directory_without_headers_is_refused(tmp_path: Path) -> None:
         cflags(str(tmp_path))
 
 
-def test_an_architecture_that_is_not_there_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", ["arm64", "..", "x86/../x86"])
+def test_an_architecture_that_is_not_there_is_refused(tmp_path: Path, arch: str) -> None:
     tree = make_tree(tmp_path, "x86", configured="CONFIG_X86")
-    with pytest.raises(UsageError, match="no headers for arm64"):
-        cflags(str(tree), "arm64")
+    with pytest.raises(UsageError, match=f"no headers for {arch}"):
+        cflags(str(tree), arch)
 
 
 def test_an_ambiguous_tree_asks_for_the_architecture(tmp_path: Path) -> None:
