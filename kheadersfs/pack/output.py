@@ -30,10 +30,12 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
     Until then it lies beside *path* under another name, and it is removed on any error, also when
     SIGINT, SIGTERM or SIGHUP end the process. A symlink stays and its target is replaced, by a file
     with the same permissions. Raises KheadersfsError, also for errors of writing inside the block;
-    UsageError when *path* is something that must not be replaced.
+    UsageError when *path* is something that must not be replaced, or names a directory.
     """
     if not path:
         raise UsageError("OUT is empty; name the archive to write")
+    if os.path.basename(path) in ("", ".", ".."):  # realpath would take it for a file's name
+        raise UsageError(f"{path}: names a directory; name the archive to write")
     target = os.path.realpath(path)
     mode = 0o666 & ~_umask()
     try:

@@ -158,6 +158,16 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("name", ["new/", "new/."])
+def test_the_name_of_a_directory_makes_no_file(name: str, tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="names a directory"),
+        complete_file(f"{tmp_path}/{name}"),
+    ):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "nowhere/kheaders.tar.xz")
     error = pytest.raises(KheadersfsError, match=r"nowhere/kheaders.* No such file or directory")
