@@ -139,19 +139,22 @@ def _collect(found: dict[bytes, Header], root: bytes, top: bytes, pruned: bytes 
         found.update((header.path, header) for header in _scan(root, top, pruned))
 
 
-def _scan(root: bytes, directory: bytes, pruned: bytes) -> Iterator[Header]:
+def _scan(root: bytes, top: bytes, pruned: bytes) -> Iterator[Header]:
     """Yield what ``find -name '*.h'`` lists. Symlinked directories are not entered."""
-    try:
-        with os.scandir(os.path.join(root, directory)) as entries:
-            for entry in entries:
-                path = directory + b"/" + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if path != pruned:
-                        yield from _scan(root, path, pruned)
-                elif entry.name.endswith(b".h"):
-                    yield _header(entry.path, path)
-    except OSError as error:
-        raise _unreadable(os.path.join(root, directory), error) from error
+    pending = [top]
+    while pending:
+        directory = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, directory)) as entries:
+                for entry in entries:
+                    path = directory + b"/" + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if path != pruned:
+                            pending.append(path)
+                    elif entry.name.endswith(b".h"):
+                        yield _header(entry.path, path)
+        except OSError as error:
+            raise _unreadable(os.path.join(root, directory), error) from error
 
 
 def _header(source: bytes, path: bytes) -> Header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -186,6 +187,18 @@ def test_a_directory_that_cannot_be_reached_is_an_error(
     (objtree / "arch/x86/include").symlink_to("include")
     with pytest.raises(KheadersfsError, match=r"x86/include: cannot .* levels of symbolic links"):
         select(kernel_tree(small_tree(), objtree, lists=False))
+
+
+def test_a_tree_may_be_deeper_than_python_recurses(small_tree: SmallTree) -> None:
+    tree = small_tree()
+    deep = "include/deep" + "/d" * sys.getrecursionlimit()
+    # Neither makedirs() nor rmtree(), with which pytest cleans up, can do this.
+    subprocess.run(["mkdir", "-p", tree / deep], check=True)
+    try:
+        (tree / deep / "a.h").touch()
+        assert f"{deep}/a.h".encode() in select(kernel_tree(tree, tree, lists=False))
+    finally:
+        subprocess.run(["rm", "-r", tree / "include/deep"], check=True)
 
 
 def test_a_tree_without_headers_is_an_error(tmp_path: Path) -> None:
