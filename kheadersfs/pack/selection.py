@@ -181,7 +181,12 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int, int, int]:
 
 
 def _unreadable(path: bytes, error: OSError) -> KheadersfsError:
+    if isinstance(error, PermissionError):
+        advice = "run as a user who can read the whole tree"
+    elif isinstance(error, FileNotFoundError):
+        advice = "it was listed before, so begin again when nothing writes to the tree"
+    else:
+        advice = "mend it, or remove it from the tree"
     return KheadersfsError(
-        f"{os.fsdecode(path)}: cannot read the header: {reason(error)}; "
-        "run as a user who can read the whole tree"
+        f"{os.fsdecode(path)}: cannot read the header: {reason(error)}; {advice}"
     )
