@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kheadersfs.archive import bzip2, zstd
+from kheadersfs.archive import streams, zstd
 from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 
 if TYPE_CHECKING:
-    import gzip
     from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
@@ -146,7 +144,7 @@ class Pieces(DecodedStream):
 
 
 class _Reader(io.RawIOBase):
-    """A source as a file, for the standard library's decompressors."""
+    """A source as a file, for zstd's reader of such."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -167,28 +165,18 @@ class _Reader(io.RawIOBase):
 
 def prepare(compression: str) -> None:
     """Import what open_stream() needs for *compression*."""
-    if compression == "gzip":
-        import gzip  # noqa: F401
-    elif compression == "bzip2":
+    if compression == "bzip2":
         import bz2  # noqa: F401
 
 
-def _decompress(source: Source, compression: str) -> Iterator[bytes]:
-    """Yield what *source* decompresses to, through a file of the standard library."""
-    stored = io.BufferedReader(_Reader(source))
-    failures: tuple[type[Exception], ...] = (OSError, EOFError)
-    decoder: gzip.GzipFile
-    if compression == "gzip":
-        import gzip
-
-        decoder, failures = gzip.GzipFile(fileobj=stored), (*failures, zlib.error)
-    else:
-        library = zstd.import_library()
-        decoder, failures = library.ZstdFile(stored), (*failures, library.ZstdError)
+def _decompress_zstd(source: Source) -> Iterator[bytes]:
+    """Yield what *source*, with frames of unknown size, decompresses to."""
+    library = zstd.import_library()
+    decoder = library.ZstdFile(io.BufferedReader(_Reader(source)))
     try:
         while piece := decoder.read(PIECE_SIZE):
             yield piece
-    except failures as error:
+    except (OSError, EOFError, library.ZstdError) as error:
         raise DamagedArchive(
             f"{source.name}: is damaged or truncated ({error}); make or fetch it again"
         ) from error
@@ -204,6 +192,6 @@ def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> 
         return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
         return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
-    if compression == "bzip2":
-        return Pieces(source.name, bzip2.decompress(source, PIECE_SIZE))
-    return Pieces(source.name, _decompress(source, compression))
+    if compression in ("gzip", "bzip2"):
+        return Pieces(source.name, streams.decompress(source, compression, PIECE_SIZE))
+    return Pieces(source.name, _decompress_zstd(source))

@@ -190,5 +190,7 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
         blocks = compressor.blocks(source.name)
         format_name = stream.format
     if builder.members == 0:
-        raise DamagedArchive(damage or f"{source.name}: has no members; make or fetch it again")
+        raise DamagedArchive(
+            damage or f"{source.name}: is empty: it has no members; make or fetch it again"
+        )
     return Pass(builder.build(), blocks, builder.refusals, format_name, damage)

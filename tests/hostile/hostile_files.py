@@ -121,6 +121,14 @@ def files() -> Iterator[Case]:
         status=UNSUPPORTED,
         says="zero bytes behind xz streams",
     )
+    for compression in ("gzip", "bzip2"):
+        yield Case(
+            f"a good {compression} stream before a hole of a TiB",
+            partial(compress, compression, tar(GOOD)),
+            size=TEBIBYTE,
+            status=UNSUPPORTED,
+            says="bytes behind its last stream",
+        )
     yield Case("nothing", lambda: b"", status=UNSUPPORTED)
     yield Case("zeros", lambda: bytes(10240), status=DAMAGED, says="has no members")
     yield Case("text", lambda: b"hello\n" * 1000, status=UNSUPPORTED)
