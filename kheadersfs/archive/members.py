@@ -13,6 +13,7 @@ import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive import charset
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
 from kheadersfs.importing import stand_ins
 
@@ -76,6 +77,7 @@ def import_library() -> ModuleType:
             "install it, and: pip install libarchive-c (Debian: apt install libarchive13)"
         ) from error
 
+    charset.prepare()
     # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
     logging.getLogger("libarchive").setLevel(logging.ERROR)
     library: ModuleType = ffi
@@ -165,17 +167,26 @@ class MemberStream:
 
     def __iter__(self) -> Iterator[Member]:
         """Step through the members. The content of each can be read until the next step."""
-        ffi, archive, entry = self._ffi, self._archive, self._entry
+        utf8_names = charset.Utf8Names()
         while True:
-            try:
-                status = ffi.read_next_header2(archive, entry)
-            except ffi.ArchiveError as error:
-                raise self._translated(error) from error
-            if status == ffi.ARCHIVE_EOF:
+            with utf8_names:
+                member = self._next()
+            if member is None:
                 return
-            if status == ffi.ARCHIVE_WARN:
-                self._check_warning()
-            yield self._member()
+            yield member
+
+    def _next(self) -> Member | None:
+        """Return the next member, None at the end."""
+        ffi = self._ffi
+        try:
+            status = ffi.read_next_header2(self._archive, self._entry)
+        except ffi.ArchiveError as error:
+            raise self._translated(error) from error
+        if status == ffi.ARCHIVE_EOF:
+            return None
+        if status == ffi.ARCHIVE_WARN:
+            self._check_warning()
+        return self._member()
 
     def _check_warning(self) -> None:
         """Raise DamagedArchive unless the warning is of a name in another encoding.
