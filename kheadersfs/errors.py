@@ -90,6 +90,16 @@ def _escape(character: str) -> str:
     return ascii(character)[1:-1]
 
 
+def damaged(archive: str, what: str) -> DamagedArchive:
+    """Return what to raise when *what* is wrong with how the file *archive* is put together."""
+    return DamagedArchive(f"{archive}: {what}: it is truncated or damaged; make or fetch it again")
+
+
+def without_members(archive: str) -> DamagedArchive:
+    """Return what to raise when there is nothing in *archive*."""
+    return DamagedArchive(f"{archive}: is empty: it has no members; make or fetch it again")
+
+
 def output_error(error: OSError) -> KheadersfsError:
     """Return what to report for *error*, of writing to standard output.
 

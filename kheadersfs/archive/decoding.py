@@ -10,45 +10,28 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from kheadersfs.archive import streams, zstd
 from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
-from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.archive.threads import ThreadPool
+from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from _typeshed import WriteableBuffer
 
     from kheadersfs.archive.blocks import BlockTable
-
-Result = TypeVar("Result")
 
 LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
 DECODED_AHEAD = 8 << 20
 """Bytes that may be decoded before they are read."""
 PIECE_SIZE = 512 << 10
-
-
-class ThreadPool(ThreadPoolExecutor):
-    """Threads, for which there may be no room: RLIMIT_NPROC counts all of a user's."""
-
-    def submit(
-        self, function: Callable[..., Result], /, *arguments: Any, **keywords: Any
-    ) -> Future[Result]:
-        """See Executor.submit. Raises KheadersfsError when there is no thread for it."""
-        try:
-            return super().submit(function, *arguments, **keywords)
-        except RuntimeError as error:
-            raise KheadersfsError(
-                f"cannot work in parallel: {error}; "
-                "let its user have more processes (ulimit -u) or memory (ulimit -v)"
-            ) from error
 
 
 class DecodedStream(Source):

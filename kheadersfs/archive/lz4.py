@@ -7,7 +7,8 @@ end of the file.
 
 from __future__ import annotations
 
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.archive.sniffing import MAGICS
+from kheadersfs.errors import damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
@@ -15,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
-MAGIC = b"\x04\x22\x4d\x18"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 # Flags of a frame.
 _BLOCK_CHECKSUMS, _CONTENT_SIZE, _CONTENT_CHECKSUM, _DICTIONARY = 0x10, 0x08, 0x04, 0x01
@@ -56,7 +56,7 @@ def all_checked(source: Source, limits: Limits = DEFAULT_LIMITS) -> bool:
             limits.check(source.name, "blocks", steps)
             checked = checked and (header.block_checksums or header.content_checksum)
         if end > source.size:
-            raise _damaged(source, f"the lz4 frame at offset {offset} is cut off")
+            raise damaged(source.name, f"the lz4 frame at offset {offset} is cut off")
         offset = end
     return checked
 
@@ -64,11 +64,11 @@ def all_checked(source: Source, limits: Limits = DEFAULT_LIMITS) -> bool:
 def _parse_header(source: Source, offset: int) -> _FrameHeader:
     """Return what the frame header at *offset* says. Its checksum is left to libarchive."""
     raw = source.read_at(offset, min(6, source.size - offset))
-    if len(raw) < 6 or not raw.startswith(MAGIC):
-        raise _damaged(source, f"there is no lz4 frame at offset {offset}")
+    if len(raw) < 6 or not raw.startswith(MAGICS["lz4"]):
+        raise damaged(source.name, f"there is no lz4 frame at offset {offset}")
     flags, block_kind = raw[4], raw[5] >> 4
     if flags >> 6 != _VERSION or not 4 <= block_kind <= 7:
-        raise _damaged(source, f"the lz4 frame header at offset {offset} is invalid")
+        raise damaged(source.name, f"the lz4 frame header at offset {offset} is invalid")
     return _FrameHeader(
         size=7 + 8 * bool(flags & _CONTENT_SIZE) + 4 * bool(flags & _DICTIONARY),
         largest_block=1 << (8 + 2 * block_kind),
@@ -86,7 +86,7 @@ def _end_of_blocks(source: Source, start: int, header: _FrameHeader, most: int) 
     count = 0
     while True:
         if offset + 4 > source.size:
-            raise _damaged(source, f"the lz4 frame at offset {start} is cut off")
+            raise damaged(source.name, f"the lz4 frame at offset {start} is cut off")
         word = int.from_bytes(source.read_at(offset, 4), "little")
         offset += 4
         if word == 0 or count > most:
@@ -94,11 +94,5 @@ def _end_of_blocks(source: Source, start: int, header: _FrameHeader, most: int) 
         count += 1
         size = word & ~_STORED_AS_IS
         if size > header.largest_block:
-            raise _damaged(source, f"the lz4 block at offset {offset - 4} is invalid")
+            raise damaged(source.name, f"the lz4 block at offset {offset - 4} is invalid")
         offset += size + _CHECKSUM_SIZE * header.block_checksums
-
-
-def _damaged(source: Source, what: str) -> DamagedArchive:
-    return DamagedArchive(
-        f"{source.name}: {what}: it is truncated or damaged; make or fetch it again"
-    )

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import zstd
 from kheadersfs.archive.building import Refusal, TableBuilder
-from kheadersfs.archive.decoding import ThreadPool, open_stream
+from kheadersfs.archive.decoding import open_stream
 from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.archive.members import MemberStream, new_buffer, open_members
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
-from kheadersfs.errors import DamagedArchive, UnreadableArchive
+from kheadersfs.archive.threads import ThreadPool
+from kheadersfs.errors import DamagedArchive, UnreadableArchive, without_members
 from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
@@ -190,7 +191,5 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
         blocks = compressor.blocks(source.name)
         format_name = stream.format
     if builder.members == 0:
-        raise DamagedArchive(
-            damage or f"{source.name}: is empty: it has no members; make or fetch it again"
-        )
+        raise DamagedArchive(damage) if damage else without_members(source.name)
     return Pass(builder.build(), blocks, builder.refusals, format_name, damage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kheadersfs.archive import xz, zstd
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive, without_members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def sniff(source: Source) -> str:
         if head.startswith(magic):
             return compression
     if _is_empty_tar(source):
-        raise DamagedArchive(f"{source.name}: is empty: it has no members; make or fetch it again")
+        raise without_members(source.name)
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(MAGICS)}; give an archive of kernel headers"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import UnsupportedArchive, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -102,13 +102,13 @@ def _decompress_stream(
         if decoder.needs_input:
             chunk = source.read_at(offset, min(_CHUNK_SIZE, source.size - offset))
             if not chunk:
-                raise _damaged(source, f"the {compression} stream at offset {start} is cut off")
+                raise damaged(source.name, f"the {compression} stream at offset {start} is cut off")
             offset += len(chunk)
         try:
             piece = decoder.decompress(chunk, piece_size)
         except (OSError, zlib.error) as error:
             what = f"the {compression} stream at offset {start} is invalid"
-            raise _damaged(source, what) from error
+            raise damaged(source.name, what) from error
         if piece:
             yield piece
     return offset - len(decoder.unused_data)
@@ -124,10 +124,4 @@ def _check_padding(source: Source, start: int) -> None:
     for offset in range(start, source.size, _PADDING_PIECE):
         piece = source.read_at(offset, min(_PADDING_PIECE, source.size - offset))
         if piece.strip(b"\0"):
-            raise _damaged(source, f"there are stray bytes behind offset {start}")
-
-
-def _damaged(source: Source, what: str) -> DamagedArchive:
-    return DamagedArchive(
-        f"{source.name}: {what}: it is truncated or damaged; make or fetch it again"
-    )
+            raise damaged(source.name, f"there are stray bytes behind offset {start}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 
 from kheadersfs.archive.source import Source
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import UnsupportedArchive, damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
@@ -217,36 +217,30 @@ def _skip_stream_padding(source: Source, end: int, allowed: int) -> int:
 
 def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[XzBlock], int]:
     """Return the blocks of the stream that ends at *end*, and where it starts."""
-
-    def damaged(what: str) -> DamagedArchive:
-        return DamagedArchive(
-            f"{source.name}: {what}: it is truncated or damaged; make or fetch it again"
-        )
-
     if end < HEADER_SIZE + FOOTER_SIZE:
-        raise damaged("the xz stream is too short")
+        raise damaged(source.name, "the xz stream is too short")
     footer = source.read_at(end - FOOTER_SIZE, FOOTER_SIZE)
     if footer[10:] != FOOTER_MAGIC:
-        raise damaged("the xz file has no footer")
+        raise damaged(source.name, "the xz file has no footer")
     if zlib.crc32(footer[4:10]).to_bytes(4, "little") != footer[:4]:
-        raise damaged("the xz footer does not match its checksum")
+        raise damaged(source.name, "the xz footer does not match its checksum")
     check = footer[9]
     if footer[8] != 0 or check not in CHECK_NAMES:
         raise UnsupportedArchive(f"{source.name}: uses an unknown kind of xz check ({check})")
     index_size = stated_index_size(footer)
     index_start = end - FOOTER_SIZE - index_size
     if index_start < HEADER_SIZE or index_size > INDEX_SIZE_LIMIT:
-        raise damaged("the xz footer points outside the file")
+        raise damaged(source.name, "the xz footer points outside the file")
     try:
         index = source.read_at(index_start, index_size)
         limits.check(source.name, "blocks", _count_records(index)[0])
         records = decode_index(index)
     except ValueError as error:
-        raise damaged(str(error)) from error
+        raise damaged(source.name, str(error)) from error
     stored = sum(-(-unpadded_size // 4) * 4 for unpadded_size, _ in records)
     start = index_start - stored - HEADER_SIZE
     if start < 0 or source.read_at(start, HEADER_SIZE) != stream_header(check):
-        raise damaged("the xz index does not fit the file")
+        raise damaged(source.name, "the xz index does not fit the file")
     blocks: list[XzBlock] = []
     offset = start + HEADER_SIZE
     for unpadded_size, decoded_size in records:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from kheadersfs.archive.source import BytesSource, Source
-from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.errors import DamagedArchive, KheadersfsError, damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
@@ -76,12 +76,6 @@ def read_frames(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[ZstdFra
     return _read_seek_table(source, limits) or _walk_frames(source, limits)
 
 
-def _damaged(source: Source, what: str) -> DamagedArchive:
-    return DamagedArchive(
-        f"{source.name}: {what}: it is truncated or damaged; make or fetch it again"
-    )
-
-
 def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     """Return the frames that the seek table lists; none when there is no such table."""
     if source.size < 8 + _SEEK_TABLE_FOOTER_SIZE:
@@ -94,11 +88,11 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     table_size = count * entry_size + _SEEK_TABLE_FOOTER_SIZE
     table_start = source.size - table_size - 8
     if table_start < 0 or footer[4] & 0x7C:
-        raise _damaged(source, "the zstd seek table does not fit the file")
+        raise damaged(source.name, "the zstd seek table does not fit the file")
     limits.check(source.name, "blocks", count)
     header = source.read_at(table_start, 8)
     if header != _SEEK_TABLE_FRAME + table_size.to_bytes(4, "little"):
-        raise _damaged(source, "the zstd seek table is not where its footer says")
+        raise damaged(source.name, "the zstd seek table is not where its footer says")
     entries = source.read_at(table_start + 8, count * entry_size)
     frames: list[ZstdFrame] = []
     offset = 0
@@ -110,10 +104,10 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
             checked = _parse_header(source, offset).checked
             frames.append(ZstdFrame(offset, stored_size, decoded_size, checked))
         elif not _is_empty(source, offset, stored_size):
-            raise _damaged(source, f"the zstd seek table lists no content at offset {offset}")
+            raise damaged(source.name, f"the zstd seek table lists no content at offset {offset}")
         offset += stored_size
     if offset != table_start:
-        raise _damaged(source, "the zstd seek table does not cover the file")
+        raise damaged(source.name, "the zstd seek table does not cover the file")
     return frames
 
 
@@ -142,17 +136,17 @@ def _parse_header(source: Source, offset: int) -> _FrameHeader:
     """Return what the frame header at *offset* says (RFC 8878, 3.1.1.1)."""
     raw = source.read_at(offset, min(_FRAME_HEADER_LIMIT, source.size - offset))
     if raw[:4] != MAGIC or len(raw) < 6:
-        raise _damaged(source, f"there is no zstd frame at offset {offset}")
+        raise damaged(source.name, f"there is no zstd frame at offset {offset}")
     descriptor = raw[4]
     single_segment = bool(descriptor & 0x20)
     if descriptor & 0x08:
-        raise _damaged(source, f"the zstd frame at offset {offset} sets a reserved bit")
+        raise damaged(source.name, f"the zstd frame at offset {offset} sets a reserved bit")
     size_flag = descriptor >> 6
     size_length = (1 if single_segment else 0, 2, 4, 8)[size_flag]
     position = 5 + (not single_segment) + (0, 1, 2, 4)[descriptor & 3]
     end = position + size_length
     if len(raw) < end:
-        raise _damaged(source, f"the zstd frame header at offset {offset} is cut off")
+        raise damaged(source.name, f"the zstd frame header at offset {offset} is cut off")
     decoded_size = int.from_bytes(raw[position:end], "little") if size_length else UNKNOWN
     if size_flag == 1:
         decoded_size += 256
@@ -168,7 +162,7 @@ def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
         limits.check(source.name, "blocks", steps)
         prefix = source.read_at(offset, min(8, source.size - offset))
         if len(prefix) < 8:
-            raise _damaged(source, f"there are stray bytes at offset {offset}")
+            raise damaged(source.name, f"there are stray bytes at offset {offset}")
         magic = int.from_bytes(prefix[:4], "little")
         if _SKIPPABLE_LOW <= magic <= _SKIPPABLE_HIGH:
             end = offset + 8 + int.from_bytes(prefix[4:], "little")
@@ -180,7 +174,7 @@ def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
             limits.check(source.name, "blocks", steps)
             frames.append(ZstdFrame(offset, end - offset, header.decoded_size, header.checked))
         if end > source.size:
-            raise _damaged(source, f"the zstd frame at offset {offset} is cut off")
+            raise damaged(source.name, f"the zstd frame at offset {offset} is cut off")
         offset = end
     return frames
 
@@ -194,11 +188,11 @@ def _end_of_blocks(source: Source, offset: int, most: int) -> tuple[int, int]:
     while True:
         count += 1
         if offset + 3 > source.size:
-            raise _damaged(source, "the last zstd frame is cut off")
+            raise damaged(source.name, "the last zstd frame is cut off")
         header = int.from_bytes(source.read_at(offset, 3), "little")
         last, kind, size = header & 1, header >> 1 & 3, header >> 3
         if kind == 3 or size > _BLOCK_SIZE_LIMIT:
-            raise _damaged(source, f"the zstd block at offset {offset} is invalid")
+            raise damaged(source.name, f"the zstd block at offset {offset} is invalid")
         offset += 3 + (1 if kind == 1 else size)
         if last or count > most:
             return offset, count

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import index as embedded
 from kheadersfs.archive import xz, xz_coding, zstd
-from kheadersfs.archive.decoding import ThreadPool
+from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing
 from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
