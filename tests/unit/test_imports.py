@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,6 @@ from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
@@ -149,6 +150,20 @@ def test_what_costs_time_is_not_imported_to_start_with(command: str) -> None:
     assert {*SLOW_TO_IMPORT, "pyfuse3", "trio"} & set(imported) == set()
     if command in ("mount", "umount"):
         assert "enum" not in imported
+
+
+def test_the_installed_command_imports_nothing_slow_before_it_begins() -> None:
+    command = Path(sysconfig.get_path("scripts"), "kheadersfs")
+    done = subprocess.run(
+        [command, "umount", "/"],
+        check=False,
+        env={"PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True,
+        text=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "kheadersfs.fuse.mounting" in imported
+    assert {*SLOW_TO_IMPORT, "argparse", "enum", "re", "typing"} & imported == set()
 
 
 BLOCK = "import sys\nfor name in sys.argv[1].split(','):\n    sys.modules[name] = None\n"

@@ -81,22 +81,17 @@ def _export_commit(commit: str, directory: str) -> str:
 
 
 def _install(checkout: str, environment: str) -> str:
-    """Make a virtual environment that runs *checkout*. Returns its console script's path."""
+    """Make a virtual environment that runs *checkout*. Returns its command's path."""
     venv.EnvBuilder(symlinks=True).create(environment)
     variables = {"base": environment, "platbase": environment}
     packages = sysconfig.get_path("purelib", "venv", variables)
     with open(os.path.join(packages, "checkout.pth"), "w") as additions:
         additions.write("\n".join([checkout, *site.getsitepackages()]) + "\n")
     executable = os.path.join(environment, "bin", _PACKAGE)
+    with open(os.path.join(REPOSITORY, "tools", "commands", _PACKAGE)) as script:
+        _, _, body = script.read().partition("\n")
     with open(executable, "w") as script:
-        # As pip writes it.
-        script.write(
-            f"#!{environment}/bin/python\n"
-            "import sys\n"
-            f"from {_PACKAGE}.cli import main\n"
-            "if __name__ == '__main__':\n"
-            "    sys.exit(main())\n"
-        )
+        script.write(f"#!{environment}/bin/python\n{body}")  # as pip does
     os.chmod(executable, 0o755)
     # Compiled now, if we may write there, not while it is measured.
     subprocess.run(
