@@ -6,8 +6,11 @@ fails on any exception that its module does not announce.
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import sys
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from kheadersfs.errors import KheadersfsError
@@ -17,7 +20,13 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.table import Table
 
-TARGETS = ("index", "xz", "zstd", "headers", "members")
+TARGETS = ("index", "xz", "zstd", "streams", "headers", "members")
+STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "bzip2": bz2.decompress,
+    "lz4": bytes,
+}
+"""How else to decompress these; but the standard library has nothing for lz4."""
 SMALL = {"members": 500, "blocks": 500, "total": 1 << 20, "file": 1 << 18}
 
 
@@ -101,6 +110,33 @@ def fuzz_zstd(data: bytes) -> None:
                     continue
 
 
+def fuzz_streams(data: bytes) -> None:
+    """gzip, bzip2 and lz4: what is taken, the standard library decompresses to the same."""
+    from kheadersfs.archive import lz4
+    from kheadersfs.archive.decoding import open_stream
+    from kheadersfs.archive.sniffing import sniff
+    from kheadersfs.archive.source import BytesSource
+    from kheadersfs.limits import Limits
+
+    try:
+        source = BytesSource(data)
+        compression = sniff(source)
+        if compression not in STREAMS:
+            return
+        if compression == "lz4":
+            lz4.all_checked(source, Limits(**SMALL))
+        with closing(open_stream(source, compression, None)) as decoded:
+            content = b""
+            while length := decoded.available(len(content), SMALL["total"]):
+                content += decoded.read_at(len(content), length)
+                if len(content) > SMALL["total"]:
+                    return
+    except KheadersfsError:
+        return
+    if compression != "lz4":
+        assert content == STREAMS[compression](data)
+
+
 def fuzz_headers(data: bytes) -> None:
     """The walk over a block's own headers, and the sums of cpio."""
     from kheadersfs.archive.headers import walk_members
@@ -166,13 +202,16 @@ def seeds(target: str) -> list[bytes]:
     if target == "zstd":
         frame = forge.compress("zstd", b"content" * 20)
         return [frame, forge.zstd_file([frame], [(len(frame), 140)])]
+    if target == "streams":
+        streams = [forge.compress(name, b"content" * 20) for name in STREAMS]
+        return [copies * stream for stream in streams for copies in (1, 2)]
     made = (case.make() for case in cases() if "MiB" not in case.name and "bomb" not in case.name)
     small = [content for content in made if isinstance(content, bytes) and len(content) < 20_000]
     return [content for content in small if content[:4] != b"\x28\xb5\x2f\xfd"]
 
 
 def target_function(name: str) -> Callable[[bytes], None]:
-    functions = (fuzz_index, fuzz_xz, fuzz_zstd, fuzz_headers, fuzz_members)
+    functions = (fuzz_index, fuzz_xz, fuzz_zstd, fuzz_streams, fuzz_headers, fuzz_members)
     return dict(zip(TARGETS, functions, strict=True))[name]
 
 
