@@ -119,7 +119,7 @@ def _locate(srctree: str | None, objtree: str | None) -> tuple[str, str]:
     srctree = os.path.join(srctree, "source") if _is_modules_directory(srctree) else srctree
     if not _has_sources(srctree):
         raise UsageError(f"{srctree}: is not a kernel source tree (no {_SOURCE_MARK})")
-    return srctree, _build_below(objtree)
+    return _behind_links(srctree), _build_below(objtree)
 
 
 def _is_tree(directory: str) -> bool:
@@ -144,7 +144,7 @@ def _build_below(directory: str) -> str:
 def _sources_of(objtree: str) -> str:
     """Return the source tree that *objtree* was built from. Raises UsageError."""
     if _has_sources(objtree):
-        return objtree
+        return _behind_links(objtree)
     # An O= build has this link; so has /lib/modules/RELEASE, beside the one to the object tree.
     links = [os.path.join(objtree, "source")]
     if os.path.basename(objtree) == "build":
@@ -167,6 +167,18 @@ def _sources_of(objtree: str) -> str:
             "name its sources with --srctree"
         )
     return named
+
+
+def _behind_links(tree: str) -> str:
+    """Return the source tree that the directories of *tree* are links into, else *tree*.
+
+    Ubuntu's object tree has such links, and linked directories are not entered.
+    """
+    mark = os.path.realpath(os.path.join(tree, _SOURCE_MARK))
+    sources = mark.removesuffix(_SOURCE_MARK)
+    if sources == mark or not _has_sources(sources) or os.path.samefile(sources, tree):
+        return tree
+    return os.path.normpath(sources)
 
 
 def _configured_arch(objtree: str, configuration: bytes) -> str:

@@ -87,6 +87,27 @@ def test_a_distributions_two_packages_are_found_through_their_modules_directory(
     assert find_kernel_tree(str(common), str(objtree), None)[:2] == (str(common), str(objtree))
 
 
+def test_an_object_tree_leads_to_its_sources_by_links_to_their_directories(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    tree, objtree = small_tree(), tmp_path / "linux-headers-6.1.0-37-generic"
+    split(tree, objtree)
+    for directory in ("include/linux", "include/asm-generic", "arch/x86/include/asm"):
+        (objtree / directory).symlink_to(tree / directory)
+    named = str(objtree)
+    for srctree, given in ((None, named), (named, None), (named, named)):
+        assert find_kernel_tree(srctree, given, None)[:2] == (str(tree), named)
+
+
+def test_sources_that_are_links_to_files_of_other_names_are_sources_themselves(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    tree = small_tree()
+    mark = tree / "include/linux/kconfig.h"
+    mark.symlink_to(mark.rename(tmp_path / "0123-kconfig.h"))
+    assert find_kernel_tree(str(tree), None, None)[:2] == (str(tree), str(tree))
+
+
 def test_sources_that_an_object_tree_names_must_be_there(
     small_tree: SmallTree, tmp_path: Path
 ) -> None:
