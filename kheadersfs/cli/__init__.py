@@ -93,11 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
         report(error)
         return error.exit_status
     except BrokenPipeError:
-        _discard_output()  # the reader, head perhaps, has seen enough
+        discard_output()  # the reader, head perhaps, has seen enough
         return 0
     except OSError as error:
         report(output_error(error))
-        _discard_output()
+        discard_output()
         return KheadersfsError.exit_status
     except MemoryError:
         report(memory_error())
@@ -129,7 +129,7 @@ def open_standard_streams() -> None:
         sys.stdout.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
 
 
-def _discard_output() -> None:
+def discard_output() -> None:
     """Keep what is not written yet from failing again when the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from kheadersfs.cli import INTERRUPTED
-from kheadersfs.errors import KheadersfsError, escaped, memory_error
+from kheadersfs.cli import INTERRUPTED, discard_output
+from kheadersfs.errors import KheadersfsError, escaped, memory_error, output_error
 from kheadersfs.pack.kbuild import parse_build, run
 
 
@@ -17,6 +17,10 @@ def main() -> int:
     except KheadersfsError as error:
         print(f"gen_kheaders.sh: {escaped(str(error))}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"gen_kheaders.sh: {output_error(error)}", file=sys.stderr)
+        discard_output()
+        return KheadersfsError.exit_status
     except MemoryError:
         print(f"gen_kheaders.sh: {memory_error()}", file=sys.stderr)
         return KheadersfsError.exit_status

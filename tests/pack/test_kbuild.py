@@ -193,3 +193,23 @@ def test_an_error_names_the_script_and_fails_the_build(tree: Path) -> None:
         kernel.run_script(SCRIPT, tree, ".")
     assert failed.value.returncode == 1
     assert not (tree / kernel.ARCHIVE).exists()
+
+
+def test_output_that_cannot_be_written_to_is_an_error_of_one_line(tree: Path) -> None:
+    reader, closed = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "wb") as full, open(closed, "wb") as unread:
+        for output in (full, unread):
+            done = subprocess.run(
+                [SCRIPT, kernel.ARCHIVE],
+                check=False,
+                cwd=tree,
+                env={**os.environ, "srctree": ".", "SRCARCH": "x86"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.PIPE,
+            )
+            assert done.returncode == 1
+            assert done.stderr.startswith(b"gen_kheaders.sh: standard output cannot be written to")
+            assert done.stderr.count(b"\n") == 1
+    assert not (tree / kernel.ARCHIVE).exists()
