@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.bpf.kernel import RELEASE_HEADER, headers_release
 from kheadersfs.errors import KheadersfsError, UsageError, reason
-from kheadersfs.pack.output import complete_file
+from kheadersfs.pack.output import complete_file, not_written
 from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
 from kheadersfs.pack.times import member_time
 from kheadersfs.pack.trees import KernelTree
@@ -137,7 +137,10 @@ def _pack(build: Build, choose: Callable[[], dict[bytes, Header]]) -> None:
 def _touch(build: Build) -> None:
     """Tell make, which goes by times and would come again, that the archive is up to date."""
     if build.lists is not None:
-        os.utime(build.archive)
+        try:
+            os.utime(build.archive)
+        except OSError as error:  # another user's
+            raise not_written(build.archive, error) from error
 
 
 def _write_dependencies(build: Build) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import kheadersfs
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.pack.kbuild import Build, run
 from tests.conftest import REPOSITORY
 from tests.support import kernel
 
@@ -213,3 +216,20 @@ def test_output_that_cannot_be_written_to_is_an_error_of_one_line(tree: Path) ->
             assert done.stderr.startswith(b"gen_kheaders.sh: standard output cannot be written to")
             assert done.stderr.count(b"\n") == 1
     assert not (tree / kernel.ARCHIVE).exists()
+
+
+def test_an_archive_that_is_current_but_another_users_is_an_error(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", path)
+
+    list_headers(tree)
+    monkeypatch.chdir(tree)
+    build = Build(
+        kernel.ARCHIVE, ".", "x86", ("kernel/srclist", "kernel/objlist"), time=0, silent=False
+    )
+    run(build, print)
+    monkeypatch.setattr(os, "utime", refuse)
+    with pytest.raises(KheadersfsError, match=r"kheaders_data.* Operation not permitted"):
+        run(build, print)
