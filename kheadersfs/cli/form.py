@@ -20,10 +20,16 @@ _COMPRESSION_OF_SUFFIX = {
     ".tzst": "zstd",
     ".gz": "gzip",
     ".tgz": "gzip",
+    ".taz": "gzip",
     ".tar": "none",
     ".cpio": "none",
 }
-_NOT_WRITTEN = frozenset((".bz2", ".tbz2", ".lz4", ".lzma", ".lz", ".lzo", ".Z", ".zip", ".7z"))
+_NOT_WRITTEN = frozenset(
+    (
+        *(".bz2", ".tbz2", ".tbz", ".tz2", ".lz4", ".lzma", ".tlz", ".lz", ".lzo"),
+        *(".Z", ".taZ", ".zip", ".7z"),
+    )
+)
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 
 

@@ -50,7 +50,7 @@ def is_untouched(output: Path) -> bool:
     return os.listdir(output.parent) == [output.name] and output.read_bytes() == BEFORE
 
 
-@pytest.mark.parametrize("suffix", [".tar.bz2", ".tar.lz4", ".zip"])
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".tbz", ".tar.lz4", ".tlz", ".zip"])
 def test_a_name_that_promises_what_is_not_written_is_refused(
     small_archive: Path, tmp_path: Path, suffix: str
 ) -> None:
@@ -71,6 +71,7 @@ def test_a_name_that_promises_what_is_not_written_is_refused(
         ("k.tzst", "zstd, tar"),
         ("k.tar.zstd", "zstd, tar"),
         ("k.tgz", "gzip, tar"),
+        ("k.taz", "gzip, tar"),
         ("k.cpio.gz", "gzip, cpio"),
         ("k.cpio", "none, cpio"),
         ("k.tar", "none, tar"),
