@@ -55,6 +55,10 @@ _DEFINES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+# x86's headers are an error without it where functions can be traced, as in all distributions.
+_TRACED = frozenset(("CONFIG_FUNCTION_TRACER", "CONFIG_HAVE_FENTRY"))
+_TRACED_DEFINE = "-DCC_USING_FENTRY"
+
 # The boards' directories below arch/mips/include/asm, from arch/mips/*/Platform; those of one
 # board in the order of its file.
 _MIPS_MACHINES = (
@@ -152,6 +156,8 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     if bpf:
         flags += ["-D__BPF_TRACING__", f"-D__TARGET_ARCH_{arch}"]
     flags += [flag for symbol, flag in _DEFINES.get(arch, ()) if symbol in symbols][-1:]
+    if symbols >= _TRACED:
+        flags.append(_TRACED_DEFINE)
     # Since 6.19 headers embed structures by their tags; older ones do not mind the flag.
     return [*flags, "-std=gnu11", "-fms-extensions", "-fshort-wchar"]
 

@@ -144,6 +144,23 @@ def test_arm_headers_are_told_the_oldest_instruction_set_of_the_configuration(
     assert [flag for flag in flags if "ARM_ARCH" in flag] == [f"-D__LINUX_ARM_ARCH__={version}"]
 
 
+@pytest.mark.parametrize("bpf", [False, True])
+@pytest.mark.parametrize(
+    ("symbols", "told"),
+    [
+        ("CONFIG_X86 CONFIG_HAVE_FENTRY CONFIG_FUNCTION_TRACER", True),
+        ("CONFIG_X86 CONFIG_HAVE_FENTRY", False),
+        ("CONFIG_ARM64 CONFIG_FUNCTION_TRACER", False),
+    ],
+)
+def test_headers_of_a_kernel_that_traces_functions_are_told_how_as_by_its_makefile(
+    tmp_path: Path, symbols: str, told: bool, bpf: bool
+) -> None:
+    """x86's linux/ftrace.h, and so linux/perf_event.h, is an error without."""
+    tree = make_tree(tmp_path, "x86", "arm64", configured=symbols)
+    assert ("-DCC_USING_FENTRY" in cflags(str(tree), bpf=bpf)) == told
+
+
 def test_mips_headers_are_found_for_the_board(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "mips", configured="CONFIG_MIPS CONFIG_MIPS_MALTA")
     for board in ("malta", "generic", "ath79"):
