@@ -72,6 +72,18 @@ def test_umount_returns_when_the_server_is_gone(
     mount.check_nothing_left()
 
 
+def test_the_working_directory_can_be_mounted_at(
+    prepared_mount: Prepare, small_archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server must not look for modules there, where it would have to answer itself."""
+    mount = prepared_mount(small_archive)
+    monkeypatch.chdir(mount.path)
+    mount.mount()
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    mount.unmount()
+    mount.check_nothing_left()
+
+
 def test_an_archive_can_be_mounted_many_times_at_once(mount: Mounting, small_archive: Path) -> None:
     mounts = [mount(small_archive) for _ in range(3)]
     assert len({mounted.pid for mounted in mounts}) == 3
