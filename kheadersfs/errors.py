@@ -104,10 +104,12 @@ def output_error(error: OSError) -> KheadersfsError:
     """Return what to report for *error*, of writing to standard output.
 
     Errors of files have the file's name, and are one of ours before they come far: one that has
-    none is of the output. Raises *error* again if it has a name.
+    none is of the output, or of the working directory. Raises *error* again if it has a name.
     """
     if error.filename is not None:
         raise error
+    if isinstance(error, FileNotFoundError):  # nothing is too absent to be written to
+        return KheadersfsError("the working directory has been removed; change to another one")
     return KheadersfsError(
         f"standard output cannot be written to: {reason(error)}; "
         "free some space, or write elsewhere"

@@ -21,7 +21,7 @@ from kheadersfs.cli import COMMANDS
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.verification import verify
 from tests.support import golden, synthetic
-from tests.support.mounting import Outcome, command_line, run_command
+from tests.support.mounting import Outcome, command_line, run_command, run_words
 from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
@@ -279,6 +279,20 @@ def test_output_that_cannot_be_written_is_one_line_and_status_1(
     assert done.stderr == (
         "kheadersfs: standard output cannot be written to: No space left on device; "
         "free some space, or write elsewhere\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["mount", "umount", "status", "cflags"])
+def test_a_working_directory_that_has_been_removed_is_named(
+    command: str, small_archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    archive = [small_archive] if command == "mount" else []
+    words = command_line(command, *archive, "headers")
+    outcome = run_words("sh", "-c", script, "sh", str(tmp_path / "gone"), *words)
+    assert outcome == Outcome(
+        1, "", "kheadersfs: the working directory has been removed; change to another one\n"
     )
 
 
