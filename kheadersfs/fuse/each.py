@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from kheadersfs.archive.opening import open_archive
-from kheadersfs.errors import KheadersfsError, escaped
+from kheadersfs.errors import KheadersfsError, escaped, reason
 from kheadersfs.forking import fork
 from kheadersfs.fuse import running, starting
 from kheadersfs.fuse.child import Run, end_with_parent
@@ -52,7 +52,7 @@ def run_each(
     while waiting or started:
         while waiting and len(started) < jobs:
             archive = waiting.pop()
-            output: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            output = _open_output()
             started[_start(archive, run, output, options)] = _Started(archive, output, monotonic())
         try:
             pid, status = os.wait()
@@ -73,6 +73,17 @@ def run_each(
             )
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _open_output() -> BinaryIO:
+    """Return a new file for what a command prints. Raises KheadersfsError."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise KheadersfsError(
+            f"no file can be made for what a command prints: {reason(error)}; "
+            "set TMPDIR to where one can"
+        ) from error
 
 
 def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOptions) -> int:

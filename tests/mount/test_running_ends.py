@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,22 @@ def test_a_record_has_nothing_of_an_earlier_longer_one(small_archive: Path, tmp_
     assert record.read_text() == ""
     assert run_command(*command, "sh", "-c", "cat $KHEADERS/modes/644").output == "mode\n"
     assert record.read_text() == "modes/644\n"
+
+
+WITHOUT_TEMPORARY_DIRECTORY = """
+import tempfile
+tempfile._candidate_tempdir_list = list
+from kheadersfs.cli import script
+script()
+"""
+
+
+def test_runs_whose_output_can_be_kept_nowhere_say_so(small_archive: Path) -> None:
+    words = ("run", "--each", "--archive", str(small_archive), "--", "true")
+    outcome = run_words(sys.executable, "-c", WITHOUT_TEMPORARY_DIRECTORY, *words)
+    assert (outcome.status, outcome.output) == (1, "")
+    assert "no file can be made for what a command prints: " in one_line(outcome)
+    assert "set TMPDIR" in outcome.errors
 
 
 class Many:
