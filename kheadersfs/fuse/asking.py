@@ -43,7 +43,7 @@ def ask(mountpoint: str, attribute: str) -> bytes:
     if not answered.acquire(timeout=PATIENCE):
         raise MountpointError(
             f"{mountpoint}: its server does not answer; unmount it: "
-            f"kheadersfs umount --lazy {mountpoint}"
+            f"kheadersfs umount --lazy {quoted(mountpoint)}"
         )
     if not isinstance(answer[0], OSError):
         return answer[0]

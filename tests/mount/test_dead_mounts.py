@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kheadersfs.errors import MountpointError
+from kheadersfs.fuse import asking
 from tests.support.mounting import (
     Mount,
     Outcome,
@@ -115,6 +118,17 @@ def test_a_guardian_that_is_late_does_not_unmount_what_was_mounted_since(
     wait_until(lambda: not is_running(guardian), "the guardian ended")
     assert (mounted / "modes/644").read_bytes() == b"mode\n"
     assert run_command("umount", mounted.path) == Outcome(0, "", "")
+
+
+def test_the_command_that_leaves_a_stuck_server_behind_is_quoted_for_a_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = Event()
+    monkeypatch.setattr(asking, "PATIENCE", 0.01)
+    monkeypatch.setattr(os, "getxattr", lambda *_: answered.wait(LONG_ENOUGH) or b"")
+    with pytest.raises(MountpointError, match=r"kheadersfs umount --lazy '/mnt/two words'$"):
+        asking.ask("/mnt/two words", asking.SERVER_ATTRIBUTE)
+    answered.set()
 
 
 def test_a_stuck_server_is_said_to_be_stuck_and_can_be_left_behind(
