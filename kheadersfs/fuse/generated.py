@@ -58,14 +58,16 @@ class GeneratedFile:
 
     async def attributes(self) -> Attributes | None:
         """Return what stat(2) tells, for which the file is made; None if it cannot be."""
+        if self._absence:
+            log.warning("no %s: %s", self.place.name.decode(), self._absence)
+            return None
         if self._size is None:
             try:
                 await self._content()
             except KheadersfsError as error:
-                self._absence = self._absence or str(error)
-        if self._absence:
-            log.warning("no %s: %s", self.place.name.decode(), self._absence)
-            return None
+                self._absence = str(error)
+                log.error("no %s: %s", self.place.name.decode(), error)
+                return None
         return self.known_attributes()
 
     def is_listed(self, directory: int, after: int) -> bool:

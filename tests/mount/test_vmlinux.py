@@ -14,7 +14,7 @@ import pytest
 
 from kheadersfs.bpf.btf import RUNNING_KERNEL_BTF
 from kheadersfs.bpf.vmlinux import Unavailable, prepare
-from tests.support.mounting import drop_caches, run_command
+from tests.support.mounting import drop_caches, one_line, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,11 +222,23 @@ def test_damaged_types_are_no_file_and_a_line_in_the_log(
     types = tmp_path / "types"
     types.write_bytes(b"\x9f\xeb\x01\x00" + b"\xff" * 4096)
     mounted = mount(archives.own, "--btf", types)
-    mounted.accept(r"WARNING: no vmlinux\.h: .*types: its types cannot be read")
+    mounted.accept(r"ERROR: no vmlinux\.h: .*types: its types cannot be read")
     for _ in range(2):
         assert not (mounted / NAME).exists()
     assert sorted(os.listdir(mounted / "include")) == ["generated", "linux"]
     assert len(mounted.messages()) == 1
+
+
+def test_damaged_types_are_said_beside_what_the_command_of_a_run_says(
+    archives: Archives, expected: bytes, tmp_path: Path
+) -> None:
+    types = tmp_path / "types"
+    types.write_bytes(b"\x9f\xeb\x01\x00" + b"\xff" * 4096)
+    script = f'test -e "$KHEADERS/{NAME}"'
+    words = ("--btf", types, "--archive", archives.own, "--", "sh", "-c", script)
+    outcome = run_command("run", *words)
+    assert outcome.status == 1
+    assert f"no vmlinux.h: {types}: its types cannot be read" in one_line(outcome)
 
 
 @pytest.mark.parametrize("command", ["mount", "run"])
