@@ -9,7 +9,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
-from kheadersfs.errors import UsageError, escaped
+from kheadersfs.errors import KheadersfsError, UsageError, escaped
 from kheadersfs.fuse import running, starting
 from kheadersfs.fuse.child import Run
 from kheadersfs.pinning import Pins, open_pinned
@@ -97,7 +97,12 @@ def run(arguments: list[str]) -> int:
     what = Run(call.command, lambda directory: {**os.environ, **environment(directory)})
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
-        return _run_each(call.archives, what, jobs, _serve_options(call, limits))
+        try:
+            return _run_each(call.archives, what, jobs, _serve_options(call, limits))
+        except BrokenPipeError as error:  # to have seen enough is no success of what has not run
+            raise KheadersfsError(
+                "nobody reads standard output any more; commands that had not ended are ended"
+            ) from error
     if call.archives is None:
         from kheadersfs.cli.defaults import open_running_kernels
 
@@ -171,5 +176,5 @@ def _run_each(archives: list[str], what: Run, jobs: int, options: starting.Serve
     for outcome in outcomes:
         print(f"{outcome.status:6}  {outcome.seconds:7.2f}  {escaped(outcome.archive)}")
     failed = sum(outcome.status != 0 for outcome in outcomes)
-    print(f"{len(outcomes) - failed} succeeded, {failed} failed")
+    print(f"{len(outcomes) - failed} succeeded, {failed} failed", flush=True)
     return 1 if failed else 0

@@ -100,6 +100,24 @@ def test_runs_whose_output_can_be_kept_nowhere_say_so(small_archive: Path) -> No
     assert "set TMPDIR" in outcome.errors
 
 
+def test_runs_whose_output_nobody_reads_are_no_success(small_archive: Path) -> None:
+    options = ("--each", "--jobs", "1", "--archive", small_archive, "--archive", small_archive)
+    with subprocess.Popen(
+        command_line("run", *options, "--", "true"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+    assert process.returncode == 1
+    assert errors == (
+        "kheadersfs: nobody reads standard output any more; commands that had not ended are ended\n"
+    )
+
+
 class Many:
     """A run for each of several kernels, in a process group of its own."""
 
