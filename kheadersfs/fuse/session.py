@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyfuse3
 
@@ -284,7 +285,7 @@ class Session:
             return
         try:
             with os.fdopen(self._options.record, "wb") as record:
-                record.truncate(0)
+                _empty(record)
                 record.writelines(self._opened_paths())
         except OSError as error:
             raise KheadersfsError(f"the record cannot be written: {reason(error)}") from error
@@ -296,6 +297,15 @@ class Session:
             for inode in self._operations.opened_inodes:
                 if inode <= len(tree):
                     yield tree.path(inode) + b"\n"
+
+
+def _empty(record: BinaryIO) -> None:
+    """Remove what an earlier run wrote; in a pipe or a device nothing can be, and nothing is."""
+    try:
+        record.truncate(0)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def _is_lasting(error: Exception) -> bool:

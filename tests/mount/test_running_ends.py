@@ -84,6 +84,12 @@ def test_a_record_has_nothing_of_an_earlier_longer_one(small_archive: Path, tmp_
     assert record.read_text() == "modes/644\n"
 
 
+def test_a_record_can_go_into_a_pipe(small_archive: Path) -> None:
+    command = ("run", "--archive", small_archive, "--record", "/dev/stderr", "--", "sh", "-c")
+    outcome = run_command(*command, "cat $KHEADERS/modes/644")
+    assert outcome == Outcome(0, "mode\n", "modes/644\n")
+
+
 WITHOUT_TEMPORARY_DIRECTORY = """
 import tempfile
 tempfile._candidate_tempdir_list = list
