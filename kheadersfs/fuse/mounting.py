@@ -80,6 +80,16 @@ def find_device(mountpoint: str) -> bytes:
     return found
 
 
+def find_place(device: bytes) -> str | None:
+    """Return where the file system *device* is mounted in the mount namespace of this process."""
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        for line in mounts:
+            fields = line.split(b" ", 5)
+            if fields[2] == device:
+                return os.fsdecode(_unescape(fields[4]))
+    return None
+
+
 def find_holder(device: bytes) -> int | None:
     """Return a process in whose mount namespace the file system *device* is still mounted."""
     for name in filter(str.isdigit, os.listdir("/proc")):

@@ -54,6 +54,12 @@ class Server:
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if not poller.poll(PROMPT * 1000):
+            place = mounting.find_place(self._device)
+            if place is not None:
+                raise KheadersfsError(
+                    f"unmounted here, but still mounted at {place}; "
+                    "the memory is free when it is unmounted there too"
+                )
             holder = mounting.find_holder(self._device)
             if holder is not None:
                 raise KheadersfsError(

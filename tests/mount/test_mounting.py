@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from kheadersfs.fuse import mounting
-from tests.support.mounting import run_command
+from tests.support.mounting import Outcome, is_running, one_line, run_command, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Mounting
+    from tests.support.mounting import Mount
+
+
+def test_umount_names_the_other_place_where_the_same_headers_are_mounted(
+    root: None, prepared_mount: Callable[[Path], Mount], small_archive: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "other place"
+    place.mkdir()
+    ours = prepared_mount(small_archive)
+    ours.mount()
+    subprocess.run(["mount", "--bind", ours.path, place], check=True)
+    try:
+        outcome = run_command("umount", ours.path)
+    finally:
+        removed = run_command("umount", place)
+    assert outcome.status == 1
+    assert f"still mounted at {place}; " in one_line(outcome)
+    assert removed == Outcome(0, "", "")
+    wait_until(lambda: not is_running(ours.pid), "the server ended")
 
 
 def test_a_file_system_whose_type_is_no_text_is_one_of_others(
