@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import zlib
 from collections.abc import Callable
 from functools import partial
 
@@ -92,6 +93,14 @@ def test_zeros_may_follow_the_last_stream_and_nothing_else(compression: str, pad
     for rest in (b"x", b"BZ", b"\x1f\x8b", write_streams(compression, SAMPLE)):
         with pytest.raises(DamagedArchive, match="stray bytes"):
             read_streams(compression, file + rest)
+
+
+@of_both
+@pytest.mark.parametrize("rest", [b"x", zlib.compress(b"content"), b"\x1f\x8c", b"\0BZh9"])
+def test_what_follows_a_stream_and_is_none_is_damage(compression: str, rest: bytes) -> None:
+    for file in (write_streams(compression, SAMPLE) + rest, rest):
+        with pytest.raises(DamagedArchive, match=r"stray bytes|stream at offset \d+ is"):
+            read_streams(compression, file)
 
 
 @of_both
