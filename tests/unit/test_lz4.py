@@ -10,10 +10,12 @@ import pytest
 
 from kheadersfs.archive import lz4
 from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.sniffing import MAGICS
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.limits import Limits
 from tests.hostile.forging import END, lz4_frame, tar_file
+from tests.support.sources import CountingSource
 
 needs_lz4 = pytest.mark.skipif(shutil.which("lz4") is None, reason="not installed: lz4")
 
@@ -27,7 +29,14 @@ OPTIONS = (
     ("-BX", UNCHECKED),
     (UNCHECKED,),
 )
-SKIPPED = (0x184D2A53).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+
+
+def skippable(magic: int) -> bytes:
+    return magic.to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+
+
+SKIPPED = skippable(0x184D2A53)
+BLOCK_CHECKSUMS, CONTENT_SIZE, CONTENT_CHECKSUM, DICTIONARY = 0x10, 0x08, 0x04, 0x01
 
 
 def frame(content: bytes, *options: str) -> bytes:
@@ -54,6 +63,34 @@ def test_frames_of_every_kind_are_walked_to_the_end(options: tuple[str, ...]) ->
                 all_checked(frames + rest)
 
 
+@pytest.mark.parametrize("block_checksums", [BLOCK_CHECKSUMS, 0])
+@pytest.mark.parametrize("content_size", [CONTENT_SIZE, 0])
+@pytest.mark.parametrize("content_checksum", [CONTENT_CHECKSUM, 0])
+@pytest.mark.parametrize("dictionary", [DICTIONARY, 0])
+def test_fields_are_where_the_flags_of_a_frame_say(
+    block_checksums: int, content_size: int, content_checksum: int, dictionary: int
+) -> None:
+    """Each is of ones, which are no size of a block and begin no frame."""
+    flags = 0x60 | block_checksums | content_size | content_checksum | dictionary
+    before = bool(content_size) * 8 + bool(dictionary) * 4
+    descriptor = bytes((flags, 0x70)) + b"\xff" * before + b"h"
+    block = (7).to_bytes(4, "little") + b"content" + b"\xff" * 4 * bool(block_checksums)
+    end = bytes(4) + b"\xff" * 4 * bool(content_checksum)
+    file = MAGICS["lz4"] + descriptor + block * 2 + end
+    assert all_checked(file * 2) is bool(block_checksums or content_checksum)
+    with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(file)}"):
+        all_checked(file + b"stray bytes")
+
+
+@pytest.mark.parametrize(
+    ("magic", "other"), [(0x184D2A50, 0x184D2A4F), (0x184D2A5F, 0x184D2A60)], ids=hex
+)
+def test_frames_of_any_skippable_kind_are_skipped_and_no_others(magic: int, other: int) -> None:
+    assert all_checked(skippable(magic) * 2)
+    with pytest.raises(DamagedArchive, match="no lz4 frame at offset 0"):
+        all_checked(skippable(other))
+
+
 @needs_lz4
 def test_one_frame_without_checksums_is_enough_for_damage_not_to_show() -> None:
     checked, unchecked = frame(b"first"), frame(b"second", UNCHECKED)
@@ -78,7 +115,9 @@ def test_a_block_larger_than_its_frame_allows_is_refused() -> None:
         all_checked(large)
 
 
-@pytest.mark.parametrize("header", [b"\x20\x70", b"\xa0\x70", b"\x60\x30", b"\x60\xf0"])
+@pytest.mark.parametrize(
+    "header", [b"\x20\x70", b"\xa0\x70", b"\x60\x30", b"\x60\x80", b"\x60\xf0"]
+)
 def test_a_frame_of_another_version_or_unknown_size_is_refused(header: bytes) -> None:
     good = lz4_frame(b"content")
     with pytest.raises(DamagedArchive, match="frame header at offset 0 is invalid"):
@@ -90,6 +129,17 @@ def test_frames_and_blocks_are_limited_together() -> None:
     assert lz4.all_checked(source, Limits(blocks=5)) is False
     with pytest.raises(RefusedArchive, match="--limit blocks="):
         lz4.all_checked(source, Limits(blocks=4))
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        lz4.all_checked(BytesSource(SKIPPED * 5), Limits(blocks=4))
+
+
+def test_blocks_beyond_the_limit_are_not_walked() -> None:
+    """A block of nothing takes four bytes, so a file may have hundreds of millions."""
+    empty_block = (1 << 31).to_bytes(4, "little")
+    source = CountingSource(lz4_frame(b"")[:7] + empty_block * 1000 + bytes(4))
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        lz4.all_checked(source, Limits(blocks=10))
+    assert source.reads < 20
 
 
 def test_an_archive_whose_later_frame_is_damaged_at_its_start_is_damaged() -> None:
