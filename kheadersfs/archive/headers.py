@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _TAR_BLOCK = 512
 # name, mode, size, time, type, target, magic, prefix
-_TAR_HEADER = struct.Struct("100s8s16x12s12s8xc100s6s82x155s12x")
+_TAR_HEADER = struct.Struct("100s8s16x12s12s8xc100s8s80x155s12x")
 _USTAR = b"ustar\0"
+_GNU = b"ustar  \0"
 _TAR_KINDS = {
     b"0": stat.S_IFREG,
     b"\0": stat.S_IFREG,
@@ -36,6 +37,7 @@ _NEWC_TRAILER = b"TRAILER!!!"
 _NEWC_KINDS = frozenset((stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK))
 _DIGITS_OF_A_LENGTH = 20
 _DIGITS = {8: b"01234567", 10: b"0123456789", 16: b"0123456789abcdefABCDEF"}
+_NEWLINE = ord("\n")
 _NANOSECONDS = 1_000_000_000
 
 
@@ -100,7 +102,8 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
     while offset + _TAR_BLOCK <= len(block):
         header = block[offset : offset + _TAR_BLOCK]
         if not header[0] and not any(header):
-            return _require_end(block, offset, is_last)
+            _require_end(block, offset, is_last)
+            break
         kind = header[156:157]
         start = offset + _TAR_BLOCK
         if kind == _PAX or kind in _EXTENSIONS:
@@ -114,8 +117,11 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
             yield member
             said = {}
         offset = start + -(-size // _TAR_BLOCK) * _TAR_BLOCK
-    if offset != len(block):
-        raise ValueError("it does not end with a whole member")
+    else:
+        if offset != len(block):
+            raise ValueError("it does not end with a whole member")
+    if said:  # other readers take it for the first member of the next block
+        raise ValueError("what is said of a member has no member behind it")
 
 
 def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Described:
@@ -129,7 +135,9 @@ def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Describe
     if size and (hard_link or form != stat.S_IFREG):
         raise ValueError("a member has a size where there is no content")
     name = name.partition(b"\0")[0]
-    if magic == _USTAR and prefix[0]:
+    if magic.startswith(_USTAR[:-1]) and magic != _GNU and not magic.startswith(_USTAR):
+        raise ValueError("readers do not agree on the form of a header")
+    if magic.startswith(_USTAR) and prefix[0]:
         name = prefix.partition(b"\0")[0] + b"/" + name
     target = target.partition(b"\0")[0]
     mtime = _tar_number(time, signed=True) * _NANOSECONDS
@@ -170,6 +178,8 @@ def _note(kind: bytes, content: bytes, said: dict[bytes, bytes]) -> None:
         if keyword in said:
             raise ValueError("a member says something twice")
         if keyword not in _PAX_IGNORED:
+            if not value:
+                raise ValueError("readers do not agree on what is said without a value")
             said[keyword] = value
 
 
@@ -180,7 +190,7 @@ def _pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
         space = records.find(b" ", position, position + _DIGITS_OF_A_LENGTH)
         length = parse_digits(records[position : max(space, position)], 10)
         end = position + length
-        if end > len(records) or end <= space:
+        if end > len(records) or end <= space or records[end - 1] != _NEWLINE:
             raise ValueError("an extended header is cut off")
         keyword, _, value = records[space + 1 : end - 1].partition(b"=")
         if keyword not in _PAX_IGNORED and keyword not in (b"path", b"linkpath", b"mtime"):
