@@ -107,30 +107,34 @@ def encode_index(records: list[tuple[int, int]]) -> bytes:
     return bytes(body)
 
 
-def _count_records(index: bytes) -> tuple[int, int]:
-    """Return how many records *index* has, and where they begin. Raises ValueError."""
-    if index[0] != 0:
+def _count_records(body: bytes) -> tuple[int, int]:
+    """Return how many records an index has, and where they begin. Raises ValueError.
+
+    *body* is all of it but the checksum.
+    """
+    if not body.startswith(b"\0"):
         raise ValueError("there is no xz index where the footer says")
-    count, position = decode_vli(index, 1)
+    count, position = decode_vli(body, 1)
     # Two integers of at least one byte each: a larger count is a lie.
-    if count * 2 > len(index):
-        raise ValueError(f"the xz index claims {count} blocks in {len(index)} bytes")
+    if count * 2 > len(body):
+        raise ValueError(f"the xz index claims {count} blocks in {len(body)} bytes")
     return count, position
 
 
 def decode_index(index: bytes) -> list[tuple[int, int]]:
     """Return (unpadded size, decoded size) per block. Raises ValueError."""
-    if zlib.crc32(index[:-4]).to_bytes(4, "little") != index[-4:]:
+    body, checksum = index[:-4], index[-4:]
+    if zlib.crc32(body).to_bytes(4, "little") != checksum:
         raise ValueError("the xz index does not match its checksum")
-    count, position = _count_records(index)
+    count, position = _count_records(body)
     records: list[tuple[int, int]] = []
     for _ in range(count):
-        unpadded_size, position = decode_vli(index, position)
-        decoded_size, position = decode_vli(index, position)
+        unpadded_size, position = decode_vli(body, position)
+        decoded_size, position = decode_vli(body, position)
         if unpadded_size < 5:
             raise ValueError("the xz index has a block without room for a header")
         records.append((unpadded_size, decoded_size))
-    padding = index[position:-4]
+    padding = body[position:]
     if len(padding) > 3 or padding.strip(b"\0"):
         raise ValueError("the xz index has stray bytes behind its records")
     return records
@@ -233,7 +237,7 @@ def _read_last_stream(source: Source, end: int, limits: Limits) -> tuple[list[Xz
         raise damaged(source.name, "the xz footer points outside the file")
     try:
         index = source.read_at(index_start, index_size)
-        limits.check(source.name, "blocks", _count_records(index)[0])
+        limits.check(source.name, "blocks", _count_records(index[:-4])[0])
         records = decode_index(index)
     except ValueError as error:
         raise damaged(source.name, str(error)) from error

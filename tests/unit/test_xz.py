@@ -6,14 +6,16 @@ import lzma
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kheadersfs.archive import xz, xz_coding
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
+from kheadersfs.limits import Limits
 
 PRESET = 1
+CHECKS = [lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_CRC64, lzma.CHECK_SHA256]
 
 contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5)
 
@@ -60,7 +62,7 @@ def test_streams_one_behind_the_other_are_read_as_one(
     assert read_stream(stream) == first + second
 
 
-@given(st.binary(max_size=3000), st.sampled_from(sorted(xz.CHECK_NAMES)))
+@given(st.binary(max_size=3000), st.sampled_from(CHECKS))
 def test_we_read_what_liblzma_writes_with_any_check(content: bytes, check: int) -> None:
     stream = lzma.compress(content, lzma.FORMAT_XZ, check)
     assert b"".join(read_stream(stream)) == content
@@ -75,6 +77,9 @@ def test_block_headers_state_both_sizes() -> None:
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=5), st.binary(max_size=5))
+@example(0x7F, b"", b"")
+@example(0x80, b"", b"")
+@example(2**63 - 1, b"", b"")
 def test_integers_of_variable_length_round_trip(value: int, before: bytes, after: bytes) -> None:
     encoded = xz.encode_vli(value)
     assert xz.decode_vli(before + encoded + after, len(before)) == (
@@ -110,6 +115,81 @@ def test_every_truncation_is_noticed() -> None:
     for length in range(1, len(stream)):
         with pytest.raises(DamagedArchive):
             xz.read_blocks(BytesSource(stream[:length]))
+
+
+def with_index(body: bytes, stored: bytes = b"") -> bytes:
+    """A stream whose index is *body* with the right checksum, and whose footer fits it."""
+    index = body + zlib.crc32(body).to_bytes(4, "little")
+    return xz.stream_start() + stored + index + xz.stream_footer(len(index), xz.CHECK_CRC64)
+
+
+INDEXES = {
+    "of another kind": (b"\1\0\0\0", "no xz index"),
+    "of nothing": (b"", "no xz index"),
+    "of more blocks than it has room for": (b"\0\3\x05\0", "claims 3 blocks in 4 bytes"),
+    "of a block without room for a header": (b"\0\1\4\0", "without room for a header"),
+    "with padding that is none": (b"\0\0\0\1", "stray bytes"),
+    "with more padding than it needs": (b"\0\0\0\0" * 2, "stray bytes"),
+    "of blocks that are not there": (b"\0\1\5\0", "does not fit the file"),
+}
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_an_index_that_lies_is_refused(index: str) -> None:
+    body, message = INDEXES[index]
+    assert xz.read_blocks(BytesSource(with_index(b"\0\0\0\0"))) == []
+    with pytest.raises(DamagedArchive, match=message):
+        xz.read_blocks(BytesSource(with_index(body)))
+
+
+def test_records_do_not_reach_into_the_checksum_of_an_index() -> None:
+    for number in range(0x80, 0x100):
+        body = bytes((0, 1, 8, number))
+        with pytest.raises(DamagedArchive, match="cut off"):
+            xz.read_blocks(BytesSource(with_index(body, bytes(8))))
+
+
+def test_blocks_of_the_smallest_size_have_room() -> None:
+    [block] = xz.read_blocks(BytesSource(with_index(b"\0\1\5\x7f", bytes(8))))
+    assert (block.offset, block.unpadded_size, block.stored_size) == (xz.HEADER_SIZE, 5, 8)
+    assert (block.decoded_size, block.check) == (0x7F, xz.CHECK_CRC64)
+
+
+def test_a_file_too_short_for_a_stream_is_refused() -> None:
+    for length in range(1, xz.HEADER_SIZE + xz.FOOTER_SIZE):
+        with pytest.raises(DamagedArchive, match="too short"):
+            xz.read_blocks(BytesSource(bytes(length - 1) + b"Z"))
+
+
+def test_a_footer_points_to_an_index_within_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = with_index(b"\0\0\0\0")
+    for size in (len(stream) - 20, len(stream), 1 << 30):
+        footer = xz.stream_footer(size, xz.CHECK_CRC64)
+        with pytest.raises(DamagedArchive, match="points outside the file"):
+            xz.read_blocks(BytesSource(stream[:-12] + footer))
+    monkeypatch.setattr(xz, "INDEX_SIZE_LIMIT", 8)
+    assert xz.read_blocks(BytesSource(stream)) == []
+    monkeypatch.setattr(xz, "INDEX_SIZE_LIMIT", 4)
+    with pytest.raises(DamagedArchive, match="points outside the file"):
+        xz.read_blocks(BytesSource(stream))
+
+
+def test_header_and_footer_of_a_stream_name_the_same_check() -> None:
+    stream = bytearray(write_stream(SAMPLE))
+    stream[: xz.HEADER_SIZE] = xz.stream_header(1)
+    with pytest.raises(DamagedArchive, match="does not fit the file"):
+        xz.read_blocks(BytesSource(bytes(stream)))
+
+
+def test_streams_and_blocks_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xz, "STREAMS_LIMIT", 3)
+    stream = write_stream([b"first", b"second"])
+    assert len(xz.read_blocks(BytesSource(stream * 3), Limits(blocks=6))) == 6
+    for blocks in (1, 5):
+        with pytest.raises(RefusedArchive, match="--limit blocks="):
+            xz.read_blocks(BytesSource(stream * 3), Limits(blocks=blocks))
+    with pytest.raises(UnsupportedArchive, match="more than 3 xz streams"):
+        xz.read_blocks(BytesSource(stream * 4))
 
 
 def test_a_block_that_decodes_to_more_or_less_than_announced_is_refused() -> None:
@@ -172,10 +252,19 @@ def test_a_plain_block_is_read_by_liblzma_and_without_it(size: int, filling: int
 def test_padding_is_limited_for_all_streams_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xz, "PADDING_LIMIT", 1000)
     stream = write_stream([b"content"])
-    allowed = (stream + bytes(480)) * 2
+    allowed = (stream + bytes(500)) * 2
     assert read_stream(allowed) == [b"content"] * 2
-    with pytest.raises(UnsupportedArchive, match="more than 1000 zero bytes"):
-        read_stream((stream + bytes(600)) * 2)
+    for refused in (allowed + bytes(4), bytes(4) + allowed, stream + bytes(1 << 20)):
+        with pytest.raises(UnsupportedArchive, match="more than 1000 zero bytes"):
+            read_stream(refused)
+
+
+def test_padding_is_of_whole_words_and_of_zeros() -> None:
+    stream = write_stream([b"content"])
+    for padding in (bytes(1), bytes(2), bytes(3), bytes(5), b"\1" + bytes(3), bytes(100_001)):
+        with pytest.raises(DamagedArchive):
+            read_stream(stream + padding)
+    assert read_stream(stream + bytes(100_000) + stream) == [b"content"] * 2
 
 
 def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
@@ -193,6 +282,25 @@ def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
         data_size = len(encoded.stored) if encoded is compressed else 5000
         for length in range(0, data_size, 7):
             assert xz.plain_content(encoded.stored[:length], block) is None
+    for control in range(3, 0x100):
+        other_chunk = bytearray(plain.stored)
+        other_chunk[(plain.stored[0] + 1) * 4] = control
+        assert xz.plain_content(bytes(other_chunk), block) is None
     other_filter = bytearray(plain.stored)
     other_filter[plain.stored.index(b"\x21\x01\x00")] = 0x03  # delta
     assert xz.plain_content(bytes(other_filter), block) is None
+
+
+@pytest.mark.parametrize("sizes", [b"\x00", b"\x40\x05", b"\x80\x05", b"\xc0\x05\x05"])
+def test_a_plain_block_may_state_either_size_and_has_one_filter(sizes: bytes) -> None:
+    encoded = xz_coding.encode_plain_block(b"content")
+    body = encoded.stored[(encoded.stored[0] + 1) * 4 :]
+    block = xz.XzBlock(0, encoded.unpadded_size, len(b"content"), xz.CHECK_CRC64)
+
+    def stored(fields: bytes) -> bytes:
+        return (b"\x03" + fields + b"\x21\x01\x00").ljust(16, b"\0") + body
+
+    assert xz.plain_content(stored(sizes), block) == b"content"
+    for filters in (1, 2, 3):
+        more = bytes((sizes[0] | filters,)) + sizes[1:]
+        assert xz.plain_content(stored(more), block) is None
