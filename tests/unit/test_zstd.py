@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from kheadersfs.archive import zstd
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.limits import Limits
+from tests.support.sources import CountingSource
 
 LEVEL = 3
 
@@ -74,10 +76,102 @@ def test_a_frame_of_unknown_size_is_said_to_be_so() -> None:
     assert frame.stored_size == len(file)
 
 
-def test_skippable_frames_are_skipped() -> None:
+def raw_block(content: bytes, is_last: bool = True) -> bytes:
+    return (len(content) << 3 | is_last).to_bytes(3, "little") + content
+
+
+@pytest.mark.parametrize("size_flag", range(4))
+@pytest.mark.parametrize("single_segment", [True, False])
+@pytest.mark.parametrize("dictionary_flag", range(4))
+@pytest.mark.parametrize("checked", [True, False])
+def test_fields_are_where_the_descriptor_of_a_frame_says(
+    size_flag: int, single_segment: bool, dictionary_flag: int, checked: bool
+) -> None:
+    """RFC 8878, 3.1.1.1; all others are of ones, which are no block."""
+    unused = 0x10
+    descriptor = size_flag << 6 | single_segment << 5 | unused | checked << 2 | dictionary_flag
+    size_length = (int(single_segment), 2, 4, 8)[size_flag]
+    window_and_dictionary = b"\xff" * ((not single_segment) + (0, 1, 2, 4)[dictionary_flag])
+    sized = bytes(range(1, size_length + 1))
+    header = zstd.MAGIC + bytes((descriptor,)) + window_and_dictionary + sized
+    frame = header + raw_block(b"content") + b"\xff" * 4 * checked
+    expected = int.from_bytes(sized, "little") + 256 * (size_flag == 1)
+    found = zstd.read_frames(BytesSource(frame * 2))
+    assert found == [
+        zstd.ZstdFrame(offset, len(frame), expected if sized else zstd.UNKNOWN, checked)
+        for offset in (0, len(frame))
+    ]
+    for length in range(8, len(header)):
+        with pytest.raises(DamagedArchive, match="header at offset 0 is cut off"):
+            zstd.read_frames(BytesSource(header[:length]))
+    reserved = frame[:4] + bytes((descriptor | 0x08,)) + frame[5:]
+    with pytest.raises(DamagedArchive, match="sets a reserved bit"):
+        zstd.read_frames(BytesSource(reserved))
+
+
+START = zstd.MAGIC + b"\xa0" + bytes(4)
+"""The header of a frame that states its size in 4 bytes."""
+
+
+def test_blocks_have_a_kind_and_no_more_content_than_there_may_be() -> None:
+    limit = 128 << 10
+    repeated = (limit << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+    good = START + repeated + raw_block(bytes(limit), is_last=False) + raw_block(b"")
+    [frame] = zstd.read_frames(BytesSource(good))
+    assert frame.stored_size == len(good)
+    for header in ((limit + 1) << 3 | 1, (limit + 1) << 3 | 1 << 1 | 1, 5 << 3 | 3 << 1 | 1):
+        bad = START + header.to_bytes(3, "little") + bytes(limit + 1)
+        with pytest.raises(DamagedArchive, match=f"block at offset {len(START)} is invalid"):
+            zstd.read_frames(BytesSource(bad))
+
+
+def test_frames_and_blocks_are_limited_together() -> None:
+    two_blocks = START + raw_block(b"", is_last=False) + raw_block(b"")
+    source = BytesSource(two_blocks + SKIPPED + two_blocks)
+    assert len(zstd.read_frames(source, Limits(blocks=7))) == 2
+    for content in (source.content, SKIPPED * 7):
+        with pytest.raises(RefusedArchive, match="--limit blocks="):
+            zstd.read_frames(BytesSource(content), Limits(blocks=6))
+    listed = write_frames(SAMPLE, seek_table=True)
+    assert len(zstd.read_frames(BytesSource(listed), Limits(blocks=3))) == 3
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        zstd.read_frames(BytesSource(listed), Limits(blocks=2))
+
+
+def test_blocks_beyond_the_limit_are_not_walked() -> None:
+    """A block of nothing takes three bytes, so a file may have hundreds of millions."""
+    source = CountingSource(START + raw_block(b"", is_last=False) * 1000 + raw_block(b""))
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        zstd.read_frames(source, Limits(blocks=10))
+    assert source.reads < 20
+
+
+def skippable(magic: int) -> bytes:
+    return magic.to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+
+
+@pytest.mark.parametrize(
+    ("magic", "other"), [(0x184D2A50, 0x184D2A4F), (0x184D2A5F, 0x184D2A60)], ids=hex
+)
+def test_frames_of_any_skippable_kind_are_skipped_and_no_others(magic: int, other: int) -> None:
     frame = zstd.encode_frame(b"content", LEVEL)
-    skippable = (0x184D2A53).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
-    assert read_content(skippable + frame + skippable) == [b"content"]
+    assert read_content(skippable(magic) + frame + skippable(magic)) == [b"content"]
+    with pytest.raises(DamagedArchive, match="no zstd frame at offset 0"):
+        zstd.read_frames(BytesSource(skippable(other) + frame))
+    for listed in (magic, other):
+        empty = skippable(listed)
+        table = zstd.encode_seek_table([(len(empty), 0), (len(frame), 7)])
+        if listed == magic:
+            assert read_content(empty + frame + table) == [b"content"]
+        else:
+            with pytest.raises(DamagedArchive, match="no zstd frame at offset 0"):
+                read_content(empty + frame + table)
+
+
+def test_a_skippable_frame_is_whole() -> None:
+    for length in range(1, len(SKIPPED)):
+        with pytest.raises(DamagedArchive, match=r"stray bytes|cut off"):
+            zstd.read_frames(BytesSource(SKIPPED[:length]))
 
 
 SAMPLE = [b"first block " * 20, b"second block " * 30, b"third"]
@@ -121,8 +215,11 @@ def test_a_frame_that_decodes_to_more_or_less_than_announced_is_refused() -> Non
             zstd.decode_frame(frame, size)
         with pytest.raises(ValueError):
             list(zstd.decode_pieces([frame], size, 64))
-    with pytest.raises(ValueError):
-        zstd.decode_frame(frame + frame, len(content))
+    for more in (frame + frame, frame + b"x", frame[:-1]):
+        with pytest.raises(ValueError):
+            zstd.decode_frame(more, len(content))
+        with pytest.raises(ValueError):
+            list(zstd.decode_pieces([more], len(content), 64))
 
 
 def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
@@ -158,12 +255,66 @@ def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None
         read_content(b"".join(frames) + zstd.encode_seek_table(lie))
 
 
+def seek_table(descriptor: int, entries: list[bytes], count: int) -> bytes:
+    content = b"".join(entries) + count.to_bytes(4, "little") + bytes((descriptor,))
+    content += (0x8F92EAB1).to_bytes(4, "little")
+    return (0x184D2A5E).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
+
+
+def listed(frame: bytes, decoded_size: int) -> bytes:
+    return len(frame).to_bytes(4, "little") + decoded_size.to_bytes(4, "little")
+
+
+UNCHECKED = START[:5] + (7).to_bytes(4, "little") + raw_block(b"content")
+
+
+def test_a_seek_table_may_have_checksums_and_frames_none() -> None:
+    checked = zstd.encode_frame(b"other", LEVEL)
+    entries = [listed(UNCHECKED, 7), listed(checked, 5)]
+    for unused in range(4):
+        plain = seek_table(unused, entries, 2)
+        with_checksums = seek_table(0x80 | unused, [entry + b"\xff" * 4 for entry in entries], 2)
+        for table in (plain, with_checksums):
+            file = UNCHECKED + checked + table
+            assert read_content(file) == [b"content", b"other"]
+            assert [frame.checked for frame in zstd.read_frames(BytesSource(file))] == [False, True]
+
+
+@pytest.mark.parametrize("bit", [0x04, 0x08, 0x10, 0x20, 0x40])
+def test_a_seek_table_with_a_reserved_bit_is_refused(bit: int) -> None:
+    with pytest.raises(DamagedArchive, match="does not fit the file"):
+        zstd.read_frames(BytesSource(UNCHECKED + seek_table(bit, [listed(UNCHECKED, 7)], 1)))
+
+
+def test_a_seek_table_is_where_and_as_large_as_it_says() -> None:
+    entry = listed(UNCHECKED, 7)
+    for count in (100, (1 << 32) - 1):
+        with pytest.raises(DamagedArchive, match="does not fit the file"):
+            zstd.read_frames(BytesSource(UNCHECKED + seek_table(0, [entry], count)))
+    table = seek_table(0, [entry], 1)
+    for place in (0, 4, 7):
+        moved = table[:place] + bytes((table[place] ^ 1,)) + table[place + 1 :]
+        with pytest.raises(DamagedArchive, match="not where its footer says"):
+            zstd.read_frames(BytesSource(UNCHECKED + moved))
+    assert zstd.read_frames(BytesSource(seek_table(0, [], 0))) == []
+
+
+@pytest.mark.parametrize("size", [len(UNCHECKED) - 1, len(UNCHECKED) + 1, (1 << 32) - 1])
+def test_a_seek_table_covers_the_frames_and_nothing_else(size: int) -> None:
+    entry = size.to_bytes(4, "little") + (7).to_bytes(4, "little")
+    with pytest.raises(DamagedArchive, match="does not cover the file"):
+        zstd.read_frames(BytesSource(UNCHECKED + seek_table(0, [entry], 1)))
+
+
 HIDDEN = zstd.encode_frame(b"what nobody is to see", LEVEL)
 NOTHING = zstd.encode_frame(b"", LEVEL)
 SKIPPED = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
 
 
-@pytest.mark.parametrize("hidden", [HIDDEN, SKIPPED + HIDDEN, NOTHING + HIDDEN, HIDDEN[:7], b""])
+@pytest.mark.parametrize(
+    "hidden",
+    [HIDDEN, SKIPPED + HIDDEN, NOTHING + HIDDEN, NOTHING + b"x", SKIPPED + b"x", HIDDEN[:7], b""],
+)
 def test_a_seek_table_hides_no_frame_by_saying_that_it_is_empty(hidden: bytes) -> None:
     frame = zstd.encode_frame(SAMPLE[0], LEVEL)
     sizes = [(len(frame), len(SAMPLE[0])), (len(hidden), 0)]
@@ -171,7 +322,7 @@ def test_a_seek_table_hides_no_frame_by_saying_that_it_is_empty(hidden: bytes) -
         zstd.read_frames(BytesSource(frame + hidden + zstd.encode_seek_table(sizes)))
 
 
-@pytest.mark.parametrize("empty", [NOTHING, SKIPPED])
+@pytest.mark.parametrize("empty", [NOTHING, SKIPPED, START + raw_block(b"")])
 def test_a_seek_table_may_list_what_decodes_to_nothing(empty: bytes) -> None:
     frame = zstd.encode_frame(SAMPLE[0], LEVEL)
     sizes = [(len(empty), 0), (len(frame), len(SAMPLE[0]))]
@@ -196,3 +347,13 @@ def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
     for frame in (compressed, plain[: len(content)]):
         for length in range(0, len(frame), 7):
             assert zstd.plain_content(frame[:length], len(content)) is None
+
+
+def test_what_is_repeated_or_of_another_size_is_not_taken_for_plain() -> None:
+    blocks = raw_block(b"con", is_last=False) + raw_block(b"tent")
+    assert zstd.plain_content(START + blocks, 7) == b"content"
+    for size in (0, 6, 8):
+        assert zstd.plain_content(START + blocks, size) is None
+    for kind in (1, 2, 3):
+        other = (4 << 3 | kind << 1 | 1).to_bytes(3, "little") + b"tent"
+        assert zstd.plain_content(START + raw_block(b"con", is_last=False) + other, 7) is None
