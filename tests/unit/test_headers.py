@@ -9,9 +9,14 @@ import pytest
 from kheadersfs.archive.headers import Described, walk_members
 from tests.hostile import forging as forge
 from tests.hostile.forging import (
+    DIRECTORY,
     END,
+    HARD_LINK,
     LONG_LINK,
     LONG_NAME,
+    SYMLINK,
+    Newc,
+    padded,
     pax_record,
     tar_file,
     tar_header,
@@ -30,6 +35,114 @@ def walk(block: bytes, is_last: bool = True) -> list[Described]:
 def only(block: bytes) -> Described:
     [found] = walk(block)
     return found
+
+
+def test_members_of_tar_are_as_their_headers_say() -> None:
+    block = b"".join(
+        (
+            tar_header(b"./", kind=DIRECTORY, mode=0o755),
+            tar_header(b"./d/", kind=DIRECTORY, mode=0o2755),
+            tar_file(b"./d/f", b"c" * 512, 0o600),
+            tar_file(b"e", b"c" * 513),
+            tar_header(b"old", 1, b"\0") + padded(b"x"),
+            tar_header(b"h", kind=HARD_LINK, link=b"./d/f"),
+            tar_header(b"s", kind=SYMLINK, link=b"./d/f", mode=0o777),
+            tar_file(b"empty", b""),
+        )
+    )
+    assert walk(block, is_last=False) == walk(block) == walk(block + END)
+    assert walk(block) == [
+        Described(b"", stat.S_IFDIR | 0o755, 0, 512, 0),
+        Described(b"d", stat.S_IFDIR | 0o2755, 0, 1024, 0),
+        Described(b"d/f", stat.S_IFREG | 0o600, 0, 1536, 512),
+        Described(b"e", stat.S_IFREG | 0o644, 0, 2560, 513),
+        Described(b"old", stat.S_IFREG | 0o644, 0, 4096, 1),
+        Described(b"h", stat.S_IFREG | 0o644, 0, 5120, 0, 0, b"d/f", True),
+        Described(b"s", stat.S_IFLNK | 0o777, 0, 5632, 0, 0, b"./d/f"),
+        Described(b"empty", stat.S_IFREG | 0o644, 0, 6144, 0),
+    ]
+
+
+def test_long_names_and_targets_are_those_of_the_member_behind_them() -> None:
+    name, target = b"n" * 300, b"t" * 300
+    link = tar_header(b"cut", kind=SYMLINK, link=b"cut")
+    hard_link = tar_header(b"cut", kind=HARD_LINK, link=b"cut")
+    gnu = tar_long(LONG_NAME, name) + tar_long(LONG_LINK, target)
+    pax = tar_pax(pax_record(b"path", name) + pax_record(b"linkpath", target))
+    for saying in (gnu, pax):
+        for member in (link, hard_link):
+            found = only(saying + member)
+            assert (found.name, found.target) == (name, target)
+    directory = tar_long(LONG_NAME, b"./d/") + tar_header(b"cut", kind=DIRECTORY)
+    assert only(directory).name == b"d"
+
+
+def test_a_file_whose_name_ends_with_a_slash_keeps_it() -> None:
+    """Some readers take it for a directory, and no index has such a name."""
+    assert only(tar_file(b"f/", b"content")).name == b"f/"
+
+
+@pytest.mark.parametrize("kind", [b"3", b"4", b"6", b"7", b"g", b"S", b"A", b"D", b"X"])
+def test_a_member_of_another_kind_is_an_error(kind: bytes) -> None:
+    with pytest.raises(ValueError, match="neither file, directory nor link"):
+        walk(tar_header(b"f", kind=kind))
+
+
+@pytest.mark.parametrize("kind", [HARD_LINK, SYMLINK, DIRECTORY])
+def test_a_member_without_content_has_no_size(kind: bytes) -> None:
+    """Readers do not agree on whether content follows."""
+    with pytest.raises(ValueError, match="size where there is no content"):
+        walk(tar_header(b"f", 7, kind, link=b"t") + padded(b"content"))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        tar_header(b"f", 513) + bytes(512),
+        tar_header(b"f", 1),
+        tar_header(b"x", 513, forge.PAX) + padded(pax_record(b"comment", b"c")),
+        tar_header(b"x", 513, LONG_NAME) + padded(b"name"),
+    ],
+)
+def test_a_member_does_not_reach_beyond_its_block(block: bytes) -> None:
+    with pytest.raises(ValueError, match="beyond its block"):
+        walk(block)
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\0", FILE[:511], FILE[:-1], FILE[:520]])
+def test_a_block_ends_with_a_whole_member(rest: bytes) -> None:
+    for is_last in (True, False):
+        with pytest.raises(ValueError, match="a whole member"):
+            walk(FILE + rest, is_last)
+
+
+def test_a_header_without_a_name_is_no_end_marker() -> None:
+    nameless = tar_header(b"", 7) + padded(b"content")
+    assert [found.name for found in walk(nameless + FILE)] == [b"", b"f"]
+
+
+@pytest.mark.parametrize(
+    "saying",
+    [
+        tar_pax(pax_record(b"path", b"a") * 2),
+        tar_pax(pax_record(b"path", b"a")) * 2,
+        tar_long(LONG_NAME, b"a") * 2,
+        tar_long(LONG_NAME, b"a") + tar_pax(pax_record(b"path", b"a")),
+        tar_pax(pax_record(b"linkpath", b"a")) + tar_long(LONG_LINK, b"a"),
+    ],
+)
+def test_what_is_said_twice_is_an_error(saying: bytes) -> None:
+    """Readers do not agree on which of them holds."""
+    with pytest.raises(ValueError, match="says something twice"):
+        walk(saying + FILE)
+
+
+@pytest.mark.parametrize(
+    "keyword", [b"size", b"GNU.sparse.name", b"hdrcharset", b"SCHILY.xattr.user.x", b"", b"PATH"]
+)
+def test_what_a_packed_archive_does_not_say_is_an_error(keyword: bytes) -> None:
+    with pytest.raises(ValueError, match="what it does not in a packed archive"):
+        walk(tar_pax(pax_record(keyword, b"1")) + FILE)
 
 
 SAYING = {
@@ -141,3 +254,57 @@ def test_a_time_in_a_pax_record_is_in_seconds_and_a_fraction(value: bytes) -> No
 def test_any_other_time_in_a_pax_record_is_an_error(value: bytes) -> None:
     with pytest.raises(ValueError):
         walk(tar_pax(pax_record(b"mtime", value)) + FILE)
+
+
+def test_members_of_cpio_are_as_their_headers_say() -> None:
+    block = b"".join(
+        member.encode()
+        for member in (
+            Newc(b".", mode=stat.S_IFDIR | 0o755, links=2),
+            Newc(b"./d", mode=stat.S_IFDIR | 0o755, links=2),
+            Newc(b"d/f", b"content", links=2),
+            Newc(b"name", b"four"),
+            Newc(b"link", b"target", mode=stat.S_IFLNK | 0o777),
+        )
+    )
+    assert walk(block, is_last=False) == walk(block) == walk(block + forge.newc())
+    assert walk(block) == [
+        Described(b"", stat.S_IFDIR | 0o755, 0, 112, 0, 2),
+        Described(b"d", stat.S_IFDIR | 0o755, 0, 228, 0, 2),
+        Described(b"d/f", stat.S_IFREG | 0o644, 0, 344, 7, 2),
+        Described(b"name", stat.S_IFREG | 0o644, 0, 468, 4, 1),
+        Described(b"link", stat.S_IFLNK | 0o777, 0, 588, 0, 1, b"target"),
+    ]
+
+
+def test_a_time_of_cpio_is_unsigned() -> None:
+    whole = Newc(b"f").encode()
+    assert only(whole[:46] + b"FFFFffff" + whole[54:]).mtime == 0xFFFFFFFF * SECOND
+
+
+CPIO_LIES = {
+    "a device": (Newc(b"f", mode=stat.S_IFBLK | 0o644).encode(), "neither file, directory nor"),
+    "a fifo": (Newc(b"f", mode=stat.S_IFIFO | 0o644).encode(), "neither file, directory nor"),
+    "no type": (Newc(b"f", mode=0o644).encode(), "neither file, directory nor"),
+    "more bits": (Newc(b"f", mode=stat.S_IFREG | 1 << 16).encode(), "neither file, directory nor"),
+    "a directory with content": (
+        Newc(b"f", b"content", mode=stat.S_IFDIR | 0o755).encode(),
+        "size where there is no content",
+    ),
+    "content that is cut off": (Newc(b"f", b"1234").encode()[:-1], "beyond its block"),
+    "a target that is cut off": (
+        Newc(b"f", b"1234", mode=stat.S_IFLNK | 0o777).encode()[:-1],
+        "beyond its block",
+    ),
+    "a name that is cut off": (Newc(b"f", name_size=100).encode(), "beyond its block"),
+    "a header that is cut off": (Newc(b"f").encode()[:109], "no cpio header"),
+    "another magic": (Newc(b"f").encode(b"070702"), "no cpio header"),
+    "zeros behind it": (Newc(b"f").encode() + bytes(4), "no cpio header"),
+}
+
+
+@pytest.mark.parametrize("lie", CPIO_LIES)
+def test_a_member_of_cpio_that_is_not_whole_is_an_error(lie: str) -> None:
+    block, message = CPIO_LIES[lie]
+    with pytest.raises(ValueError, match=message):
+        walk(Newc(b"good", b"content").encode() + block)
