@@ -71,6 +71,13 @@ def test_a_leaf_ends_with_the_directory_that_fills_it(
     assert outline(leaf_entries).bounds.entries == numbers(*starts, 8)
 
 
+def test_no_leaf_is_made_for_directories_with_nothing_in_them() -> None:
+    table, _ = build(directory(b"first"), file(b"first/f"), directory(b"last"))
+    described = outline_of(table.whole(), {3: 0}, 1)
+    assert described.bounds.entries == numbers(0, 2, 3)
+    assert decode(described).level_names == numbers(5, 1)
+
+
 @pytest.mark.parametrize("leaf_entries", [1, 2, 3, 5, 1000])
 def test_an_outline_round_trips(leaf_entries: int) -> None:
     assert decode(outline(leaf_entries)) == outline(leaf_entries)
