@@ -1,0 +1,143 @@
+"""The leaves of an archive: which of them has what, and when it is made and looked at."""
+
+from __future__ import annotations
+
+import stat
+from array import array
+
+import pytest
+
+from kheadersfs.archive import soundness
+from kheadersfs.archive.leaf import ROOT, Leaf
+from kheadersfs.archive.leaves import decode_leaf, encode_leaf
+from kheadersfs.archive.outline import outline_of
+from kheadersfs.archive.table import Bounds, Table
+from kheadersfs.errors import DamagedArchive
+from tests.support.members import build, directory, file, hard_link
+
+LEAF_SIZES = pytest.mark.parametrize("leaf_entries", [1, 2, 3, 4, 1000])
+
+
+def sample() -> Leaf:
+    """Entries of the root: a b c d; of a: e; of c: f g; of d: h. b is empty, and h is f."""
+    table, refusals = build(
+        *(directory(name) for name in (b"a", b"b", b"c", b"d", b"a/e")),
+        file(b"c/f", 5),
+        file(b"c/g", 6),
+        hard_link(b"d/h", b"c/f"),
+    )
+    assert refusals == []
+    return table.whole()
+
+
+class Made:
+    """A table of several leaves that tells which of them were made."""
+
+    def __init__(self, whole: Leaf, leaf_entries: int) -> None:
+        blocks = dict.fromkeys(whole.rows(stat.S_IFREG), 0)
+        outline = outline_of(whole, blocks, leaf_entries)
+        self.numbers: list[int] = []
+
+        def make(number: int) -> Leaf:
+            self.numbers.append(number)
+            payload = encode_leaf(whole, number, outline, blocks, 0)
+            return decode_leaf(payload, number, outline, (0, 1 << 20), 0)
+
+        self.table = Table("archive", outline.bounds, outline.content_size, make)
+
+
+@LEAF_SIZES
+def test_everything_is_found_in_its_leaf(leaf_entries: int) -> None:
+    whole = sample()
+    table = Made(whole, leaf_entries).table
+    assert (table.entries, table.inodes, table.content_size) == (8, 8, 11)
+    assert table.whole() == whole
+    for inode in range(ROOT, ROOT + table.inodes):
+        leaf = table.leaf_of(inode)
+        assert leaf.inode_mode[inode - leaf.first_inode] == whole.inode_mode[inode - ROOT]
+        leaf, entries = table.directory(inode)
+        row = inode - ROOT
+        size = whole.inode_size[row] if stat.S_ISDIR(whole.inode_mode[row]) else 0
+        assert len(entries) == size
+        assert [leaf.name(entry) for entry in entries] == [whole.name(entry) for entry in entries]
+        assert [table.parent(entry) for entry in entries] == [inode] * size
+    table.check()
+
+
+@LEAF_SIZES
+def test_there_is_no_leaf_of_an_inode_that_is_not_there(leaf_entries: int) -> None:
+    table = Made(sample(), leaf_entries).table
+    for inode in (-1, 0, ROOT + table.inodes, 1 << 40):
+        for ask in (table.leaf_of, table.directory):
+            with pytest.raises(IndexError):
+                ask(inode)
+
+
+def test_a_leaf_is_made_once_and_only_when_it_is_needed() -> None:
+    made = Made(sample(), 1)
+    assert len(made.table) > 3
+    for _ in range(2):
+        made.table.leaf_of(ROOT)
+        assert made.numbers == [0]
+    made.table.check()
+    made.table.check()
+    assert made.numbers == list(range(len(made.table)))
+
+
+def test_a_leaf_that_cannot_be_made_is_not_tried_again() -> None:
+    tried: list[int] = []
+
+    def make(number: int) -> Leaf:
+        tried.append(number)
+        raise ValueError("it is bad")
+
+    bounds = Bounds(array("I", (0, 1)), array("I", (1, 3)), array("I", (0, 1)))
+    table = Table("archive", bounds, 0, make)
+    for _ in range(2):
+        with pytest.raises(DamagedArchive, match="archive: its index cannot be used: it is bad; "):
+            table.leaf(0)
+    assert tried == [0]
+
+
+def test_a_directory_is_looked_at_once_and_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[range] = []
+    check = soundness.check_directory
+
+    def checked(leaf: Leaf, entries: range, links: int) -> None:
+        looked_at.append(entries)
+        check(leaf, entries, links)
+
+    monkeypatch.setattr(soundness, "check_directory", checked)
+    table = Table.of(sample())
+    for _ in range(2):
+        table.directory(ROOT)
+    assert looked_at == [range(4)]
+    lying = sample()._replace(names=b"abdc" + sample().names[4:])
+    table = Table.of(lying)
+    for _ in range(2):
+        with pytest.raises(DamagedArchive, match="its names are not sorted"):
+            table.directory(ROOT)
+    table.directory(ROOT + 1)
+    assert looked_at == [range(4)] * 3 + [range(4, 5)]
+
+
+def test_all_is_looked_at_when_a_table_is_checked() -> None:
+    whole = sample()
+    Table.of(whole).check()
+    unsorted = whole._replace(names=b"abcdegfh")
+    links = whole.inode_links[:]
+    links[-1] = 2
+    for lying, message in (
+        (unsorted, "not sorted"),
+        (whole._replace(inode_links=links), "not as many names"),
+    ):
+        with pytest.raises(DamagedArchive, match=f"archive: its index cannot be used: .*{message}"):
+            Table.of(lying).check()
+
+
+def test_only_more_names_than_inodes_are_hard_links() -> None:
+    assert Table.of(sample()).bounds.has_hard_links
+    assert not Table.of(build(file(b"f"), directory(b"d"))[0].whole()).bounds.has_hard_links
+    assert not Table.of(build()[0].whole()).bounds.has_hard_links
