@@ -31,10 +31,10 @@ def sample() -> Leaf:
     """Entries of the root: d f l same; of d: a b c. same is another name of f."""
     table, refusals = build(
         directory(b"d", mtime=7),
-        file(b"f", 10, mtime=-1),
+        file(b"f", 511, mtime=-1),
         symlink(b"l", b"target"),
         hard_link(b"same", b"f"),
-        file(b"d/a", 600),
+        file(b"d/a", 513),
         file(b"d/b", 1024),
         file(b"d/c", 0),
     )
@@ -65,7 +65,7 @@ COLUMNS = (
     (DIRECTORY, DIRECTORY, FILE, LINK, FILE, FILE, FILE),
     (3, 2, 2, 1, 1, 1, 1),
     (0, 7, (1 << 64) - 1, 0, 0, 0, 0),
-    (4, 3, 10, 6, 600, 1024, 0),
+    (4, 3, 511, 6, 513, 1024, 0),
     (0, 1, 0, 1),
     # f is in unit 1 of all and a in unit 6; b follows f, and c is one sooner than behind a.
     (2, 12, 0, 1),
