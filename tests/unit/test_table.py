@@ -11,9 +11,10 @@ from kheadersfs.archive import soundness
 from kheadersfs.archive.leaf import ROOT, Leaf
 from kheadersfs.archive.leaves import decode_leaf, encode_leaf
 from kheadersfs.archive.outline import outline_of
+from kheadersfs.archive.paths import path_of
 from kheadersfs.archive.table import Bounds, Table
 from kheadersfs.errors import DamagedArchive
-from tests.support.members import build, directory, file, hard_link
+from tests.support.members import build, directory, file, hard_link, symlink
 
 LEAF_SIZES = pytest.mark.parametrize("leaf_entries", [1, 2, 3, 4, 1000])
 
@@ -62,6 +63,31 @@ def test_everything_is_found_in_its_leaf(leaf_entries: int) -> None:
         assert [leaf.name(entry) for entry in entries] == [whole.name(entry) for entry in entries]
         assert [table.parent(entry) for entry in entries] == [inode] * size
     table.check()
+
+
+@LEAF_SIZES
+def test_symlinks_have_their_targets_in_leaves_and_in_all_of_them(leaf_entries: int) -> None:
+    targets = {b"a/l": b"1", b"a/m": b"22", b"b/n": b"333", b"o": b"4444"}
+    table, _ = build(*(symlink(name, target) for name, target in targets.items()))
+    whole, parts = table.whole(), Made(table.whole(), leaf_entries).table
+    assert parts.whole() == whole
+    for row in whole.rows(stat.S_IFLNK):
+        inode = ROOT + row
+        target = targets[path_of(table, inode)]
+        assert whole.target(inode) == parts.leaf_of(inode).target(inode) == target
+
+
+@LEAF_SIZES
+def test_an_inode_is_named_by_the_first_entry_of_several(leaf_entries: int) -> None:
+    links = (b"b", b"c", b"e", b"f", b"i", b"d/a", b"d/c", b"d/d")
+    table, _ = build(
+        *(file(name) for name in (b"a", b"g", b"h", b"d/b", b"d/e")),
+        *(hard_link(name, b"a") for name in links),
+    )
+    whole, parts = table.whole(), Made(table.whole(), leaf_entries).table
+    for inode in range(ROOT + 1, ROOT + table.inodes):
+        first = whole.entry_inode.index(inode)
+        assert whole.naming_entry(inode) == parts.leaf_of(inode).naming_entry(inode) == first
 
 
 @LEAF_SIZES
