@@ -31,7 +31,12 @@ def holds_in_time(condition: Callable[[], bool]) -> bool:
 
 
 def test_there_is_an_idle_processor_when_the_caller_runs_alone() -> None:
-    assert holds_in_time(Processors().has_idle)
+    if len(os.sched_getaffinity(0)) < (os.cpu_count() or 1):
+        pytest.skip("kernel: gives this process only some of the processors")
+    has_one = holds_in_time(Processors().has_idle)
+    if not has_one and os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("kernel: others keep all processors busy")
+    assert has_one
 
 
 def test_there_is_none_while_as_many_others_run_as_there_are() -> None:
