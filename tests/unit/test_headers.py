@@ -177,6 +177,19 @@ def test_a_pax_record_ends_with_a_newline(record: bytes) -> None:
         walk(tar_pax(record) + FILE)
 
 
+@pytest.mark.parametrize(
+    "record", [b"99 path=x\n", b"12 path=x\n", b"0 path=x\n", b"1 path=x\n", b"path=x\n", b"7"]
+)
+def test_a_pax_record_is_as_long_as_it_says(record: bytes) -> None:
+    with pytest.raises(ValueError, match=r"cut off|no number"):
+        walk(tar_header(b"pax", len(record), forge.PAX) + padded(record) + FILE)
+
+
+def test_comments_may_be_empty_or_many_and_anywhere() -> None:
+    comments = tar_pax(pax_record(b"comment", b"") * 2 + pax_record(b"uname", b"root"))
+    assert [found.name for found in walk(comments + FILE + comments)] == [b"f"]
+
+
 @pytest.mark.parametrize("keyword", [b"path", b"linkpath", b"mtime"])
 def test_a_pax_record_without_a_value_is_an_error(keyword: bytes) -> None:
     """For POSIX it takes back what was said; here nothing was."""
@@ -195,6 +208,7 @@ def test_a_prefix_is_one_where_every_reader_takes_it_for_one() -> None:
         return only(tar_header(b"f", tail=tail)).name
 
     assert name(b"ustar\00000") == name(b"ustar\0") == b"prefix/f"
+    assert only(tar_header(b"f", tail=b"ustar\0".ljust(88, b"\0") + b"p")).name == b"p/f"
     assert name(b"ustar  \0") == name(b"\0") == b"f"
     for magic in (b"ustar ", b"ustar 00", b"ustarX00", b"ustar  1"):
         with pytest.raises(ValueError, match="form of a header"):
