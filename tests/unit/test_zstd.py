@@ -357,3 +357,11 @@ def test_what_is_repeated_or_of_another_size_is_not_taken_for_plain() -> None:
     for kind in (1, 2, 3):
         other = (4 << 3 | kind << 1 | 1).to_bytes(3, "little") + b"tent"
         assert zstd.plain_content(START + raw_block(b"con", is_last=False) + other, 7) is None
+
+
+def test_a_seek_table_takes_no_content_of_a_frame_for_the_next_frame() -> None:
+    inner = zstd.encode_frame(b"content", LEVEL)
+    start = START + (len(inner) << 3 | 1).to_bytes(3, "little")
+    table = zstd.encode_seek_table([(len(start), 0), (len(inner), 7)])
+    with pytest.raises(DamagedArchive, match="no content at offset 0"):
+        zstd.read_frames(BytesSource(start + inner + table))
