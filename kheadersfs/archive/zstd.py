@@ -91,7 +91,7 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
         raise damaged(source.name, "the zstd seek table does not fit the file")
     limits.check(source.name, "blocks", count)
     header = source.read_at(table_start, 8)
-    if header != _SEEK_TABLE_FRAME + table_size.to_bytes(4, "little"):
+    if header[:4] != _SEEK_TABLE_FRAME or int.from_bytes(header[4:], "little") != table_size:
         raise damaged(source.name, "the zstd seek table is not where its footer says")
     entries = source.read_at(table_start + 8, count * entry_size)
     frames: list[ZstdFrame] = []

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kheadersfs.archive import zstd
-from kheadersfs.archive.source import BytesSource
+from kheadersfs.archive.source import BytesSource, open_source
 from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.limits import Limits
 from tests.support.sources import CountingSource
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LEVEL = 3
+SEEK_TABLE_MAGIC = b"\xb1\xea\x92\x8f"
 
 contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5)
 
@@ -297,6 +302,16 @@ def test_a_seek_table_is_where_and_as_large_as_it_says() -> None:
         with pytest.raises(DamagedArchive, match="not where its footer says"):
             zstd.read_frames(BytesSource(UNCHECKED + moved))
     assert zstd.read_frames(BytesSource(seek_table(0, [], 0))) == []
+
+
+def test_a_seek_table_larger_than_its_frame_can_say_is_refused(tmp_path: Path) -> None:
+    count = (1 << 32) // 8
+    sparse = tmp_path / "sparse"
+    with sparse.open("wb") as file:
+        file.seek(9 * count)
+        file.write(count.to_bytes(4, "little") + b"\0" + SEEK_TABLE_MAGIC)
+    with pytest.raises(DamagedArchive, match="is not where its footer says"):
+        zstd.read_frames(open_source(str(sparse)), Limits(blocks=count))
 
 
 @pytest.mark.parametrize("size", [len(UNCHECKED) - 1, len(UNCHECKED) + 1, (1 << 32) - 1])
