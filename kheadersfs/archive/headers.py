@@ -103,6 +103,7 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
         header = block[offset : offset + _TAR_BLOCK]
         if not header[0] and not any(header):
             _require_end(block, offset, is_last)
+            offset = len(block)
             break
         kind = header[156:157]
         start = offset + _TAR_BLOCK
@@ -117,9 +118,8 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
             yield member
             said = {}
         offset = start + -(-size // _TAR_BLOCK) * _TAR_BLOCK
-    else:
-        if offset != len(block):
-            raise ValueError("it does not end with a whole member")
+    if offset != len(block):
+        raise ValueError("it does not end with a whole member")
     if said:  # other readers take it for the first member of the next block
         raise ValueError("what is said of a member has no member behind it")
 
