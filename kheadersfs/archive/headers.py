@@ -135,9 +135,10 @@ def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Describe
     if size and (hard_link or form != stat.S_IFREG):
         raise ValueError("a member has a size where there is no content")
     name = name.partition(b"\0")[0]
-    if magic.startswith(_USTAR[:-1]) and magic != _GNU and not magic.startswith(_USTAR):
+    is_ustar = magic.startswith(_USTAR)
+    if magic.startswith(_USTAR[:-1]) and not is_ustar and magic != _GNU:
         raise ValueError("readers do not agree on the form of a header")
-    if magic.startswith(_USTAR) and prefix[0]:
+    if is_ustar and prefix[0]:
         name = prefix.partition(b"\0")[0] + b"/" + name
     target = target.partition(b"\0")[0]
     mtime = _tar_number(time, signed=True) * _NANOSECONDS

@@ -38,7 +38,7 @@ class MountRequest(Record):
 def find_mount(mountpoint: str) -> str | None:
     """Return the type of the file system mounted at *mountpoint* (a real path), topmost first."""
     found = None
-    for where, kind in _read_mounts():
+    for _, where, kind in _read_mounts():
         if where == mountpoint:
             found = kind
     return found
@@ -46,7 +46,7 @@ def find_mount(mountpoint: str) -> str | None:
 
 def list_mounts() -> list[str]:
     """Return where file systems of ours are mounted."""
-    return [where for where, kind in _read_mounts() if kind == FILE_SYSTEM]
+    return [where for _, where, kind in _read_mounts() if kind == FILE_SYSTEM]
 
 
 def require_mount(mountpoint: str) -> str:
@@ -60,34 +60,28 @@ def require_mount(mountpoint: str) -> str:
     return mountpoint
 
 
-def _read_mounts() -> Iterator[tuple[str, str]]:
-    """Yield (mountpoint, type) of every mount, later ones on top of earlier ones."""
+def _read_mounts() -> Iterator[tuple[bytes, str, str]]:
+    """Yield (device number, mountpoint, type) of every mount, later ones on top of earlier ones."""
     with open("/proc/self/mountinfo", "rb") as mounts:
         for line in mounts:
-            fields, _, rest = line.partition(b" - ")
-            where, kind = _unescape(fields.split(b" ")[4]), rest.split(b" ", 1)[0]
-            yield os.fsdecode(where), os.fsdecode(kind)
+            head, _, rest = line.partition(b" - ")
+            fields = head.split(b" ")
+            kind = rest.split(b" ", 1)[0]
+            yield fields[2], os.fsdecode(_unescape(fields[4])), os.fsdecode(kind)
 
 
 def find_device(mountpoint: str) -> bytes:
     """Return the device number of the file system at *mountpoint*, as mountinfo has it."""
     found = b""
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        for line in mounts:
-            fields = line.split(b" ")
-            if os.fsdecode(_unescape(fields[4])) == mountpoint:
-                found = fields[2]
+    for device, where, _ in _read_mounts():
+        if where == mountpoint:
+            found = device
     return found
 
 
 def find_place(device: bytes) -> str | None:
     """Return where the file system *device* is mounted in the mount namespace of this process."""
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        for line in mounts:
-            fields = line.split(b" ", 5)
-            if fields[2] == device:
-                return os.fsdecode(_unescape(fields[4]))
-    return None
+    return next((where for mounted, where, _ in _read_mounts() if mounted == device), None)
 
 
 def find_holder(device: bytes) -> int | None:
