@@ -45,6 +45,13 @@ def build(*members: Member) -> tuple[Table, list[str]]:
     return builder.build(), [str(refusal) for refusal in builder.refusals]
 
 
+def built(*members: Member) -> Table:
+    """Return the table of *members*, none of which is refused."""
+    table, refusals = build(*members)
+    assert refusals == []
+    return table
+
+
 def divide(table: Table, every: int) -> list[int]:
     """Return where blocks begin, one at *every* so many files, and where the last one ends."""
     whole = table.whole()

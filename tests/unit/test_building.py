@@ -17,6 +17,7 @@ from kheadersfs.limits import Limits
 from kheadersfs.tree import Tree
 from tests.support.members import (
     build,
+    built,
     directory,
     divide,
     file,
@@ -28,9 +29,7 @@ from tests.support.members import (
 
 
 def tree_of(*chosen: Member) -> Tree:
-    table, refusals = build(*chosen)
-    assert refusals == []
-    return Tree(table)
+    return Tree(built(*chosen))
 
 
 def paths(tree: Tree) -> list[bytes]:
@@ -324,6 +323,6 @@ def test_a_refused_name_is_shown_without_its_control_characters() -> None:
 
 def test_entries_are_sorted_within_their_directory() -> None:
     table: Table
-    table, _ = build(file(b"b"), file(b"a/z"), file(b"a/b"), file(b"\xff"), file(b"A"))
+    table = built(file(b"b"), file(b"a/z"), file(b"a/b"), file(b"\xff"), file(b"A"))
     tree = Tree(table)
     assert [name for _, name, _ in tree.entries(ROOT)] == [b"A", b"a", b"b", b"\xff"]
