@@ -63,11 +63,10 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.fixture(scope="session")
-def reference_archive() -> Path:
-    """A real kernel's headers as its own script packs them: one .tar.xz of a single block."""
+def _set_up(command: str) -> Path:
+    """Return the path that a function of tools/setup prints, or skip."""
     found = subprocess.run(
-        ["bash", "-c", "set -euo pipefail; source tools/setup; find_test_archive"],
+        ["bash", "-c", f"set -euo pipefail; source tools/setup; {command}"],
         cwd=REPOSITORY,
         check=False,
         stdin=subprocess.DEVNULL,
@@ -77,6 +76,22 @@ def reference_archive() -> Path:
     if found.returncode != 0:
         pytest.skip(f"no archive of kernel headers: {found.stderr.strip()}")
     return Path(found.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def reference_archive() -> Path:
+    """A real kernel's headers as its own script packs them: one .tar.xz of a single block."""
+    return _set_up("find_test_archive")
+
+
+@pytest.fixture(scope="session")
+def newer_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The headers of a 6.12 kernel for x86, which gcc built. Not to be changed."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("kernel: the distribution's packages for this machine are not for x86")
+    tree = tmp_path_factory.mktemp("newer") / "tree"
+    golden.extract_with_tar(_set_up("find_series_archive 6.12"), tree)
+    return tree
 
 
 @pytest.fixture(scope="session")

@@ -78,13 +78,30 @@
 #define __HAVE_BUILTIN_BSWAP64__ 1
 #endif
 
+/*
+ * 3. What the configuration says of the compiler that built the kernel, and is not true here.
+ */
+
+/*
+ * x86, seen on 6.12 and 7.2 built by gcc: per-CPU variables lie in the address spaces __seg_gs
+ * and __seg_fs, which only a compiler for x86 has. Without, they are read by inline assembly,
+ * so that a program which reads one is told; an empty __seg_gs would have it read another place.
+ */
+#undef CONFIG_CC_HAS_NAMED_AS
+#undef CONFIG_USE_X86_SEG_SUPPORT
+
+/* All machines, seen on 7.2 built by gcc 14 or later: clang has __typeof_unqual__() since 19. */
+#if __clang_major__ < 19
+#undef CONFIG_CC_HAS_TYPEOF_UNQUAL
+#endif
+
 /* Headers with debug messages name the module that they are compiled into. */
 #ifndef KBUILD_MODNAME
 #define KBUILD_MODNAME "bpf"
 #endif
 
 /*
- * 3. Inline assembly.
+ * 4. Inline assembly.
  *
  * Clang checks the constraints and register names of every asm that it reads, also in
  * inline functions that nobody calls, and those of a real machine mean nothing to the

@@ -42,6 +42,11 @@ USES_CURRENT = """
 #include <linux/sched.h>
 int reads_current(void *context) { return current->pid; }
 """
+USES_PER_CPU = """
+#include <linux/percpu.h>
+DECLARE_PER_CPU(unsigned long, counter);
+int reads_counter(void *context) { return this_cpu_read(counter); }
+"""
 USES_ATOMIC_BIT = """
 #include <linux/bitops.h>
 int tests_bit(unsigned long *word) { return test_and_set_bit(3, word); }
@@ -51,6 +56,14 @@ USES_BYTE_ORDER = """
 #include <linux/kernel.h>
 int swaps(unsigned short *port) { barrier(); return ntohs(READ_ONCE(*port)); }
 """
+
+# Each brings in others; together they are what most programs begin with.
+COMMONLY_USED = (
+    *("linux/sched.h", "linux/fs.h", "linux/mm.h", "linux/blkdev.h", "linux/cgroup.h"),
+    *("linux/skbuff.h", "linux/netdevice.h", "net/sock.h", "net/tcp.h", "linux/bpf.h"),
+    *("linux/perf_event.h", "linux/ptrace.h", "linux/percpu.h", "linux/uaccess.h"),
+    *("linux/static_call.h", "linux/jump_label.h", "linux/nsproxy.h", "linux/kvm_host.h"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -223,18 +236,32 @@ def compile_text(tree: Path, directory: Path, text: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("text", [USES_CURRENT, USES_ATOMIC_BIT])
+@pytest.fixture(params=["reference_tree", "newer_tree"])
+def tree(request: pytest.FixtureRequest) -> Path:
+    """The headers of a kernel, each of two series."""
+    chosen: Path = request.getfixturevalue(request.param)
+    return chosen
+
+
+@pytest.mark.parametrize("text", [USES_CURRENT, USES_PER_CPU, USES_ATOMIC_BIT])
 def test_a_program_that_reaches_inline_assembly_is_told(
-    reference_tree: Path, tmp_path: Path, text: str
+    tree: Path, tmp_path: Path, text: str
 ) -> None:
-    done = compile_text(reference_tree, tmp_path, text)
+    done = compile_text(tree, tmp_path, text)
     assert done.returncode != 0
     assert "inline assembly of the kernel cannot run in a BPF program" in done.stderr
-    assert str(reference_tree) in done.stderr
+    assert str(tree) in done.stderr
 
 
-def test_helpers_without_assembly_work(reference_tree: Path, tmp_path: Path) -> None:
-    done = compile_text(reference_tree, tmp_path, USES_BYTE_ORDER)
+@pytest.mark.parametrize("header", COMMONLY_USED)
+def test_a_header_can_be_included(tree: Path, tmp_path: Path, header: str) -> None:
+    text = f"#include <{header}>\nint program(int *context) {{ return *context; }}\n"
+    done = compile_text(tree, tmp_path, text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_helpers_without_assembly_work(tree: Path, tmp_path: Path) -> None:
+    done = compile_text(tree, tmp_path, USES_BYTE_ORDER)
     assert (done.returncode, done.stderr) == (0, "")
 
 
