@@ -99,6 +99,15 @@ class Tree:
                 inode = self.lookup(inode, component)
         return inode
 
+    def parent(self, inode: int) -> int:
+        """Return the directory that *inode* is in; the root is in itself.
+
+        Of a hard-linked file it is that of the first name.
+        """
+        if inode == ROOT:
+            return ROOT
+        return self.table.parent(self.table.leaf_of(inode).naming_entry(inode))
+
     def path(self, inode: int) -> bytes:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
         return path_of(self.table, inode)

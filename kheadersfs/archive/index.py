@@ -11,6 +11,7 @@ and columns; see kheadersfs.archive.columns, outline and leaves. All numbers are
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
 import zlib
@@ -52,7 +53,8 @@ class Index(NamedTuple):
     empty when unknown. ``digests`` are the SHA-256 of the stored bytes of every block before
     the index's own, of which the first ``hot_blocks`` are what most builds read.
     ``stream_size`` is what those blocks decode to, in bytes. ``leaf_blocks`` are the blocks that
-    each of the table's leaves has files in; to encode an index, they are found anew.
+    each of the table's leaves has files in; to encode an index, they are found anew. ``digest`` is
+    the SHA-256 of the index that this was decoded from.
     """
 
     table: Table
@@ -62,6 +64,7 @@ class Index(NamedTuple):
     hot_blocks: int
     stream_size: int
     leaf_blocks: Sequence[Sequence[int]] = ()
+    digest: bytes = b""
 
 
 def encode(index: Index, block_starts: Sequence[int], leaf_entries: int = LEAF_ENTRIES) -> bytes:
@@ -204,7 +207,16 @@ def decode(
     # Only all leaves together tell that hard links are no other names than there should be.
     if completely or table.bounds.has_hard_links:
         table.check()
-    return Index(table, release, arch, digests, hot_blocks, stream_size, outline.leaf_blocks)
+    return Index(
+        table,
+        release,
+        arch,
+        digests,
+        hot_blocks,
+        stream_size,
+        outline.leaf_blocks,
+        hashlib.sha256(body).digest(),
+    )
 
 
 def _word(encoded: bytes) -> str:

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from kheadersfs.archive import xz, zstd
 from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
 from kheadersfs.archive.sniffing import check_end, is_cpio, sniff
-from kheadersfs.archive.source import open_source
+from kheadersfs.archive.source import digest_of, open_source
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_LIMITS, HARMLESS, Limits
 from kheadersfs.records import Record
@@ -25,8 +25,9 @@ class Content(Record):
 
     ``indexed`` tells that it came from the embedded index, so that nothing but that was
     decoded; ``digests`` and what follows are only known then. ``refusals`` are members left out.
-    ``warning`` says why an index that is there was not used. ``format`` is "tar" or "cpio",
-    empty while no member was looked at. ``damage`` says why members may be missing, empty if none.
+    ``index_digest`` is the SHA-256 of the index, empty without one. ``warning`` says why an index
+    that is there was not used. ``format`` is "tar" or "cpio", empty while no member was looked at.
+    ``damage`` says why members may be missing, empty if none.
     """
 
     table: Table
@@ -35,6 +36,7 @@ class Content(Record):
     release: str
     arch: str
     hot_blocks: int
+    index_digest: bytes
     refusals: list[Refusal]
     warning: str
     format: str
@@ -131,6 +133,14 @@ class Archive:
             return content.format
         return "cpio" if is_cpio(content.blocks.decode(0)) else "tar"
 
+    def digest(self) -> bytes:
+        """Return a SHA-256 that is the same for the same file, and reads no more of it than load().
+
+        It is of the index, which has a digest of each block; without one, of the whole file.
+        Raises DamagedArchive.
+        """
+        return self.load().index_digest or digest_of(self.source)
+
     def close(self) -> None:
         """Close the file. What one pass has read stays usable until it is released."""
         self.source.close()
@@ -147,6 +157,7 @@ class Archive:
                 release=index.release,
                 arch=index.arch,
                 hot_blocks=index.hot_blocks,
+                index_digest=index.digest,
                 refusals=[],
                 warning="",
                 format="",
@@ -191,6 +202,7 @@ class Archive:
             release="",
             arch="",
             hot_blocks=0,
+            index_digest=b"",
             refusals=result.refusals,
             warning=warning,
             format=result.format,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import stat
 from typing import TYPE_CHECKING
 
 from kheadersfs.api import HeaderArchive, open_archive
+from kheadersfs.archive.source import digest_of
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
@@ -15,10 +15,6 @@ from kheadersfs.cli.reading import read_confined
 
 if TYPE_CHECKING:
     import argparse
-
-    from kheadersfs.archive.source import Source
-
-_DIGEST_CHUNK = 1 << 20
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,7 +58,7 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
     return {
         "archive": container.source.name,
         "size": container.source.size,
-        "digest": f"sha256:{digest(container.source)}",
+        "digest": f"sha256:{digest_of(container.source).hex()}",
         "format": container.format,
         "compression": container.compression,
         "checksums": container.checked,
@@ -78,11 +74,3 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "refused": len(content.refusals),
         "damage": content.damage or None,
     }
-
-
-def digest(source: Source) -> str:
-    """Return the SHA-256 of all bytes of *source* in hexadecimal."""
-    state = hashlib.sha256()
-    for offset in range(0, source.size, _DIGEST_CHUNK):
-        state.update(source.read_at(offset, min(_DIGEST_CHUNK, source.size - offset)))
-    return state.hexdigest()

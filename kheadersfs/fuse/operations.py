@@ -14,6 +14,7 @@ import pyfuse3
 from kheadersfs.archive.leaf import NAME_LIMIT, ROOT
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.fuse.boundary import bounded
+from kheadersfs.fuse.entries import Entries
 from kheadersfs.fuse.generated import POSITION
 from kheadersfs.tree import Attributes
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kheadersfs")
 
-FOREVER = 10.0 * 365 * 86400
-"""Seconds that the kernel may believe an answer: the tree never changes."""
 STORED_AT_OPEN = 256 << 10
 """Bytes up to which a file goes into the page cache when it is opened, to save the read request."""
 
@@ -39,13 +38,14 @@ class Served(NamedTuple):
     """What there is to serve once the archive has been read.
 
     ``damage`` is why the tree may lack members, empty when it does not. ``generated`` is a file
-    with the inode number behind the tree's last.
+    with the inode number behind the tree's last. ``digest`` is the archive's.
     """
 
     tree: Tree
     content: ContentServer
     damage: str
     generated: GeneratedFile | None
+    digest: bytes
 
 
 class Requests:
@@ -68,7 +68,7 @@ class Operations(pyfuse3.Operations):
     that everything belongs to; ``attributes`` make the values of the root's extended attributes.
     """
 
-    supports_dot_lookup = False
+    supports_dot_lookup = True
     enable_writeback_cache = False
 
     def __init__(
@@ -79,7 +79,7 @@ class Operations(pyfuse3.Operations):
     ) -> None:
         super().__init__()
         self._load = load
-        self._uid, self._gid = owner
+        self._entries = Entries(owner)
         self._attributes = attributes
         self._tree: Tree | None = None
         self._content: ContentServer | None = None
@@ -87,9 +87,6 @@ class Operations(pyfuse3.Operations):
         self._generated: GeneratedFile | None = None
         # Inodes whose pages the kernel has been given; if it drops them, it asks with read.
         self._stored = bytearray()
-        self._missing = pyfuse3.EntryAttributes()
-        self._missing.st_ino = 0
-        self._missing.entry_timeout = FOREVER
         # How often each inode is open, by what the kernel has been told and has told.
         self._opened: dict[int, int] = {}
         self.requests = Requests()
@@ -101,24 +98,11 @@ class Operations(pyfuse3.Operations):
     async def _serve(self) -> tuple[Tree, ContentServer]:
         if self._tree is None or self._content is None:
             served = await self._load()
-            self._tree, self._content, self._damage, self._generated = served
+            self._tree, self._content, self._damage, self._generated, digest = served
+            self._entries.identify(digest)
             self._stored = bytearray(len(served.tree) + 2)
             self._stored[-1] = True  # the generated file's pages are not for _store_pages
         return self._tree, self._content
-
-    def _entry(self, attributes: Attributes) -> pyfuse3.EntryAttributes:
-        entry = pyfuse3.EntryAttributes()
-        entry.st_ino = attributes.inode
-        entry.st_mode = attributes.mode
-        entry.st_nlink = attributes.links
-        entry.st_uid = self._uid
-        entry.st_gid = self._gid
-        entry.st_size = attributes.size
-        entry.st_blocks = attributes.blocks
-        entry.st_blksize = 4096
-        entry.st_mtime_ns = entry.st_atime_ns = entry.st_ctime_ns = attributes.mtime
-        entry.entry_timeout = entry.attr_timeout = FOREVER
-        return entry
 
     @bounded
     async def lookup(
@@ -129,14 +113,33 @@ class Operations(pyfuse3.Operations):
         tree = self._tree
         if tree is None:
             tree, _ = await self._serve()
+        if name in (b".", b".."):
+            return self._entries.entry(await self._find_again(tree, parent_inode, name))
         inode = tree.lookup(parent_inode, name)
         if inode:
             # The kernel asks for what it has forgotten, and its pages went the same way.
             self._stored[inode] = False
-            return self._entry(tree.attributes(inode))
+            return self._entries.entry(tree.attributes(inode))
         self._require_completeness()
         generated = self._generated and await self._generated.find(parent_inode, name)
-        return self._entry(generated) if generated else self._missing
+        return self._entries.entry(generated) if generated else self._entries.missing
+
+    async def _find_again(self, tree: Tree, inode: int, name: bytes) -> Attributes:
+        """Return what a file handle leads to: *inode*, or with the *name* ``..`` what it is in.
+
+        The kernel keeps no name for it, and asks in this way when it has forgotten the inode.
+        """
+        try:
+            if name == b"..":
+                return tree.attributes(tree.parent(inode))
+            attributes = tree.attributes(inode)
+        except IndexError:
+            generated = self._behind_tree(inode)
+            if name == b"..":
+                return tree.attributes(generated.place.directory)
+            return await self._attributes_of(generated)
+        self._stored[inode] = False
+        return attributes
 
     def _require_completeness(self) -> None:
         """Raise DamagedArchive if a name that is not there may have been in the archive."""
@@ -154,17 +157,20 @@ class Operations(pyfuse3.Operations):
                 raise
             # The mountpoint itself must stay usable, or nobody can ask for its status.
             log.error("%s", error)
-            root = self._entry(UNREADABLE_ROOT)
+            root = self._entries.entry(UNREADABLE_ROOT)
             # The true ones may come yet, if it was memory or a thread that was lacking.
             root.attr_timeout = 0.0
             return root
         try:
-            return self._entry(tree.attributes(inode))
+            return self._entries.entry(tree.attributes(inode))
         except IndexError:
-            attributes = await self._behind_tree(inode).attributes()
-            if attributes is None:
-                raise pyfuse3.FUSEError(errno.ENOENT) from None
-            return self._entry(attributes)
+            return self._entries.entry(await self._attributes_of(self._behind_tree(inode)))
+
+    async def _attributes_of(self, generated: GeneratedFile) -> Attributes:
+        attributes = await generated.attributes()
+        if attributes is None:
+            raise pyfuse3.FUSEError(errno.ENOENT)
+        return attributes
 
     def _behind_tree(self, inode: int) -> GeneratedFile:
         """Return the file with the number *inode*, which is not in the tree."""
@@ -255,7 +261,7 @@ class Operations(pyfuse3.Operations):
         tree, _ = await self._serve()
         listed = False
         for position, name, child in tree.entries(inode, start):
-            entry = self._entry(tree.attributes(child))
+            entry = self._entries.entry(tree.attributes(child))
             if not pyfuse3.readdir_reply(token, name, entry, position):
                 return
             listed = True
@@ -266,7 +272,7 @@ class Operations(pyfuse3.Operations):
             self._require_completeness()
 
     def _list_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
-        entry = self._entry(generated.known_attributes())
+        entry = self._entries.entry(generated.known_attributes())
         if not generated.has_known_size:
             # Whoever wants to know the size has to ask, and that is when the file is made.
             entry.entry_timeout = entry.attr_timeout = 0.0

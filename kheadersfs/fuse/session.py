@@ -144,9 +144,8 @@ class Session:
         self._store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self._store, content.hot_blocks)
         tree = Tree(content.table)
-        return Served(
-            tree, server, content.damage, types_of(self._header, content, tree, self._loop)
-        )
+        types = types_of(self._header, content, tree, self._loop)
+        return Served(tree, server, content.damage, types, self._archive.digest())
 
     def _take(self, content: Content) -> None:
         """Report what is odd about *content*."""
