@@ -25,8 +25,14 @@ _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _FIFTH_ARGUMENT, _FIFTH_ARGUMENT_UPPER_HALF = 48, 52
 _CLONE_THREAD = 0x00010000
+# What pthread_create(3) asks for: what threads share, and where their numbers are noted. musl adds
+# a flag that has no effect any more. No namespace is in it, and no signal at the end.
+_FLAGS_OF_THREADS = 0x007D0F00
 # Is it a terminal, and how wide?
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
+# How was it opened? Other commands have the kernel send signals, to processes that the caller
+# names, or hold locks and leases that others wait for.
+_F_GETFD, _F_GETFL = 1, 3
 _INSTRUCTION = struct.Struct("=HBBI")
 
 # What is not here on purpose: pipe2 and splice. libfuse would take every request through a pipe, at
@@ -42,7 +48,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "writev": (20, 66),
     "lseek": (8, 62),
     "fstat": (5, 80),
-    "fcntl": (72, 25),
     "ftruncate": (77, 46),
     "fsync": (74, 82),
     "close": (3, 57),
@@ -60,7 +65,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "set_robust_list": (273, 99),
     "rseq": (334, 293),
     "sched_yield": (24, 124),
-    "sched_getaffinity": (204, 123),
     "getpid": (39, 172),
     "getppid": (110, 173),
     "gettid": (186, 178),
@@ -81,22 +85,29 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 }
 
 
+# Calls whose arguments decide, in the same columns; see _conditions().
+_CONDITIONAL_CALLS = {
+    "clone": (56, 220),
+    "fcntl": (72, 25),
+    "ioctl": (16, 29),
+    "sched_getaffinity": (204, 123),
+    "sendto": (44, 206),
+}
+_CLONE3 = 435  # everywhere
+
+
 class _Machine(NamedTuple):
-    """An architecture: its number in audit records, its column in _CALLS, calls with conditions."""
+    """An architecture: its number in audit records, and its column in the tables of calls."""
 
     audit: int
     column: int
-    clone: int
-    ioctl: int
-    sendto: int
-    clone3: int = 435
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, 0, clone=56, ioctl=16, sendto=44),
-    "aarch64": _Machine(0xC00000B7, 1, clone=220, ioctl=29, sendto=206),
-    "riscv64": _Machine(0xC00000F3, 1, clone=220, ioctl=29, sendto=206),
-    "loongarch64": _Machine(0xC0000102, 1, clone=220, ioctl=29, sendto=206),
+    "x86_64": _Machine(0xC000003E, 0),
+    "aarch64": _Machine(0xC00000B7, 1),
+    "riscv64": _Machine(0xC00000F3, 1),
+    "loongarch64": _Machine(0xC0000102, 1),
 }
 
 
@@ -126,46 +137,66 @@ def restrict_thread() -> int:
     machine = _MACHINES.get(name) if sys.maxsize > 1 << 32 else None
     if machine is None:
         raise OSError(errno.ENOSYS, f"the system calls of {name} are not known")
-    calls = [row[machine.column] for row in _CALLS.values()]
-    allowed = [call for call in calls if call is not None]
-    instructions = _assemble(_program(machine, allowed))
+    instructions = _assemble(_program(machine))
     program = _Filter(len(instructions) // _INSTRUCTION.size, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return len(allowed) + 3  # and clone, ioctl and sendto, of a kind
+    return len(_unconditional(machine)) + len(_CONDITIONAL_CALLS)
 
 
-def _program(machine: _Machine, calls: list[int]) -> list[_Line]:
-    """Return the program that allows *calls*, threads, questions to a terminal, and to send.
+def _unconditional(machine: _Machine) -> list[int]:
+    """Return the numbers of the calls that are allowed with any arguments."""
+    numbers = [row[machine.column] for row in _CALLS.values()]
+    return [number for number in numbers if number is not None]
 
-    To send means to whom a socket is connected, the system log: an address could be anybody's.
-    """
+
+def _program(machine: _Machine) -> list[_Line]:
+    """Return the program that allows the calls of both tables."""
     return [
         _Line(_LOAD, _ARCHITECTURE),
         _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
         _Line(_LOAD, _NUMBER),
         # With ENOSYS, glibc falls back to clone, whose flags a filter can see.
-        _Line(_IF_EQUAL, machine.clone3, then="absent"),
-        _Line(_IF_EQUAL, machine.clone, then="clone"),
-        _Line(_IF_EQUAL, machine.ioctl, then="ioctl"),
-        _Line(_IF_EQUAL, machine.sendto, then="sendto"),
-        *(_Line(_IF_EQUAL, call, then="allow") for call in calls),
+        _Line(_IF_EQUAL, _CLONE3, then="absent"),
+        *(
+            _Line(_IF_EQUAL, numbers[machine.column], then=name)
+            for name, numbers in _CONDITIONAL_CALLS.items()
+        ),
+        *(_Line(_IF_EQUAL, number, then="allow") for number in _unconditional(machine)),
         _Line(_RETURN, _ERRNO | errno.EPERM),
-        _Line(_LOAD, _FIRST_ARGUMENT, label="clone"),
-        _Line(_IF_ANY_BIT, _CLONE_THREAD, then="allow", otherwise="refuse"),
-        _Line(_LOAD, _SECOND_ARGUMENT, label="ioctl"),
-        _Line(_IF_EQUAL, _TCGETS, then="allow"),
-        _Line(_IF_EQUAL, _TIOCGWINSZ, then="allow", otherwise="refuse"),
-        _Line(_LOAD, _FIFTH_ARGUMENT, label="sendto"),
-        _Line(_IF_EQUAL, 0, otherwise="refuse"),
-        _Line(_LOAD, _FIFTH_ARGUMENT_UPPER_HALF),
-        _Line(_IF_EQUAL, 0, then="allow", otherwise="refuse"),
+        *_conditions(),
         _Line(_RETURN, _ERRNO | errno.EPERM, label="refuse"),
         _Line(_RETURN, _ALLOW, label="allow"),
         _Line(_RETURN, _ERRNO | errno.ENOSYS, label="absent"),
         _Line(_RETURN, _KILL_PROCESS, label="kill"),
+    ]
+
+
+def _conditions() -> list[_Line]:
+    """Return what decides on each of the conditional calls, which are labels.
+
+    They may make threads, ask how a descriptor was opened and how wide a terminal is, ask for their
+    own processors, and send to whom a socket is connected, the system log: an address could be
+    anybody's. Commands, flags and pids are ints, of which the kernel drops the upper half.
+    """
+    return [
+        _Line(_LOAD, _FIRST_ARGUMENT, label="clone"),
+        _Line(_IF_ANY_BIT, ~_FLAGS_OF_THREADS & 0xFFFFFFFF, then="refuse"),
+        _Line(_IF_ANY_BIT, _CLONE_THREAD, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _SECOND_ARGUMENT, label="fcntl"),
+        _Line(_IF_EQUAL, _F_GETFD, then="allow"),
+        _Line(_IF_EQUAL, _F_GETFL, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _SECOND_ARGUMENT, label="ioctl"),
+        _Line(_IF_EQUAL, _TCGETS, then="allow"),
+        _Line(_IF_EQUAL, _TIOCGWINSZ, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _FIRST_ARGUMENT, label="sched_getaffinity"),
+        _Line(_IF_EQUAL, 0, then="allow", otherwise="refuse"),
+        _Line(_LOAD, _FIFTH_ARGUMENT, label="sendto"),
+        _Line(_IF_EQUAL, 0, otherwise="refuse"),
+        _Line(_LOAD, _FIFTH_ARGUMENT_UPPER_HALF),
+        _Line(_IF_EQUAL, 0, then="allow", otherwise="refuse"),
     ]
 
 
