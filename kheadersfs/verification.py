@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 
 class Verified(NamedTuple):
-    """What was found right: inodes, and bytes of content. ``refused`` members were left out."""
+    """What was found right: inodes, and bytes of content. ``refused`` members were left out.
+
+    ``notes`` are what is odd about the archive; see Content.
+    """
 
     inodes: int
     content_size: int
     indexed: bool
     checked: bool
     refused: int
+    notes: list[str]
 
 
 def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Verified:
@@ -51,6 +55,7 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
         content.indexed,
         archive.archive.checked,
         len(content.refusals),
+        content.notes,
     )
 
 

@@ -45,12 +45,14 @@ class _Refused(Exception):
 class TableBuilder:
     """Collects members of the archive *name*; ``build`` makes the table.
 
-    ``members`` counts what was offered so far, ``refusals`` lists what was left out of it.
+    ``members`` counts what was offered so far, ``refusals`` lists what was left out of it, and
+    ``absolute`` counts names and hard links' targets whose leading slashes were taken away.
     ``text_size`` is how many bytes of names and targets there are.
     """
 
     def __init__(self, name: str, limits: Limits) -> None:
         self.members = 0
+        self.absolute = 0
         self.refusals: list[Refusal] = []
         self.text_size = 0
         self._name = name
@@ -74,6 +76,12 @@ class TableBuilder:
         """
         self.members += 1
         self._check_limits(member)
+        name = member.name
+        if member.name.startswith(b"/") or (
+            member.hard_link and (member.target or b"").startswith(b"/")
+        ):
+            self.absolute += 1
+            member = _made_relative(member)
         self._filled = None
         try:
             if member.hard_link:
@@ -81,7 +89,7 @@ class TableBuilder:
             else:
                 self._add_inode(member, start)
         except _Refused as refused:
-            self.refusals.append(Refusal(member.name[:_NAME_SHOWN], str(refused)))
+            self.refusals.append(Refusal(name[:_NAME_SHOWN], str(refused)))
         else:
             self.text_size += len(member.name) + len(member.target or b"")
         return self._filled is not None
@@ -192,7 +200,7 @@ class TableBuilder:
             raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
-        if directory is None or name in (b"", b".", b"..") or path.startswith(b"/"):
+        if directory is None or name in (b"", b".", b".."):
             components = self._components(path)
             if not components:
                 return None, b""
@@ -227,8 +235,6 @@ class TableBuilder:
 
     def _components(self, path: bytes) -> list[bytes]:
         """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
-        if path.startswith(b"/"):
-            raise _Refused("an absolute name")
         components = [part for part in path.split(b"/") if part not in (b"", b".")]
         if b".." in components:
             raise _Refused("a name with .. in it")
@@ -239,6 +245,14 @@ class TableBuilder:
     def build(self) -> Table:
         """Return the table of everything added. The builder is used up."""
         return Table.of(self._inodes.number(), self._name)
+
+
+def _made_relative(member: Member) -> Member:
+    """Return *member* without leading slashes, as tar and bsdtar extract it."""
+    name = member.name.lstrip(b"/")
+    if not member.hard_link:
+        return member._replace(name=name)
+    return member._replace(name=name, target=(member.target or b"").lstrip(b"/"))
 
 
 def _acceptable_mode(mode: int) -> int:

@@ -20,6 +20,7 @@ _TAR_BLOCK = 512
 _TAR_HEADER = struct.Struct("100s8s16x12s12s8xc100s8s80x155s12x")
 _USTAR = b"ustar\0"
 _GNU = b"ustar  \0"
+_MAGIC = 257
 _TAR_KINDS = {
     b"0": stat.S_IFREG,
     b"\0": stat.S_IFREG,
@@ -31,6 +32,7 @@ _HARD_LINK = b"1"
 _EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
 _PAX = b"x"
 _PAX_IGNORED = frozenset((b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname", b"comment"))
+_PAX_SERVED = (b"path", b"linkpath", b"mtime")
 _NEWC_MAGIC = b"070701"
 _NEWC_HEADER = 110
 _NEWC_TRAILER = b"TRAILER!!!"
@@ -66,6 +68,11 @@ def walk_members(block: bytes, is_last: bool = True) -> Iterator[Described]:
     """
     walk = _walk_newc if block.startswith(_NEWC_MAGIC) else _walk_tar
     return walk(block, is_last)
+
+
+def may_be_packed(header: bytes) -> bool:
+    """Tell whether *header* is one that pack may have written: GNU's, with nothing optional."""
+    return header.startswith(_GNU, _MAGIC) and not any(header[_MAGIC + len(_GNU) :])
 
 
 def _require_end(block: bytes, offset: int, is_last: bool) -> None:
@@ -108,7 +115,7 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
         kind = header[156:157]
         start = offset + _TAR_BLOCK
         if kind == _PAX or kind in _EXTENSIONS:
-            size = _tar_number(header[124:136])
+            size = tar_number(header[124:136])
             _note(kind, _content(block, start, size), said)
         else:
             member = _tar_member(header, start, said)
@@ -127,7 +134,7 @@ def _walk_tar(block: bytes, is_last: bool) -> Iterator[Described]:
 def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Described:
     """Return the member of *header*, of which extensions in front of it have *said* more."""
     name, mode, size_field, time, kind, target, magic, prefix = _TAR_HEADER.unpack(header)
-    size = _tar_number(size_field)
+    size = tar_number(size_field)
     if kind not in _TAR_KINDS:
         raise ValueError("a member is neither file, directory nor link")
     form = _TAR_KINDS[kind]
@@ -141,16 +148,16 @@ def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Describe
     if is_ustar and prefix[0]:
         name = prefix.partition(b"\0")[0] + b"/" + name
     target = target.partition(b"\0")[0]
-    mtime = _tar_number(time, signed=True) * _NANOSECONDS
+    mtime = tar_number(time, signed=True) * _NANOSECONDS
     if said:
         name = said.get(b"path", name)
         target = said.get(b"linkpath", target)
-        mtime = _pax_time(said[b"mtime"]) if b"mtime" in said else mtime
+        mtime = pax_time(said[b"mtime"]) if b"mtime" in said else mtime
     if form == stat.S_IFDIR:
         name = name.removesuffix(b"/")
     return Described(
         _plain(name),
-        form | _tar_number(mode) & 0o7777,
+        form | tar_number(mode) & 0o7777,
         mtime,
         start,
         size,
@@ -159,8 +166,11 @@ def _tar_member(header: bytes, start: int, said: dict[bytes, bytes]) -> Describe
     )
 
 
-def _tar_number(field: bytes, signed: bool = False) -> int:
-    """Return the number in *field*, in octal digits or in base 256; GNU tar has that of 95 bits."""
+def tar_number(field: bytes, signed: bool = False) -> int:
+    """Return the number in *field*, in octal digits or in base 256; GNU tar has that of 95 bits.
+
+    Raises ValueError.
+    """
     if not field[0] & 0x80:
         return parse_digits(field.strip(b" \0") or b"0", 8)
     bits = 8 * len(field) - 1
@@ -175,17 +185,22 @@ def _tar_number(field: bytes, signed: bool = False) -> int:
 def _note(kind: bytes, content: bytes, said: dict[bytes, bytes]) -> None:
     """Add to *said* what an extension in front of a member says of it. Raises ValueError."""
     gnu = () if kind == _PAX else ((_EXTENSIONS[kind], content.rstrip(b"\0")),)
-    for keyword, value in gnu or _pax_records(content):
+    for keyword, value in gnu or pax_records(content):
         if keyword in said:
             raise ValueError("a member says something twice")
         if keyword not in _PAX_IGNORED:
+            if keyword not in _PAX_SERVED:
+                raise ValueError("an extended header says what it does not in a packed archive")
             if not value:
                 raise ValueError("readers do not agree on what is said without a value")
             said[keyword] = value
 
 
-def _pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keyword and value of each of *records*: length, space, keyword=value, newline."""
+def pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keyword and value of each of *records*: length, space, keyword=value, newline.
+
+    Raises ValueError.
+    """
     position = 0
     while position < len(records):
         space = records.find(b" ", position, position + _DIGITS_OF_A_LENGTH)
@@ -194,14 +209,15 @@ def _pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
         if end > len(records) or end <= space or records[end - 1] != _NEWLINE:
             raise ValueError("an extended header is cut off")
         keyword, _, value = records[space + 1 : end - 1].partition(b"=")
-        if keyword not in _PAX_IGNORED and keyword not in (b"path", b"linkpath", b"mtime"):
-            raise ValueError("an extended header says what it does not in a packed archive")
         yield keyword, value
         position = end
 
 
-def _pax_time(value: bytes) -> int:
-    """Return *value*, seconds in decimal digits and perhaps a fraction, in nanoseconds."""
+def pax_time(value: bytes) -> int:
+    """Return *value*, seconds in decimal digits and perhaps a fraction, in nanoseconds.
+
+    Raises ValueError.
+    """
     seconds, _, fraction = value.partition(b".")
     negative = seconds.startswith(b"-")
     whole = parse_digits(seconds.removeprefix(b"-"), 10) * _NANOSECONDS

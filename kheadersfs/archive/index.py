@@ -122,6 +122,15 @@ def find(content: bytes) -> bytes:
     return body
 
 
+def is_alone(content: bytes) -> bool:
+    """Tell whether *content*, behind zeros that are not in it, looks like an index and no more."""
+    end = len(content) - FOOTER_SIZE
+    if end < 0 or not content.startswith(_FOOTER_MAGIC, end):
+        return False
+    size: int = _FOOTER.unpack_from(content, end)[3]
+    return size >= end  # its first bytes may be zeros too
+
+
 class _Section(NamedTuple):
     """A section as it lies in the body of an index: ``size`` bytes that are not yet inflated."""
 

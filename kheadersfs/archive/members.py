@@ -14,6 +14,10 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive import charset
+from kheadersfs.archive.ending import note_on_end
+from kheadersfs.archive.feeding import Feed
+from kheadersfs.archive.preamble import NOTHING, Preamble, Preambles
+from kheadersfs.archive.sniffing import old_cpio
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
 from kheadersfs.importing import stand_ins
 
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
     Buffer = ctypes.Array[ctypes.c_char]
 
-READ_SIZE = 256 << 10
 FORMATS = ("tar", "cpio")
 _LIBRARY = "libarchive.so.13"
 
@@ -77,36 +80,13 @@ def import_library() -> ModuleType:
             "install it, and: pip install libarchive-c (Debian: apt install libarchive13)"
         ) from error
 
+    import shlex  # noqa: F401 - for old_cpio()
+
     charset.prepare()
     # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
     logging.getLogger("libarchive").setLevel(logging.ERROR)
     library: ModuleType = ffi
     return library
-
-
-class _Callbacks:
-    """What libarchive calls to get the archive's bytes.
-
-    An exception cannot pass through C, so it is kept here and raised on the other side.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._offset = 0
-        self._piece = b""
-        self.failure: Exception | None = None
-
-    def read(self, _archive: int, _context: int, buffer: ctypes.Array[ctypes.c_void_p]) -> int:
-        """Point *buffer* to the next bytes and return how many there are."""
-        try:
-            length = self._source.available(self._offset, READ_SIZE)
-            self._piece = self._source.read_at(self._offset, length)
-        except Exception as error:  # noqa: BLE001 - raised again by MemberStream
-            self.failure = error
-            return -1
-        self._offset += length
-        buffer[0] = ctypes.cast(ctypes.c_char_p(self._piece), ctypes.c_void_p)
-        return length
 
 
 class MemberStream:
@@ -115,14 +95,18 @@ class MemberStream:
     def __init__(self, source: Source, formats: tuple[str, ...], compression: str) -> None:
         self._ffi = ffi = import_library()
         self._name = source.name
-        self._callbacks = _Callbacks(source)
+        self._feed = Feed(source)
+        self._preambles = Preambles(self._feed.at) if formats == FORMATS else None
+        self._preamble = NOTHING
+        self._unread = False
         # libarchive keeps the address of this object, not a reference.
-        self._read_callback = ffi.READ_CALLBACK(self._callbacks.read)
+        self._read_callback = ffi.READ_CALLBACK(self._feed.read)
         self._entry = None
         self._archive = ffi.read_new()
         try:
             self._entry = ffi.entry_new()
             self._pathname_utf8 = ffi.ffi("entry_pathname_utf8", [ctypes.c_void_p], ctypes.c_char_p)
+            self._position = ffi.ffi("read_header_position", [ctypes.c_void_p], ctypes.c_int64)
             self._links = ffi.ffi("entry_nlink", [ctypes.c_void_p], ctypes.c_uint)
             self._device = ffi.ffi("entry_dev", [ctypes.c_void_p], ctypes.c_uint64)
             self._inode = ffi.ffi("entry_ino64", [ctypes.c_void_p], ctypes.c_int64)
@@ -153,8 +137,8 @@ class MemberStream:
 
     def _translated(self, error: Exception) -> Exception:
         """Return what is behind libarchive's *error*, as one of ours."""
-        if self._callbacks.failure is not None:
-            return self._callbacks.failure
+        if self._feed.failure is not None:
+            return self._feed.failure
         text = str(getattr(error, "msg", None) or "libarchive cannot read it").strip()
         if "Unrecognized archive format" in text:
             return UnsupportedArchive(
@@ -177,16 +161,41 @@ class MemberStream:
 
     def _next(self) -> Member | None:
         """Return the next member, None at the end."""
-        ffi = self._ffi
+        ffi, feed = self._ffi, self._feed
         try:
+            if self._unread:
+                feed.holding = False
+                ffi.read_data_skip(self._archive)
+            feed.holding = True
             status = ffi.read_next_header2(self._archive, self._entry)
         except ffi.ArchiveError as error:
             raise self._translated(error) from error
+        feed.holding = False
+        self._unread = status != ffi.ARCHIVE_EOF
         if status == ffi.ARCHIVE_EOF:
             return None
         if status == ffi.ARCHIVE_WARN:
             self._check_warning()
+        self._preamble = self._read_preamble()
         return self._member()
+
+    def _read_preamble(self) -> Preamble:
+        """Return what tar's own headers say of the current member."""
+        if self._preambles is None or self.format != "tar":
+            return NOTHING
+        try:
+            return self._preambles.read(self._position(self._archive))
+        except ValueError as error:
+            raise DamagedArchive(
+                f"{self._name}: is damaged ({error}); make or fetch it again"
+            ) from error
+
+    def note_on_end(self) -> str:
+        """Return what is odd about how the archive ends, of which all members were read.
+
+        Raises what the source raises.
+        """
+        return note_on_end(self.format, self._feed.rest(self._position(self._archive)))
 
     def _check_warning(self) -> None:
         """Raise DamagedArchive unless the warning is of a name in another encoding.
@@ -207,6 +216,8 @@ class MemberStream:
         mode: int = ffi.entry_mode(entry) & 0xFFFF
         mtime: int = ffi.entry_mtime(entry) * 1_000_000_000 + ffi.entry_mtime_nsec(entry)
         size: int = ffi.entry_size(entry)
+        if self._preamble is not NOTHING:
+            mode, mtime, size = self._preamble.corrected(mode, mtime, size)
         inode: tuple[int, int] | None = None
         if self._links(entry) > 1 and self.format == "cpio":
             inode = self._device(entry), self._inode(entry)
@@ -226,8 +237,13 @@ class MemberStream:
 
     @property
     def format(self) -> str:
-        """Which of the two formats the current member is written in: "tar" or "cpio"."""
+        """Which of the two formats the current member is written in: "tar" or "cpio".
+
+        Raises UnsupportedArchive for cpio's old format.
+        """
         name: bytes = self._ffi.format_name(self._archive) or b""
+        if b"binary" in name:  # as it says of old cpio
+            raise old_cpio(self._name)
         return "cpio" if b"cpio" in name else "tar"
 
     def read(self, size: int) -> bytes:
@@ -244,7 +260,11 @@ class MemberStream:
         while offset < end:
             count = self._read_data(buffer, offset, end - offset)
             if count == 0:
-                raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
+                if not self._preamble.sparse:
+                    raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
+                # libarchive ends where the last data do, and does not come to the hole behind.
+                count = end - offset
+                ctypes.memset(ctypes.byref(buffer, offset), 0, count)
             offset += count
 
     def _read_data(self, buffer: Buffer, offset: int, size: int) -> int:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive import zstd
 from kheadersfs.archive.building import Refusal, TableBuilder
 from kheadersfs.archive.decoding import open_stream
+from kheadersfs.archive.ending import NO_END_MARKER
+from kheadersfs.archive.headers import may_be_packed
 from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.archive.members import MemberStream, new_buffer, open_members
+from kheadersfs.archive.sniffing import TAR_BLOCK
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
 from kheadersfs.archive.threads import ThreadPool
-from kheadersfs.errors import DamagedArchive, UnreadableArchive, without_members
+from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Limits, Meter
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ class Pass(NamedTuple):
     """What one pass yields: the table, the content it refers to, and what was left out.
 
     ``format`` is "tar" or "cpio". ``damage`` says why there may be more in the archive than in
-    the table, and is empty when there is not.
+    the table, and is empty when there is not. ``absolute`` counts members whose name or target
+    was absolute. ``ending`` says what is odd about the end, and is empty if nothing.
     """
 
     table: Table
@@ -50,18 +54,22 @@ class Pass(NamedTuple):
     refusals: list[Refusal]
     format: str
     damage: str
+    absolute: int
+    ending: str
 
 
 class _MeteredSource(Source):
     """A source that is read once, in order, while its limits and checksums are looked after."""
 
-    __slots__ = ("_meter", "_source", "_sums")
+    __slots__ = ("_meter", "_source", "_sums", "head")
 
     def __init__(self, source: Source, meter: Meter) -> None:
         super().__init__(source.name, source.size)
         self._source = source
         self._meter = meter
         self._sums = CpioSums()
+        self.head = b""
+        """The first piece, or the first bytes of it."""
 
     def available(self, offset: int, limit: int) -> int:
         """See Source.available."""
@@ -71,6 +79,7 @@ class _MeteredSource(Source):
         """See Source.read_at. Raises RefusedArchive, DamagedArchive."""
         self._meter.count(length)
         piece = self._source.read_at(offset, length)
+        self.head = self.head or piece[:TAR_BLOCK]
         try:
             self._sums.follow(piece)
         except ValueError as error:
@@ -156,18 +165,22 @@ def read_in_one_pass(
 def _read_once(source: Source, compression: str, blocks: BlockTable | None, limits: Limits) -> Pass:
     meter = Meter(source.name, source.size, limits)
     if compression == "none":
-        return _read_members(source, meter, keep_on_damage=False)
+        return _read_members(source, meter, None, keep_on_damage=False)
     with closing(open_stream(source, compression, blocks)) as decoded:
-        result = _read_members(decoded, meter, keep_on_damage=decoded.verified)
+        # Nothing but zstd's frames can be cut off between two blocks and still seem whole.
+        frames = blocks if compression == "zstd" else None
+        result = _read_members(decoded, meter, frames, keep_on_damage=decoded.verified)
         if not decoded.verified:
             for size in decoded.finish():
                 meter.count(size)
     return result
 
 
-def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
+def _read_members(
+    source: Source, meter: Meter, frames: BlockTable | None, keep_on_damage: bool
+) -> Pass:
     builder = TableBuilder(source.name, meter.limits)
-    damage = ""
+    damage = ending = ""
     metered = _MeteredSource(source, meter)
     with closing(_Compressor()) as compressor, open_members(metered) as stream:
 
@@ -181,6 +194,9 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
                 if builder.add(member, writer.position):
                     writer.copy(stream, member.size)
                     check_memory()
+            ending = _note_on_end(stream, keep_on_damage)
+            if ending == NO_END_MARKER and frames and _may_be_cut(frames, metered.head):
+                raise damaged(source.name, "it has no end marker")
         except DamagedArchive as error:
             # What cannot be read now may be read next time, with all that follows.
             if not keep_on_damage or isinstance(error, UnreadableArchive):
@@ -192,4 +208,27 @@ def _read_members(source: Source, meter: Meter, keep_on_damage: bool) -> Pass:
         format_name = stream.format
     if builder.members == 0:
         raise DamagedArchive(damage) if damage else without_members(source.name)
-    return Pass(builder.build(), blocks, builder.refusals, format_name, damage)
+    return Pass(
+        builder.build(),
+        blocks,
+        builder.refusals,
+        format_name,
+        damage,
+        builder.absolute,
+        ending,
+    )
+
+
+def _note_on_end(stream: MemberStream, keep_on_damage: bool) -> str:
+    """Return what is odd about how the archive of *stream* ends; see ending.py."""
+    try:
+        return stream.note_on_end()
+    except DamagedArchive:
+        if not keep_on_damage:
+            raise
+        return ""  # nothing that is served lies there; verify tells what is wrong with it
+
+
+def _may_be_cut(frames: BlockTable, head: bytes) -> bool:
+    """Tell whether *frames* may have been more, of which the first begins with *head*."""
+    return len(frames) > 1 or may_be_packed(head)

@@ -28,6 +28,8 @@ class Content(Record):
     ``index_digest`` is the SHA-256 of the index, empty without one. ``warning`` says why an index
     that is there was not used. ``format`` is "tar" or "cpio", empty while no member was looked at.
     ``damage`` says why members may be missing, empty if none.
+    ``absolute`` counts names, and targets of hard links, that are served without a leading slash;
+    ``ending`` says what is odd about how the archive ends, empty if nothing.
     """
 
     table: Table
@@ -41,6 +43,16 @@ class Content(Record):
     warning: str
     format: str
     damage: str
+    absolute: int
+    ending: str
+
+    @property
+    def notes(self) -> list[str]:
+        """What those who take the archive for good should know of it all the same."""
+        notes = [self.ending] if self.ending else []
+        if self.absolute:
+            notes.append(f"leading / removed from {self.absolute} member names or targets")
+        return notes
 
 
 class Archive:
@@ -162,6 +174,8 @@ class Archive:
                 warning="",
                 format="",
                 damage="",
+                absolute=0,
+                ending="",
             )
         if self._without_library:
             raise DamagedArchive(
@@ -207,6 +221,8 @@ class Archive:
             warning=warning,
             format=result.format,
             damage=result.damage,
+            absolute=result.absolute,
+            ending=result.ending,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kheadersfs.archive import xz, zstd
-from kheadersfs.errors import DamagedArchive, UnsupportedArchive, without_members
+from kheadersfs.errors import DamagedArchive, UnsupportedArchive, quoted, without_members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,11 @@ MAGICS = {
     "lz4": b"\x04\x22\x4d\x18",
 }
 _CPIO_MAGICS = (b"070701", b"070702", b"070707")
+# Octal 070707 as one number of 16 bits, of a machine of either byte order.
+_OLD_CPIO_MAGICS = (b"\xc7\x71", b"\x71\xc7")
 TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
-_LARGEST_PADDING = 1 << 20
+LARGEST_PADDING = 1 << 20
 
 
 def sniff(source: Source) -> str:
@@ -37,9 +39,19 @@ def sniff(source: Source) -> str:
             return compression
     if _is_empty_tar(source):
         raise without_members(source.name)
+    if head.startswith(_OLD_CPIO_MAGICS):
+        raise old_cpio(source.name)
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(MAGICS)}; give an archive of kernel headers"
+    )
+
+
+def old_cpio(archive: str) -> UnsupportedArchive:
+    """Return what to raise when *archive* is of cpio's old binary format."""
+    return UnsupportedArchive(
+        f"{archive}: is an old binary cpio archive; convert it: "
+        f"bsdtar -c --format newc -f NEW.cpio {quoted(f'@{archive}')}"
     )
 
 
@@ -62,22 +74,22 @@ def is_tar_header(head: bytes) -> bool:
 def _is_empty_tar(source: Source) -> bool:
     """Tell whether *source* is the end marker of a tar and nothing else, padded or not."""
     size = source.size
-    if size % TAR_BLOCK or not 2 * TAR_BLOCK <= size <= _LARGEST_PADDING:
+    if size % TAR_BLOCK or not 2 * TAR_BLOCK <= size <= LARGEST_PADDING:
         return False
     return source.read_at(0, size) == bytes(size)
 
 
 def check_end(source: Source) -> None:
-    """Check that an uncompressed archive has its end marker. Raises DamagedArchive."""
-    head = source.read_at(0, min(TAR_BLOCK, source.size))
-    tail = source.read_at(
-        max(0, source.size - _LARGEST_PADDING), min(source.size, _LARGEST_PADDING)
-    )
-    if is_cpio(head):
-        complete = b"TRAILER!!!" in tail
-    else:
-        complete = source.size % TAR_BLOCK == 0 and tail.endswith(bytes(2 * TAR_BLOCK))
+    """Check that an uncompressed archive may end where it does. Raises DamagedArchive.
+
+    A cpio needs its end marker; a tar may end behind any of its members.
+    """
+    complete = source.size % TAR_BLOCK == 0
+    if is_cpio(source.read_at(0, min(TAR_BLOCK, source.size))):
+        length = min(source.size, LARGEST_PADDING)
+        complete = b"TRAILER!!!" in source.read_at(source.size - length, length)
     if not complete:
         raise DamagedArchive(
-            f"{source.name}: has no end marker: it is truncated; make or fetch it again"
+            f"{source.name}: does not end where an archive can: it is truncated; "
+            "make or fetch it again"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.reading import read_confined
+from kheadersfs.cli.reading import read_confined, report_notes
 
 if TYPE_CHECKING:
     import argparse
@@ -36,3 +36,4 @@ def run(arguments: list[str]) -> int:
 def _write(archive: HeaderArchive, paths: list[str]) -> None:
     for path in paths:
         sys.stdout.buffer.write(archive.read(path))
+    report_notes([archive])

@@ -72,5 +72,6 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "symlinks": sum(map(stat.S_ISLNK, modes)),
         "content_size": archive.tree.content_size(),
         "refused": len(content.refusals),
+        "notes": "; ".join(content.notes) or None,
         "damage": content.damage or None,
     }

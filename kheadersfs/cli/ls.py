@@ -10,7 +10,7 @@ from kheadersfs.api import Entry, HeaderArchive, open_archive
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
-from kheadersfs.cli.reading import read_confined
+from kheadersfs.cli.reading import read_confined, report_notes
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +40,7 @@ def _list(archive: HeaderArchive, paths: list[str], long: bool) -> None:
     for path in paths:
         for entry in archive.below(path):
             write_line(_long(entry) if long else printable(entry.path))
+    report_notes([archive])
 
 
 def _long(entry: Entry) -> str:

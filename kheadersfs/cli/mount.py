@@ -78,8 +78,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--strict",
         action="store_true",
-        help="refuse at once an archive that is over a limit or has unsafe members, which are left "
-        "out otherwise",
+        help="refuse at once an archive that is over a limit, or has unsafe members, which are "
+        "left out otherwise, or absolute names, which lose their leading slash otherwise",
     )
     arguments.add_argument(
         "--any-release",

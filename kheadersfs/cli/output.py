@@ -16,9 +16,9 @@ def printable(name: str) -> str:
     return escaped(name) if sys.stdout.isatty() else name
 
 
-def report(error: KheadersfsError) -> None:
-    """Say on standard error what went wrong, in one line whatever names are in it."""
-    print(f"kheadersfs: {escaped(str(error))}", file=sys.stderr)
+def report(what: KheadersfsError | str) -> None:
+    """Say on standard error what went wrong or is odd, in one line whatever names are in it."""
+    print(f"kheadersfs: {escaped(str(what))}", file=sys.stderr)
 
 
 def write_line(line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kheadersfs.cli.output import report
 from kheadersfs.limits import DEFAULT_BUDGET
 from kheadersfs.sandbox.confined import Confined
 
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.api import HeaderArchive
+
+
+def report_notes(archives: list[HeaderArchive]) -> None:
+    """Say on standard error what is odd about *archives*, which were read."""
+    for archive in archives:
+        for note in archive.content.notes:
+            report(f"{archive.archive.source.name}: {note}")
 
 
 def read_confined(

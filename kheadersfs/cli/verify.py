@@ -53,4 +53,5 @@ def _verify(path: str, archive: HeaderArchive, progress: Callable[[int, int], No
         notes.append("but it carries no checksums, so damage need not show")
     if result.refused:
         notes.append(f"{result.refused} members refused")
+    notes += [f"but {note}" for note in result.notes]
     print(f"{path}: good: {', '.join(notes)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.reading import read_confined
+from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack.output import complete_file, not_written
 
@@ -37,6 +37,7 @@ def write_confined(
                 file.flush()
             except OSError as error:
                 raise not_written(path, error) from error
+            report_notes(archives)
 
         times = max(1, archives[0].archive.limits.total // DEFAULT_LIMITS.total)
         read_confined(archives, write_all, PACKING * times)

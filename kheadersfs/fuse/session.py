@@ -151,6 +151,8 @@ class Session:
         """Report what is odd about *content*."""
         for refusal in content.refusals:
             self._log.warning("%s: %s", self._archive.source.name, refusal)
+        for note in content.notes:
+            self._log.warning("%s: %s", self._archive.source.name, note)
         if content.damage:
             self._log.error("%s; what comes before it can be read", content.damage)
         if content.warning:

@@ -74,9 +74,13 @@ def require_pyfuse3() -> None:
 
 
 def require_safe(content: Content) -> None:
-    """Raise RefusedArchive when members of *content* had to be left out."""
+    """Raise RefusedArchive when members of *content* had to be left out, or given other names."""
     if content.refusals:
         raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
+    if content.absolute:
+        raise RefusedArchive(
+            f"{content.blocks.name}: {content.absolute} absolute names; refused (--strict)"
+        )
 
 
 def check_safety(archive: Archive, budget: int) -> None:

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -250,6 +252,12 @@ PROGRAMS = ("tar", "bsdtar", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2")
 def missing_programs() -> list[str]:
     """Return which of PROGRAMS this machine lacks."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+def require_programs(*programs: str) -> None:
+    """Skip the test, or what asks for this, on a machine that lacks one of *programs*."""
+    if missing := [program for program in programs if shutil.which(program) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def altered(content: bytes, position: int) -> bytes:

@@ -1,0 +1,56 @@
+"""How an archive ends: with an end marker or without one, and what lies behind that.
+
+tar, bsdtar and cpio stop at the end marker, so another archive behind it is not seen. Without an
+end marker a tar is complete for both of them, and so it is here; to a cpio it belongs.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive import index as embedded
+from kheadersfs.archive.sniffing import LARGEST_PADDING, TAR_BLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_END_MARKER = "it has no end marker: if it was cut off between two members, the rest is missing"
+MORE = {
+    "tar": "there is more behind its end marker, which is not shown; "
+    "if that is another archive, tar --ignore-zeros shows both",
+    "cpio": "there is more behind its end marker, which is not shown; cpio does not show it either",
+}
+_TRAILER = b"TRAILER!!!\0"
+_TRAILER_NAME = 110
+"""Where the name is in newc, the format that pack writes."""
+
+
+def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
+    """Return what is odd about how a tar or cpio ends, as *format_name* says; empty if nothing.
+
+    *rest* is what follows the last member, in pieces. Zeros may follow the end marker, and an
+    index of ours; no more is looked at than it takes to know.
+    """
+    start = next(rest, b"")
+    while len(start) < TAR_BLOCK and (piece := next(rest, b"")):
+        start += piece
+    if not start:
+        return NO_END_MARKER
+    if format_name == "cpio":
+        start = start.partition(_TRAILER)[2]
+    zeros = 0
+    behind: list[bytes] = []
+    for piece in chain((start,), rest):
+        content = piece if behind else piece.lstrip(b"\0")
+        if content:
+            behind.append(content)
+        else:
+            zeros += len(piece)
+        if zeros > LARGEST_PADDING or sum(map(len, behind)) > embedded.LARGEST:
+            break
+    content = b"".join(behind)
+    # In cpio, an index of ours is announced by a further end marker, which has it as its content.
+    if content.startswith(_TRAILER, _TRAILER_NAME):
+        content = content[_TRAILER_NAME + len(_TRAILER) :].lstrip(b"\0")
+    return MORE[format_name] if content and not embedded.is_alone(content) else ""
