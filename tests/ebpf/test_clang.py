@@ -57,6 +57,14 @@ USES_BYTE_ORDER = """
 int swaps(unsigned short *port) { barrier(); return ntohs(READ_ONCE(*port)); }
 """
 
+# All that are installed: a newer one crashed where an older one did not.
+COMPILERS = sorted(
+    {
+        "clang",
+        *(name for name in (f"clang-{version}" for version in range(14, 30)) if shutil.which(name)),
+    }
+)
+
 # Each brings in others; together they are what most programs begin with.
 COMMONLY_USED = (
     *("linux/sched.h", "linux/fs.h", "linux/mm.h", "linux/blkdev.h", "linux/cgroup.h"),
@@ -224,12 +232,14 @@ def test_structures_have_the_same_size_for_bpf_as_for_the_machine(
     assert len(sizes[0]) == 12
 
 
-def compile_text(tree: Path, directory: Path, text: str) -> subprocess.CompletedProcess[str]:
+def compile_text(
+    tree: Path, directory: Path, text: str, *flags: str, compiler: str = "clang"
+) -> subprocess.CompletedProcess[str]:
     source = directory / "program.c"
     source.write_text(text)
-    words = ["clang", "-target", "bpf", "-O2", *cflags(str(tree), bpf=True)]
+    words = [compiler, "-target", "bpf", "-O2", *cflags(str(tree), bpf=True)]
     return subprocess.run(
-        [*words, "-c", source, "-o", directory / "program.o"],
+        [*words, *flags, "-c", source, "-o", directory / "program.o"],
         check=False,
         capture_output=True,
         text=True,
@@ -257,6 +267,15 @@ def test_a_program_that_reaches_inline_assembly_is_told(
 def test_a_header_can_be_included(tree: Path, tmp_path: Path, header: str) -> None:
     text = f"#include <{header}>\nint program(int *context) {{ return *context; }}\n"
     done = compile_text(tree, tmp_path, text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_functions_declared_by_a_type_can_be_described(
+    tree: Path, tmp_path: Path, compiler: str
+) -> None:
+    text = "#include <net/tcp.h>\nint program(int *context) { return *context; }\n"
+    done = compile_text(tree, tmp_path, text, "-g", compiler=compiler)
     assert (done.returncode, done.stderr) == (0, "")
 
 
