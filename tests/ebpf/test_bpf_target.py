@@ -98,7 +98,7 @@ static inline unsigned long in_register(unsigned long first)
 """
 
 # What our header defines besides what a compiler would.
-NOT_OF_THE_MACHINE = ("KHEADERSFS", "KBUILD", "__HAVE_BUILTIN_BSWAP")
+NOT_OF_THE_MACHINE = ("KHEADERSFS", "KBUILD", "__HAVE_BUILTIN_BSWAP", "inet")
 
 OUTSIDE_OF_FUNCTIONS = r"""
 asm(".macro parse_register name register\n.endm");
