@@ -63,7 +63,7 @@ def _decode_all(container: Archive) -> None:
     """Decode every block, also those that hold no member."""
     source, limits = container.source, container.limits
     meter = Meter(source.name, source.size, limits)
-    with closing(open_stream(source, container.compression, container.blocks)) as decoded:
+    with closing(open_stream(source, container.compression, container.blocks, limits)) as decoded:
         for size in decoded.finish():
             meter.count(size)
 

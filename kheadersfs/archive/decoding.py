@@ -13,7 +13,7 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive import streams, zstd
+from kheadersfs.archive import skippable, streams, zstd
 from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.threads import ThreadPool
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from kheadersfs.archive.blocks import BlockTable
+    from kheadersfs.limits import Limits
 
 LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
@@ -146,6 +147,25 @@ class _Reader(io.RawIOBase):
         return count
 
 
+class _Rest(Source):
+    """What *source* has from offset *start* on."""
+
+    __slots__ = ("_source", "_start")
+
+    def __init__(self, source: Source, start: int) -> None:
+        super().__init__(source.name, source.size - start)
+        self._source = source
+        self._start = start
+
+    def available(self, offset: int, limit: int) -> int:
+        """See Source.available."""
+        return self._source.available(self._start + offset, limit)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at."""
+        return self._source.read_at(self._start + offset, length)
+
+
 def prepare(compression: str) -> None:
     """Import what open_stream() needs for *compression*."""
     if compression == "bzip2":
@@ -165,8 +185,19 @@ def _decompress_zstd(source: Source) -> Iterator[bytes]:
         ) from error
 
 
-def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> DecodedStream:
-    """Return what *source* decompresses to; *blocks* are its blocks, if these are known."""
+def _decompress_lz4(source: Source, limits: Limits) -> Iterator[bytes]:
+    """Yield what *source* decompresses to. libarchive skips no frame at its start."""
+    start = skippable.first_content(source, limits)
+    return decompress_lz4(_Rest(source, start), PIECE_SIZE)
+
+
+def open_stream(
+    source: Source, compression: str, blocks: BlockTable | None, limits: Limits
+) -> DecodedStream:
+    """Return what *source* decompresses to; *blocks* are its blocks, if these are known.
+
+    Raises DamagedArchive, RefusedArchive when more is to be skipped first than *limits* allow.
+    """
     if blocks is not None:
         numbers = range(len(blocks))
         if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
@@ -174,7 +205,7 @@ def open_stream(source: Source, compression: str, blocks: BlockTable | None) -> 
         pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
         return Pieces(source.name, chain.from_iterable(pieces))
     if compression == "lz4":
-        return Pieces(source.name, decompress_lz4(source, PIECE_SIZE))
+        return Pieces(source.name, _decompress_lz4(source, limits))
     if compression in ("gzip", "bzip2"):
         return Pieces(source.name, streams.decompress(source, compression, PIECE_SIZE))
     return Pieces(source.name, _decompress_zstd(source))

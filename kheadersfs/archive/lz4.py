@@ -7,7 +7,8 @@ end of the file.
 
 from __future__ import annotations
 
-from kheadersfs.archive.sniffing import MAGICS
+from kheadersfs.archive import skippable
+from kheadersfs.archive.sniffing import LEGACY_LZ4_MAGIC, MAGICS
 from kheadersfs.errors import damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
@@ -16,10 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
-_SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 # Flags of a frame.
 _BLOCK_CHECKSUMS, _CONTENT_SIZE, _CONTENT_CHECKSUM, _DICTIONARY = 0x10, 0x08, 0x04, 0x01
 _VERSION = 1
+_LEGACY_BLOCK_SIZE = 8 << 20
+# What lz4 may need at most for so much; a larger word begins another frame.
+_LEGACY_LARGEST = _LEGACY_BLOCK_SIZE + _LEGACY_BLOCK_SIZE // 255 + 16
 _STORED_AS_IS = 1 << 31
 _CHECKSUM_SIZE = 4
 
@@ -46,8 +49,13 @@ def all_checked(source: Source, limits: Limits = DEFAULT_LIMITS) -> bool:
         steps += 1
         limits.check(source.name, "blocks", steps)
         prefix = source.read_at(offset, min(8, source.size - offset))
-        if int.from_bytes(prefix[:4], "little") in _SKIPPABLE and len(prefix) == 8:
-            end = offset + 8 + int.from_bytes(prefix[4:], "little")
+        if skipped := skippable.size_of(prefix):
+            end = offset + skipped
+        elif prefix.startswith(LEGACY_LZ4_MAGIC):
+            end, blocks = _end_of_legacy_blocks(source, offset, limits.blocks - steps)
+            steps += blocks
+            limits.check(source.name, "blocks", steps)
+            checked = False
         else:
             header = _parse_header(source, offset)
             end, blocks = _end_of_blocks(source, offset, header, limits.blocks - steps)
@@ -96,3 +104,27 @@ def _end_of_blocks(source: Source, start: int, header: _FrameHeader, most: int) 
         if size > header.largest_block:
             raise damaged(source.name, f"the lz4 block at offset {offset - 4} is invalid")
         offset += size + _CHECKSUM_SIZE * header.block_checksums
+
+
+def _end_of_legacy_blocks(source: Source, start: int, most: int) -> tuple[int, int]:
+    """Return the offset behind the last block of the legacy frame at *start*.
+
+    Such a frame has no end mark: the file ends, or a word that is no size of a block begins another
+    frame. With the offset comes the number of blocks; after *most* of them it gives up.
+    """
+    offset = start + len(LEGACY_LZ4_MAGIC)
+    count = 0
+    while offset < source.size and count <= most:
+        word = source.read_at(offset, min(4, source.size - offset))
+        size = int.from_bytes(word, "little")
+        if size > _LEGACY_LARGEST:
+            break
+        if len(word) < 4 or offset + 4 + size > source.size:
+            raise damaged(source.name, f"the lz4 frame at offset {start} is cut off")
+        if size == 0:
+            raise damaged(source.name, f"the lz4 block at offset {offset} is invalid")
+        offset += 4 + size
+        count += 1
+    if not count:  # libarchive would take it for the end of the file
+        raise damaged(source.name, f"the lz4 frame at offset {start} has no blocks")
+    return offset, count

@@ -166,7 +166,7 @@ def _read_once(source: Source, compression: str, blocks: BlockTable | None, limi
     meter = Meter(source.name, source.size, limits)
     if compression == "none":
         return _read_members(source, meter, None, keep_on_damage=False)
-    with closing(open_stream(source, compression, blocks)) as decoded:
+    with closing(open_stream(source, compression, blocks, limits)) as decoded:
         # Nothing but zstd's frames can be cut off between two blocks and still seem whole.
         frames = blocks if compression == "zstd" else None
         result = _read_members(decoded, meter, frames, keep_on_damage=decoded.verified)

@@ -70,7 +70,7 @@ class Archive:
         """
         self.source = source
         self.limits = limits
-        self.compression = sniff(source)
+        self.compression = sniff(source, limits)
         self.blocks: BlockTable | None = None
         self.checked = True
         if self.compression == "xz":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from kheadersfs.archive import xz, zstd
+from kheadersfs.archive import skippable, xz, zstd
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive, quoted, without_members
+from kheadersfs.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
+    from kheadersfs.limits import Limits
 
 MAGICS = {
     "xz": xz.MAGIC,
@@ -16,31 +18,53 @@ MAGICS = {
     "bzip2": b"BZh",
     "lz4": b"\x04\x22\x4d\x18",
 }
+LEGACY_LZ4_MAGIC = b"\x02\x21\x4c\x18"
+"""What ``lz4 -l`` writes, and the kernel's own build."""
+_OTHERS = {
+    b"LZIP": ("lzip", "lzip -dc"),
+    b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
+    b"\x1f\x9d": ("compress", "gzip -dc"),
+    # It has no magic: these are the usual settings, and a dictionary of whole 64 KiB.
+    b"\x5d\0\0": ("lzma", "xz -dc"),
+}
+"""What is not read, and the commands that decompress it."""
 _CPIO_MAGICS = (b"070701", b"070702", b"070707")
 # Octal 070707 as one number of 16 bits, of a machine of either byte order.
 _OLD_CPIO_MAGICS = (b"\xc7\x71", b"\x71\xc7")
+_LONGEST_MAGIC = 16
 TAR_BLOCK = 512
 # GNU cpio and tar pad to their output block; nobody uses larger ones than this.
 LARGEST_PADDING = 1 << 20
 
 
-def sniff(source: Source) -> str:
+def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return how *source* is compressed, from its first bytes.
 
     A tar begins with the name of its first member, which may be anything. Raises
     UnsupportedArchive when it is neither compressed nor tar nor cpio, DamagedArchive when it is a
-    tar of nothing.
+    tar of nothing, RefusedArchive when more is to be skipped at its start than *limits* allow.
     """
     head = source.read_at(0, min(TAR_BLOCK, source.size))
     if is_tar_header(head) or is_cpio(head):
         return "none"
+    if skippable.size_of(head):
+        offset = skippable.first_content(source, limits)
+        head = source.read_at(offset, min(_LONGEST_MAGIC, source.size - offset))
     for compression, magic in MAGICS.items():
         if head.startswith(magic):
             return compression
+    if head.startswith(LEGACY_LZ4_MAGIC):
+        return "lz4"
     if _is_empty_tar(source):
         raise without_members(source.name)
     if head.startswith(_OLD_CPIO_MAGICS):
         raise old_cpio(source.name)
+    for magic, (compression, command) in _OTHERS.items():
+        if head.startswith(magic):
+            raise UnsupportedArchive(
+                f"{source.name}: is compressed with {compression}, which is not read here; convert "
+                f"it: {command} <{quoted(source.name)} | zstd >NEW.zst"
+            )
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(MAGICS)}; give an archive of kernel headers"

@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import sys
 
+from kheadersfs.archive import skippable
 from kheadersfs.archive.source import BytesSource, Source
-from kheadersfs.errors import DamagedArchive, KheadersfsError, damaged
+from kheadersfs.errors import (
+    DamagedArchive,
+    KheadersfsError,
+    UnsupportedArchive,
+    damaged,
+    quoted,
+)
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MAGIC = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE_LOW, _SKIPPABLE_HIGH = 0x184D2A50, 0x184D2A5F
 _SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
 _SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
 _SEEK_TABLE_FOOTER_SIZE = 9
@@ -33,6 +39,8 @@ _LAST_AND_EMPTY = b"\x01\0\0"
 _PLAIN_DESCRIPTOR = 0xE4
 """A content size of 8 bytes, a single segment, a checksum."""
 _CHECKSUM_SIZE = 4
+WINDOW_LIMIT = 128 << 20
+"""Bytes that libzstd keeps at most of what it has decoded, unless it is told to keep more."""
 UNKNOWN = -1
 
 
@@ -94,6 +102,8 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     if header[:4] != _SEEK_TABLE_FRAME or int.from_bytes(header[4:], "little") != table_size:
         raise damaged(source.name, "the zstd seek table is not where its footer says")
     entries = source.read_at(table_start + 8, count * entry_size)
+    if _stored_total(entries, entry_size) < table_start:
+        return []  # something was put before, as "cat" does: the table is not of the whole file
     frames: list[ZstdFrame] = []
     offset = 0
     for position in range(0, len(entries), entry_size):
@@ -111,6 +121,12 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     return frames
 
 
+def _stored_total(entries: bytes, entry_size: int) -> int:
+    """Return the bytes of all frames that are listed in *entries* of a seek table."""
+    starts = range(0, len(entries), entry_size)
+    return sum(int.from_bytes(entries[start : start + 4], "little") for start in starts)
+
+
 def _is_empty(source: Source, offset: int, size: int) -> bool:
     """Tell whether the *size* bytes at *offset* are one frame that decodes to nothing.
 
@@ -118,9 +134,8 @@ def _is_empty(source: Source, offset: int, size: int) -> bool:
     """
     if size < 8 or offset + size > source.size:
         return False
-    prefix = source.read_at(offset, 8)
-    if _SKIPPABLE_LOW <= int.from_bytes(prefix[:4], "little") <= _SKIPPABLE_HIGH:
-        return size == 8 + int.from_bytes(prefix[4:], "little")
+    if skipped := skippable.size_of(source.read_at(offset, skippable.HEADER_SIZE)):
+        return size == skipped
     header = _parse_header(source, offset)
     block = source.read_at(offset + header.size, 3)
     return block == _LAST_AND_EMPTY and size == header.size + 3 + _CHECKSUM_SIZE * header.checked
@@ -133,7 +148,10 @@ class _FrameHeader(Record):
 
 
 def _parse_header(source: Source, offset: int) -> _FrameHeader:
-    """Return what the frame header at *offset* says (RFC 8878, 3.1.1.1)."""
+    """Return what the frame header at *offset* says (RFC 8878, 3.1.1.1).
+
+    Raises DamagedArchive, UnsupportedArchive for a window of more than WINDOW_LIMIT.
+    """
     raw = source.read_at(offset, min(_FRAME_HEADER_LIMIT, source.size - offset))
     if raw[:4] != MAGIC or len(raw) < 6:
         raise damaged(source.name, f"there is no zstd frame at offset {offset}")
@@ -147,10 +165,23 @@ def _parse_header(source: Source, offset: int) -> _FrameHeader:
     end = position + size_length
     if len(raw) < end:
         raise damaged(source.name, f"the zstd frame header at offset {offset} is cut off")
+    if not single_segment:
+        _check_window(source, raw[5])
     decoded_size = int.from_bytes(raw[position:end], "little") if size_length else UNKNOWN
     if size_flag == 1:
         decoded_size += 256
     return _FrameHeader(end, decoded_size, bool(descriptor & 0x04))
+
+
+def _check_window(source: Source, descriptor: int) -> None:
+    """Raise UnsupportedArchive when *descriptor* says a window too large (RFC 8878, 3.1.1.1.2)."""
+    base = 1 << (10 + (descriptor >> 3))
+    if base + base // 8 * (descriptor & 7) > WINDOW_LIMIT:
+        raise UnsupportedArchive(
+            f"{source.name}: was compressed with --long, so that reading it takes more than "
+            f"{WINDOW_LIMIT} bytes of memory; convert it: "
+            f"zstd -dc --long=31 <{quoted(source.name)} | zstd >NEW.zst"
+        )
 
 
 def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
@@ -163,9 +194,8 @@ def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
         prefix = source.read_at(offset, min(8, source.size - offset))
         if len(prefix) < 8:
             raise damaged(source.name, f"there are stray bytes at offset {offset}")
-        magic = int.from_bytes(prefix[:4], "little")
-        if _SKIPPABLE_LOW <= magic <= _SKIPPABLE_HIGH:
-            end = offset + 8 + int.from_bytes(prefix[4:], "little")
+        if skipped := skippable.size_of(prefix):
+            end = offset + skipped
         else:
             header = _parse_header(source, offset)
             end, blocks = _end_of_blocks(source, offset + header.size, limits.blocks - steps)

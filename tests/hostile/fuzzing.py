@@ -120,12 +120,13 @@ def fuzz_streams(data: bytes) -> None:
 
     try:
         source = BytesSource(data)
-        compression = sniff(source)
+        limits = Limits(**SMALL)
+        compression = sniff(source, limits)
         if compression not in STREAMS:
             return
         if compression == "lz4":
-            lz4.all_checked(source, Limits(**SMALL))
-        with closing(open_stream(source, compression, None)) as decoded:
+            lz4.all_checked(source, limits)
+        with closing(open_stream(source, compression, None, limits)) as decoded:
             content = b""
             while length := decoded.available(len(content), SMALL["total"]):
                 content += decoded.read_at(len(content), length)

@@ -12,7 +12,7 @@ from kheadersfs.archive import lz4
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.sniffing import MAGICS
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
 from tests.hostile.forging import END, lz4_frame, tar_file
 from tests.support.sources import CountingSource
@@ -89,6 +89,77 @@ def test_frames_of_any_skippable_kind_are_skipped_and_no_others(magic: int, othe
     assert all_checked(skippable(magic) * 2)
     with pytest.raises(DamagedArchive, match="no lz4 frame at offset 0"):
         all_checked(skippable(other))
+
+
+TAR = tar_file(b"k.h", b"content") + END
+EMPTY = SKIPPED[:4] + bytes(4)
+LEGACY = "-l"
+
+
+def content_of(file: bytes) -> bytes:
+    content = Archive(BytesSource(file)).load()
+    return content.table.whole().names + content.blocks.decode(0)
+
+
+@pytest.mark.parametrize("first", [SKIPPED, EMPTY, SKIPPED + EMPTY * 3 + SKIPPED])
+def test_what_is_to_be_skipped_may_come_before_between_and_behind(first: bytes) -> None:
+    frames = lz4_frame(TAR[:700]) + first + lz4_frame(TAR[700:])
+    assert content_of(first + frames + first) == b"k.hcontent"
+    with pytest.raises(DamagedArchive, match="has no members"):
+        Archive(BytesSource(first))
+    with pytest.raises(UnsupportedArchive, match="neither tar nor cpio"):
+        Archive(BytesSource(first + b"stray bytes"))
+    with pytest.raises(DamagedArchive, match="skippable frame at offset 0 is cut off"):
+        Archive(BytesSource(SKIPPED[:-1]))
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        Archive(BytesSource(EMPTY * 3 + frames), Limits(blocks=2))
+
+
+@needs_lz4
+def test_legacy_frames_are_read_in_all_their_blocks_and_whatever_follows() -> None:
+    """A block has 8 MiB. Such a frame has no end mark: the next one's magic ends it."""
+    large = tar_file(b"large", bytes(20 << 20)) + tar_file(b"k.h", b"content") + END
+    legacy = frame(large, LEGACY)
+    for file in (
+        legacy,
+        SKIPPED + legacy + SKIPPED,
+        frame(large[:1000], LEGACY) + frame(large[1000:]),
+        frame(large[:1000]) + frame(large[1000:], LEGACY) + SKIPPED,
+        frame(large[: 9 << 20], LEGACY) + frame(large[9 << 20 :], LEGACY),
+    ):
+        archive = Archive(BytesSource(file))
+        assert not archive.checked
+        table = archive.load().table
+        assert (table.whole().names, table.content_size) == (b"k.hlarge", 7 + (20 << 20))
+
+
+@needs_lz4
+def test_a_legacy_frame_that_is_cut_off_damaged_or_followed_by_others_is_damaged() -> None:
+    file = frame(TAR + bytes(range(256)) * 64, LEGACY)
+    empty = frame(b"", LEGACY)
+    for rest in (b"", empty, frame(TAR)):
+        with pytest.raises(DamagedArchive, match=f"at offset {len(file)} has no blocks"):
+            all_checked(file + empty + rest)
+    for length in (*range(5, 30), len(file) - 1):
+        with pytest.raises(DamagedArchive, match="at offset 0 is cut off"):
+            all_checked(file[:length])
+    with pytest.raises(DamagedArchive, match=f"block at offset {len(file)} is invalid"):
+        all_checked(file + bytes(4))
+    with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(file)}"):
+        all_checked(file + b"\xff" * 8)
+    with pytest.raises(DamagedArchive):
+        Archive(BytesSource(file[:8] + b"\xff" * (len(file) - 8))).load()
+
+
+@needs_lz4
+def test_legacy_blocks_and_what_they_decompress_to_are_limited() -> None:
+    bomb = frame(bytes(80 << 20), LEGACY)
+    with pytest.raises(RefusedArchive, match="--limit blocks="):
+        lz4.all_checked(BytesSource(bomb), Limits(blocks=10))
+    assert not lz4.all_checked(BytesSource(bomb), Limits(blocks=11))
+    large = frame(tar_file(b"large", bytes(80 << 20)) + END, LEGACY)
+    with pytest.raises(RefusedArchive, match="--limit ratio="):
+        Archive(BytesSource(large), Limits(ratio=100)).load()
 
 
 @needs_lz4

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kheadersfs.archive.opening import Archive
@@ -9,6 +14,9 @@ from kheadersfs.archive.sniffing import MAGICS
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from tests.hostile.forging import END, compress, newc, tar_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CPIO_MAGICS = (b"070701", b"070702", b"070707")
 
@@ -36,3 +44,54 @@ def test_an_empty_archive_is_said_to_be_so_however_it_is_compressed(
 def test_zeros_that_are_no_end_marker_are_no_archive(size: int) -> None:
     with pytest.raises(UnsupportedArchive, match="neither tar nor cpio"):
         Archive(BytesSource(bytes(size)))
+
+
+OTHERS = {
+    "lzip": ("lzip", "-c"),
+    "lzop": ("lzop", "-c"),
+    "compress": ("compress", "-f", "-c"),
+    "lzma": ("xz", "--format=lzma", "-c"),
+}
+BEGINNINGS = {
+    "lzip": b"LZIP\x01\x0c",
+    "lzop": b"\x89LZO\0\r\n\x1a\n\x10\x40",
+    "compress": b"\x1f\x9d\x90",
+    "lzma": b"\x5d\0\0\x80\0" + b"\xff" * 8,
+}
+
+
+@pytest.mark.parametrize("compression", OTHERS)
+def test_a_compression_that_is_not_read_is_named_with_the_command_that_converts_it(
+    compression: str,
+) -> None:
+    words = OTHERS[compression]
+    file = BEGINNINGS[compression]
+    if shutil.which(words[0]):
+        tar = tar_file(b"name", b"content") + END
+        made = subprocess.run(words, input=tar, capture_output=True, check=True).stdout
+        assert made.startswith(file[:3])
+        file = made
+    with pytest.raises(UnsupportedArchive) as raised:
+        Archive(BytesSource(file, "a b"))
+    told = str(raised.value)
+    assert f"is compressed with {compression}, which is not read here" in told
+    assert told.endswith("-dc <'a b' | zstd >NEW.zst")
+
+
+WRITERS = (
+    *(("pzstd", "-c"), ("pzstd", "-p", "4", "-c"), ("zstd", "--no-check", "-c")),
+    *(("zstd", "--long=27", "-c"), ("pigz", "-c"), ("bgzip", "-c"), ("pbzip2", "-c")),
+    *(("lz4", "-l", "-c"), ("xz", "-T2", "--block-size=20000", "-c")),
+)
+
+
+@pytest.mark.parametrize("words", WRITERS, ids=" ".join)
+def test_what_other_programs_write_is_read(words: tuple[str, ...], tmp_path: Path) -> None:
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"not installed: {words[0]}")
+    content = random.Random(1).randbytes(2_000_000)
+    tar = tmp_path / "k.tar"
+    tar.write_bytes(tar_file(b"name", content) + END)
+    made = subprocess.run([*words, tar], capture_output=True, check=True).stdout
+    blocks = Archive(BytesSource(made)).load().blocks
+    assert b"".join(map(blocks.decode, range(len(blocks)))) == content
