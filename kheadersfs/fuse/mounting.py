@@ -67,7 +67,7 @@ def _read_mounts() -> Iterator[tuple[bytes, str, str]]:
             head, _, rest = line.partition(b" - ")
             fields = head.split(b" ")
             kind = rest.split(b" ", 1)[0]
-            yield fields[2], os.fsdecode(_unescape(fields[4])), os.fsdecode(kind)
+            yield fields[2], os.fsdecode(unescape(fields[4])), os.fsdecode(kind)
 
 
 def find_device(mountpoint: str) -> bytes:
@@ -84,19 +84,7 @@ def find_place(device: bytes) -> str | None:
     return next((where for mounted, where, _ in _read_mounts() if mounted == device), None)
 
 
-def find_holder(device: bytes) -> int | None:
-    """Return a process in whose mount namespace the file system *device* is still mounted."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/mountinfo", "rb") as mounts:
-                if any(line.split(b" ", 3)[2] == device for line in mounts):
-                    return int(name)
-        except OSError:
-            continue  # it has ended, or is another user's
-    return None
-
-
-def _unescape(field: bytes) -> bytes:
+def unescape(field: bytes) -> bytes:
     """Undo the octal escapes of proc(5): space, tab, newline and backslash."""
     head, *parts = field.split(b"\\")
     return head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in parts)

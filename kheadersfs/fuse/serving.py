@@ -28,6 +28,8 @@ def read_status(mountpoint: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(ask(mountpoint, STATUS_ATTRIBUTE))
     except OSError as error:
         raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(error)}") from error
+    # The one that the server knows may be gone: there may be bind mounts.
+    status["mountpoint"] = mountpoint
     return status
 
 
@@ -42,11 +44,12 @@ def started_at(pid: int) -> int:
 
 
 class Server:
-    """The process that serves the file system *device*."""
+    """The process that serves what is mounted at *mountpoint*."""
 
-    def __init__(self, pid: int, device: bytes) -> None:
+    def __init__(self, pid: int, mountpoint: str) -> None:
         self.pid = pid
-        self._device = device
+        self._mountpoint = mountpoint
+        self._device = mounting.find_device(mountpoint)
         self._descriptor = os.pidfd_open(pid)
 
     def wait(self) -> None:
@@ -54,18 +57,11 @@ class Server:
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if not poller.poll(PROMPT * 1000):
-            place = mounting.find_place(self._device)
-            if place is not None:
-                raise KheadersfsError(
-                    f"unmounted here, but still mounted at {place}; "
-                    "the memory is free when it is unmounted there too"
-                )
-            holder = mounting.find_holder(self._device)
+            from kheadersfs.fuse.holders import describe_holder  # few mounts have one
+
+            holder = describe_holder(self._device, self._mountpoint)
             if holder is not None:
-                raise KheadersfsError(
-                    "unmounted here, but still mounted in another mount namespace, that of "
-                    f"process {holder}; the memory is free when that has ended"
-                )
+                raise KheadersfsError(f"unmounted here, but {holder}")
             if not poller.poll(PATIENCE * 1000):
                 raise KheadersfsError(
                     f"unmounted, but the server (process {self.pid}) has not ended; look at its log"
@@ -80,7 +76,7 @@ def find_server(mountpoint: str) -> Server | None:
     """
     try:
         pid, started = map(int, ask(mountpoint, SERVER_ATTRIBUTE).split())
-        server = Server(pid, mounting.find_device(mountpoint))
+        server = Server(pid, mountpoint)
         # In another pid namespace the number may be somebody else's.
         return server if started_at(server.pid) == started else None
     except (OSError, ValueError):

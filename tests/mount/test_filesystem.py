@@ -209,7 +209,7 @@ def test_the_status_attribute_is_what_the_status_command_prints(
     assert attribute["compression"] == "xz"
     assert attribute["mountpoint"] == str(mounted.path)
     with pytest.raises(OSError) as caught:
-        os.getxattr(mounted / "modes", "user.kheadersfs.status")
+        os.getxattr(mounted.path, "user.kheadersfs.other")
     assert caught.value.errno == errno.ENODATA
 
 
