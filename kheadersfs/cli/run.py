@@ -12,12 +12,15 @@ from kheadersfs.cli.words import plain_command
 from kheadersfs.errors import KheadersfsError, UsageError, escaped
 from kheadersfs.fuse import running, starting
 from kheadersfs.fuse.child import Run
+from kheadersfs.fuse.identity import ask_kernel
+from kheadersfs.fuse.places import name_of
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from kheadersfs.limits import Limits
 
@@ -29,6 +32,7 @@ class Call(Record):
     command: list[str]
     each: bool = False
     jobs: int | None = None
+    output: str | None = None
     btf: str | None = None
     log: str | None = None
     record: str | None = None
@@ -46,8 +50,9 @@ def parser() -> argparse.ArgumentParser:
         "run",
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
         "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
-        "this machine has them. Returns COMMAND's exit status; the mount is gone then, whatever "
-        "has happened.",
+        "this machine has them. $KHEADERS_NAME is what ARCHIVE is called, without .tar.xz; "
+        "$KHEADERS_RELEASE and $KHEADERS_ARCH are what its headers say, or empty. Returns "
+        "COMMAND's exit status; the mount is gone then, whatever has happened.",
     )
     arguments.usage = "%(prog)s [options] [--] COMMAND [ARGUMENT ...]"
     arguments.add_argument(
@@ -60,7 +65,16 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--each",
         action="store_true",
-        help="run COMMAND once for every ARCHIVE, and say for which it failed",
+        help="run COMMAND once for every ARCHIVE, and say for which it failed, and how many "
+        "headers it opened. All run in this directory, several at a time: each has to write "
+        "elsewhere",
+    )
+    arguments.add_argument(
+        "--output",
+        metavar="DIR",
+        help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT: run --each "
+        "--output build ... -- sh -c 'make O=\"$KHEADERS_OUTPUT\"'. One that has what was made "
+        "with another archive is refused, as make goes by times",
     )
     arguments.add_argument(
         "--jobs",
@@ -94,11 +108,10 @@ def run(arguments: list[str]) -> int:
     _check(call)
     limits = parse_limits(call.limits)
     starting.require_pyfuse3()
-    what = Run(call.command, lambda directory: {**os.environ, **environment(directory)})
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
         try:
-            return _run_each(call.archives, what, jobs, _serve_options(call, limits))
+            return _run_each(call, call.archives, jobs, _serve_options(call, limits))
         except BrokenPipeError as error:  # to have seen enough is no success of what has not run
             raise KheadersfsError(
                 "nobody reads standard output any more; commands that had not ended are ended"
@@ -107,8 +120,11 @@ def run(arguments: list[str]) -> int:
         from kheadersfs.cli.defaults import open_running_kernels
 
         archive = open_running_kernels(limits)
+        name = os.uname().release
     else:
+        name = name_of(call.archives[0])
         archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
+    what = Run(call.command, _environment(KHEADERS_NAME=name))
     ended = running.run_command(archive, what, _serve_options(call, limits))
     print(ended.report, end="", file=sys.stderr)
     return ended.status
@@ -122,6 +138,7 @@ def _parse(arguments: list[str]) -> Call:
         command=values.command[1:] if values.command[:1] == ["--"] else values.command,
         each=values.each,
         jobs=values.jobs,
+        output=values.output,
         btf=values.btf,
         log=values.log,
         record=values.record,
@@ -142,6 +159,8 @@ def _check(call: Call) -> None:
         complaint = "several archives need --each"
     elif call.jobs is not None and not call.each:
         complaint = "--jobs needs --each"
+    elif call.output is not None and not call.each:
+        complaint = "--output needs --each"
     for option, value in (("--record", call.record), ("--btf", call.btf), *pins):
         if call.each and value is not None:
             complaint = complaint or f"{option} is for one kernel, not for --each"
@@ -166,15 +185,39 @@ def _serve_options(call: Call, limits: Limits) -> starting.ServeOptions:
     return options
 
 
-def _run_each(archives: list[str], what: Run, jobs: int, options: starting.ServeOptions) -> int:
-    """Run for every archive, print a table, and return 1 if any run failed."""
-    from kheadersfs.fuse.each import run_each
+def _environment(**names: str) -> Callable[[str], dict[str, str]]:
+    """Return what makes the variables of a command from the mountpoint, *names* among them."""
 
-    outcomes = list(run_each(archives, what, jobs, options))
+    def variables(mountpoint: str) -> dict[str, str]:
+        kernel = ask_kernel(mountpoint)
+        own = {"KHEADERS_RELEASE": kernel.release, "KHEADERS_ARCH": kernel.arch, **names}
+        return {**os.environ, **environment(mountpoint), **own}
+
+    return variables
+
+
+def _run_each(call: Call, archives: list[str], jobs: int, options: starting.ServeOptions) -> int:
+    """Run for every archive, print a table, and return 1 if any run failed."""
+    from kheadersfs.fuse.each import Task, run_each
+    from kheadersfs.fuse.places import make_places, names_of
+
+    names = [{"KHEADERS_NAME": name} for name in names_of(archives)]
+    if call.output is not None:
+        for variables, place in zip(names, make_places(call.output, archives), strict=True):
+            variables["KHEADERS_OUTPUT"] = place
+    tasks = [
+        Task(archive, Run(call.command, _environment(**variables)))
+        for archive, variables in zip(archives, names, strict=True)
+    ]
+    outcomes = list(run_each(tasks, jobs, options))
     outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
-    print("\nstatus  seconds  archive")
+    print("\nstatus  seconds  headers  archive")
     for outcome in outcomes:
-        print(f"{outcome.status:6}  {outcome.seconds:7.2f}  {escaped(outcome.archive)}")
+        figures = f"{outcome.status:6}  {outcome.seconds:7.2f}  {outcome.headers:7}"
+        print(f"{figures}  {escaped(outcome.archive)}")
     failed = sum(outcome.status != 0 for outcome in outcomes)
+    idle = sum(outcome.status == 0 and not outcome.headers for outcome in outcomes)
+    if idle:
+        print(f"{idle} opened no header, so nothing was compiled for that kernel now; see --output")
     print(f"{len(outcomes) - failed} succeeded, {failed} failed", flush=True)
     return 1 if failed else 0

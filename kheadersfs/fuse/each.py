@@ -21,24 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Task(NamedTuple):
+    """An archive, and what to run with it."""
+
+    archive: str
+    run: Run
+
+
 class Outcome(NamedTuple):
-    """How the command ended for one archive: its exit status, after how many seconds."""
+    """How the command ended for one archive: its exit status, after how many seconds.
+
+    ``headers`` is how many different headers it and what it started have opened.
+    """
 
     archive: str
     status: int
     seconds: float
+    headers: int
 
 
 class _Started(NamedTuple):
     archive: str
     output: BinaryIO
+    record: BinaryIO
     since: float
 
 
-def run_each(
-    archives: list[str], run: Run, jobs: int, options: starting.ServeOptions
-) -> Iterator[Outcome]:
-    """Run the command once for each of *archives*, up to *jobs* at the same time.
+def run_each(tasks: list[Task], jobs: int, options: starting.ServeOptions) -> Iterator[Outcome]:
+    """Run the command of each of *tasks*, up to *jobs* at the same time.
 
     Yields an outcome when one has ended, after writing all that it printed to standard output;
     what it prints is kept apart until then. Raises KeyboardInterrupt, after a first one only when
@@ -46,14 +56,14 @@ def run_each(
     """
     # Every server forks from here, so what all of them need is loaded once.
     starting.import_pyfuse3()
-    waiting = list(reversed(archives))
+    waiting = list(reversed(tasks))
     started: dict[int, _Started] = {}
     interrupted = False
     while waiting or started:
         while waiting and len(started) < jobs:
-            archive = waiting.pop()
-            output = _open_output()
-            started[_start(archive, run, output, options)] = _Started(archive, output, monotonic())
+            task = waiting.pop()
+            child = _Started(task.archive, _open_output(), _open_record(), monotonic())
+            started[_start(task, child, options)] = child
         try:
             pid, status = os.wait()
         except KeyboardInterrupt:
@@ -69,7 +79,10 @@ def run_each(
             code = os.waitstatus_to_exitcode(status)
             _print_output(child)
             yield Outcome(
-                child.archive, code if code >= 0 else 128 - code, monotonic() - child.since
+                child.archive,
+                code if code >= 0 else 128 - code,
+                monotonic() - child.since,
+                _count_headers(child),
             )
     if interrupted:
         raise KeyboardInterrupt
@@ -86,8 +99,13 @@ def _open_output() -> BinaryIO:
         ) from error
 
 
-def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOptions) -> int:
-    """Fork a process that runs the command for *archive* and prints to *output*."""
+def _open_record() -> BinaryIO:
+    """Return a new file in memory for the paths of the headers that a command opens."""
+    return os.fdopen(os.memfd_create("headers"), "rb")
+
+
+def _start(task: Task, child: _Started, options: starting.ServeOptions) -> int:
+    """Fork a process that runs the command of *task*, and prints to the output of *child*."""
     sys.stdout.flush()
     parent = os.getpid()
     pid = fork()
@@ -100,9 +118,11 @@ def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOpti
             signal.signal(signal.SIGINT, signal.default_int_handler)
         # It passes this on to its command; a command that has not begun ends with it.
         end_with_parent(parent, signal.SIGTERM)
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-        ended = running.run_command(open_archive(archive, options.limits), run, options)
+        os.dup2(child.output.fileno(), 1)
+        os.dup2(child.output.fileno(), 2)
+        options = options._replace(record=child.record.fileno())
+        archive = open_archive(task.archive, options.limits)
+        ended = running.run_command(archive, task.run, options)
         status = ended.status
         os.write(2, os.fsencode(ended.report))
     except KheadersfsError as error:
@@ -112,6 +132,12 @@ def _start(archive: str, run: Run, output: BinaryIO, options: starting.ServeOpti
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _count_headers(child: _Started) -> int:
+    with child.record as record:
+        record.seek(0)
+        return sum(1 for _ in record)
 
 
 def _print_output(child: _Started) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyfuse3
 
 from kheadersfs._version import __version__
+from kheadersfs.bpf.kernel import Kernel
 from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
@@ -20,8 +21,9 @@ from kheadersfs.errors import (
     UnsupportedArchive,
     reason,
 )
-from kheadersfs.fuse.asking import SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
+from kheadersfs.fuse.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
 from kheadersfs.fuse.content import ContentServer
+from kheadersfs.fuse.identity import encode, kernel_of
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
@@ -82,6 +84,7 @@ class Session:
         self._log = log
         self._started = monotonic()
         self._content: Content | None = None
+        self._kernel = Kernel("", "")
         self._loading: Job[Served] | None = None
         self._failure = ""
         self._served: Served | None = None
@@ -94,7 +97,11 @@ class Session:
         self._operations = Operations(
             self._load,
             options.owner,
-            {STATUS_ATTRIBUTE.encode(): self._status, SERVER_ATTRIBUTE.encode(): self._server},
+            {
+                STATUS_ATTRIBUTE.encode(): self._status,
+                SERVER_ATTRIBUTE.encode(): self._server,
+                KERNEL_ATTRIBUTE.encode(): lambda: encode(self._kernel),
+            },
         )
 
     def run(self, device: int) -> None:
@@ -144,7 +151,8 @@ class Session:
         self._store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self._store, content.hot_blocks)
         tree = Tree(content.table)
-        types = types_of(self._header, content, tree, self._loop)
+        self._kernel = kernel_of(content, tree)
+        types = types_of(self._header, self._kernel.release, tree, self._loop)
         return Served(tree, server, content.damage, types, self._archive.digest())
 
     def _take(self, content: Content) -> None:
@@ -264,8 +272,8 @@ class Session:
         figures |= {
             "loaded": content is not None,
             "indexed": content is not None and content.indexed,
-            "release": content.release if content is not None else "",
-            "arch": content.arch if content is not None else "",
+            "release": self._kernel.release,
+            "arch": self._kernel.arch,
             "members": content.table.inodes if content is not None else 0,
             "refused": len(content.refusals) if content is not None else 0,
             "damage": content.damage if content is not None else self._failure,
