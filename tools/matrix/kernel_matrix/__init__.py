@@ -1,0 +1,1 @@
+"""Programs of ours, compiled against the headers of many kernels, mounted and extracted."""
