@@ -42,4 +42,4 @@ def test_every_program_compiles_against_a_mount(kernel: Input, mount: Mounting) 
         pytest.skip("not installed: clang")
     assert len(PROGRAMS) >= 12
     mounted = mount(archive_of(kernel))
-    assert compile_against(mounted.directory, "clang") == Outcome({})
+    assert compile_against(mounted.path, "clang") == Outcome({})

@@ -89,9 +89,10 @@ class Packages:
         partial.write_text(
             _CONFIGURATION.format(directory=self._directory, architectures=architectures)
         )
+        # A mirror may lack an index. Then a package is not found, or the other suites have it.
         subprocess.run(
             ["apt-get", "-qq", "update"],
-            check=True,
+            check=False,
             env={**os.environ, "APT_CONFIG": str(partial)},
         )
         partial.rename(self._configuration)

@@ -17,7 +17,7 @@ def unpack_sources(package: Path, into: Path) -> None:
     partial = into.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    words = ["tar", "-xf", package, "-C", partial, "--strip-components=1", *left_out]
+    words = ["tar", "-xf", str(package), "-C", str(partial), "--strip-components=1", *left_out]
     subprocess.run(words, check=True)
     partial.rename(into)
 

@@ -15,9 +15,9 @@ _TOP = """\
 # Programs that compile, by kernel and compiler
 
 `tools/matrix/run` made this. Each cell has two numbers: how many of the {count} eBPF programs in
-`tools/matrix/programs` compile against a mount of the archive, and how many against what tar extracts
-from it, both with the flags of `kheadersfs cflags --bpf` and `-O2 -g`. Where they agree, a
-program that does not compile is no fault of the mount.
+`tools/matrix/programs` compile against a mount of the archive, and how many against what tar
+extracts from it, both with the flags of `kheadersfs cflags --bpf` and `-O2 -g`. Where they agree,
+a program that does not compile is no fault of the mount.
 """
 
 
