@@ -62,10 +62,24 @@ class FuseUnavailable(KheadersfsError):
     exit_status = 15
 
 
+_KINDS = {
+    kind.exit_status: kind
+    for kind in (
+        UsageError,
+        MountpointError,
+        ArchiveUnavailable,
+        UnsupportedArchive,
+        DamagedArchive,
+        RefusedArchive,
+        FuseUnavailable,
+    )
+}
+"""Not __subclasses__(): what others derive from ours is not what a status stands for."""
+
+
 def error_of_status(status: int) -> type[KheadersfsError]:
     """Return the class whose exit status is *status*; the base class for any other."""
-    kinds = {kind.exit_status: kind for kind in KheadersfsError.__subclasses__()}
-    return kinds.get(status, KheadersfsError)
+    return _KINDS.get(status, KheadersfsError)
 
 
 def quoted(path: str) -> str:

@@ -23,7 +23,11 @@ from kheadersfs.sandbox.restrictions import restrict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PIECE = 1 << 20
+LARGEST_REPORT = 1 << 20
+"""Bytes that a child may report. What has read an archive may be in the archive's hands."""
+_LONGEST_MESSAGE = 16 << 10
+_STATUSES = frozenset(b"%d" % status for status in (1, 2, *range(10, 16)))
+"""Statuses of failure, as a child writes them."""
 _OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 """Signals that do not come from what the archive has in it."""
 
@@ -55,12 +59,13 @@ class Confined:
 
     def result(self) -> bytes:
         """Return what the function returned. Raises the KheadersfsError that it raised."""
-        pieces: list[bytes] = []
-        with os.fdopen(self._report, "rb", 0) as report:
-            while piece := report.read(_PIECE):
-                pieces.append(piece)
+        with os.fdopen(self._report, "rb") as stream:
+            report = stream.read(LARGEST_REPORT + 1)
+        # A child that goes on writing is ended by the closed pipe.
         _, wait_status = os.waitpid(self._pid, 0)
-        status, separator, outcome = b"".join(pieces).partition(b"\n")
+        if len(report) > LARGEST_REPORT:
+            raise self._nonsense()
+        status, separator, outcome = report.partition(b"\n")
         if os.WIFSIGNALED(wait_status):
             number = os.WTERMSIG(wait_status)
             text = f"{self._name}: the process that read it was killed by signal {number}"
@@ -69,9 +74,19 @@ class Confined:
             raise DamagedArchive(f"{text}; make or fetch the archive again")
         if wait_status or not separator:
             raise KheadersfsError(f"{self._name}: reading it failed; please report what is above")
-        if status != b"0":
-            raise error_of_status(int(status))(outcome.decode(errors="surrogateescape"))
-        return outcome
+        if status == b"0":
+            return outcome
+        if status not in _STATUSES:
+            raise self._nonsense()
+        kind = error_of_status(int(status))
+        raise kind(outcome[:_LONGEST_MESSAGE].decode(errors="surrogateescape"))
+
+    def _nonsense(self) -> DamagedArchive:
+        """Return what to raise when the child says what no child of ours would."""
+        return DamagedArchive(
+            f"{self._name}: the process that read it gave an impossible answer; "
+            "make or fetch the archive again"
+        )
 
 
 def _run(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import fcntl
 import os
 import random
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.errors import KheadersfsError, RefusedArchive, UsageError
-from kheadersfs.sandbox.confined import Confined
+from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, UsageError
+from kheadersfs.sandbox.confined import LARGEST_REPORT, Confined
 from kheadersfs.sandbox.restrictions import Restrictions
 from tests.conftest import REPOSITORY
 from tests.support.mounting import command_line, is_running, wait_until
@@ -131,6 +133,36 @@ def test_a_confined_function_that_crashes_is_an_error() -> None:
 
     with pytest.raises(KheadersfsError, match=r"archive: the process .* was killed by signal 11"):
         confined(crash)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        *(b"x\n", b"\n", b"-1\n", b"+13\n", b"1_3\n", b" 13\n", b"0013\n", b"77\n", b"256\n"),
+        *(b"\xff\n", "\u0661\n".encode(), b"9" * 5000 + b"\n", b"0\n" + bytes(LARGEST_REPORT)),
+    ],
+    ids=lambda report: ascii(report[:8]),
+)
+def test_nonsense_that_a_child_reports_is_one_error(report: bytes) -> None:
+    """Whoever has taken it over may write what he likes into the pipe."""
+
+    def take_over() -> bytes:
+        for descriptor in range(3, 64):
+            try:
+                kind = os.fstat(descriptor).st_mode
+                if stat.S_ISFIFO(kind) and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_WRONLY:
+                    os.write(descriptor, report)
+            except OSError:
+                continue
+        os._exit(0)
+
+    with pytest.raises(DamagedArchive, match="archive: the process that read it gave an imposs"):
+        confined(take_over)
+
+
+def test_a_child_that_does_not_stop_reporting_is_not_listened_to_for_ever() -> None:
+    with pytest.raises(DamagedArchive):
+        confined(lambda: bytes(LARGEST_REPORT))
 
 
 def test_a_confined_function_that_takes_too_much_memory_is_refused() -> None:

@@ -97,3 +97,10 @@ def test_a_status_leads_back_to_its_error() -> None:
         if kind.__module__ == errors.__name__:
             assert errors.error_of_status(kind.exit_status) is kind
     assert errors.error_of_status(77) is errors.KheadersfsError
+
+
+def test_a_class_that_somebody_else_derives_takes_no_status_over() -> None:
+    class Mine(errors.KheadersfsError):
+        exit_status = 13
+
+    assert errors.error_of_status(Mine.exit_status) is errors.DamagedArchive
