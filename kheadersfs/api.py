@@ -217,13 +217,26 @@ def mounted(archive: str | os.PathLike[str], *, prefetch: bool = False) -> Itera
         os.rmdir(mountpoint)
 
 
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_COMMAND = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import kheadersfs
+del sys.path[0]
+from kheadersfs.cli import script
+script()
+"""
+"""Runs a command of this very package. With -m the interpreter would look for it, and for all
+else, in the working directory first, where anybody may have put something."""
+
+
 def _command(*arguments: str) -> None:
     """Run a command of ours in a process of its own, as forking one with threads is not safe."""
     import subprocess
     import sys
 
     done = subprocess.run(
-        [sys.executable, "-m", "kheadersfs", *arguments],
+        [sys.executable, "-P", "-c", _COMMAND, _PACKAGE_PARENT, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
