@@ -24,10 +24,11 @@ from kheadersfs.archive.leaf import Leaf
 from kheadersfs.archive.leaves import LARGEST_SHIFT, decode_leaf, encode_leaf, find_shift
 from kheadersfs.archive.outline import LEAF_ENTRIES, MOST_LEAVES, Outline, outline_of
 from kheadersfs.archive.table import Table
-from kheadersfs.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kheadersfs.limits import Limits
 
 VERSION = 3
 DIGEST_SIZE = 32
@@ -172,8 +173,8 @@ def split(body: bytes) -> list[_Section]:
 def decode(
     body: bytes,
     block_starts: Sequence[int],
-    archive: str = "index",
-    limits: Limits = UNLIMITED,
+    archive: str,
+    limits: Limits,
     completely: bool = False,
 ) -> Index:
     """Return the index in *body*, which find() returned, of the file *archive*.

@@ -42,7 +42,7 @@ def fuzz_index(data: bytes) -> None:
 
     body = index.find(index.wrap(*data.split(SEPARATOR)))
     try:
-        table = index.decode(body, BLOCK_STARTS, limits=Limits(members=5000)).table
+        table = index.decode(body, BLOCK_STARTS, "index", Limits(members=5000)).table
         walk_completely(table)
         table.check()
     except (ValueError, KheadersfsError):

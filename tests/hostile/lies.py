@@ -15,6 +15,7 @@ from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.archive.table import Table
+from kheadersfs.limits import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,9 @@ def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
     blocks = Archive(BytesSource(packed)).blocks
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
-    index = embedded.decode(embedded.find(blocks.decode(last)), blocks.starts[: last + 1])
+    index = embedded.decode(
+        embedded.find(blocks.decode(last)), blocks.starts[: last + 1], "index", UNLIMITED
+    )
     return with_last_block(
         blocks, embedded.encode(change(index), blocks.starts[:last], leaf_entries=4)
     )

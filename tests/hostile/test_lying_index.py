@@ -17,6 +17,7 @@ from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.limits import UNLIMITED
 from tests.hostile.lies import NOT_USED, SAME_SIZE, USED, with_index, with_sections
 from tests.support.mounting import run_command
 
@@ -131,7 +132,9 @@ def test_a_name_of_nothing_new_is_what_only_verify_finds(
     blocks = Archive(BytesSource(longer.read_bytes())).blocks
     assert blocks is not None
     last = len(blocks) - 1
-    table = embedded.decode(embedded.find(blocks.decode(last)), blocks.starts[: last + 1]).table
+    table = embedded.decode(
+        embedded.find(blocks.decode(last)), blocks.starts[: last + 1], "index", UNLIMITED
+    ).table
     lying.write_bytes(with_index(packed, lambda index: index._replace(table=table)))
     archive = HeaderArchive(open_archive(str(lying)))
     assert archive.content.indexed

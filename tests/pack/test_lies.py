@@ -15,6 +15,7 @@ from kheadersfs.archive.blocks import XzBlocks
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.table import Table
 from kheadersfs.errors import DamagedArchive, KheadersfsError
+from kheadersfs.limits import UNLIMITED
 from tests.pack.conftest import pack
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ def rewrite(archive: Path, change: Callable[[Index], Index]) -> None:
     blocks = opened.blocks
     assert isinstance(blocks, XzBlocks)
     last = len(blocks) - 1
-    index = embedded.decode(embedded.find(blocks.decode(last)), blocks.starts[: last + 1])
+    index = embedded.decode(
+        embedded.find(blocks.decode(last)), blocks.starts[: last + 1], "index", UNLIMITED
+    )
     stored = [
         xz_coding.EncodedBlock(blocks.stored(number), block.unpadded_size, block.decoded_size)
         for number, block in enumerate(blocks.blocks[:last])
@@ -173,7 +176,10 @@ def test_the_index_of_another_archive_yields_no_wrong_bytes(
     assert opened.blocks is not None
     last = len(opened.blocks) - 1
     index = embedded.decode(
-        embedded.find(opened.blocks.decode(last)), opened.blocks.starts[: last + 1]
+        embedded.find(opened.blocks.decode(last)),
+        opened.blocks.starts[: last + 1],
+        "index",
+        UNLIMITED,
     )
     opened.close()
     true = read_all(archive)

@@ -13,7 +13,7 @@ from kheadersfs.archive.index import DIGEST_SIZE, Index, decode, encode, find
 from kheadersfs.archive.leaf import NAME_LIMIT, ROOT
 from kheadersfs.archive.members import Member
 from kheadersfs.archive.table import Table
-from kheadersfs.limits import Limits
+from kheadersfs.limits import UNLIMITED, Limits
 from kheadersfs.tree import Tree
 from tests.support.members import (
     build,
@@ -40,7 +40,9 @@ def check(table: Table) -> None:
     """Check that *table* holds together: that it could come with an archive, in small leaves."""
     starts = divide(table, 2)
     index = Index(table, "", "", [bytes(DIGEST_SIZE)] * (len(starts) - 1), 0, starts[-1])
-    decode(find(encode(index, starts[:-1], leaf_entries=3)), starts).table.check()
+    decode(
+        find(encode(index, starts[:-1], leaf_entries=3)), starts, "index", UNLIMITED
+    ).table.check()
 
 
 def refusal_of(*chosen: Member) -> str:

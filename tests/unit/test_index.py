@@ -17,6 +17,7 @@ from kheadersfs.archive.index import Index
 from kheadersfs.archive.leaf import Leaf
 from kheadersfs.archive.table import Table
 from kheadersfs.errors import DamagedArchive
+from kheadersfs.limits import UNLIMITED
 from kheadersfs.tree import Tree
 from tests.support.members import built, directory, divide, file, hard_link, symlink, tables
 
@@ -35,7 +36,7 @@ class Made(NamedTuple):
         return embedded.encode(self.described, self.block_starts[:-1], self.leaf_entries)
 
     def decode(self, content: bytes) -> Index:
-        return embedded.decode(embedded.find(content), self.block_starts)
+        return embedded.decode(embedded.find(content), self.block_starts, "index", UNLIMITED)
 
     def with_index(self, index: Index) -> Made:
         return self._replace(described=index)
@@ -138,7 +139,9 @@ def test_an_unknown_version_is_refused_by_its_number() -> None:
 def test_an_index_of_another_size_than_it_says_is_refused(size: int) -> None:
     body = embedded.find(sample().encode())
     with pytest.raises(ValueError, match=r"does not inflate to|is larger than"):
-        embedded.decode(struct.pack("<I", size) + body[4:], sample().block_starts)
+        embedded.decode(
+            struct.pack("<I", size) + body[4:], sample().block_starts, "index", UNLIMITED
+        )
 
 
 @pytest.mark.parametrize("release", ["6.1\x1b[31m", "6.1\n", "6.1 or so", "6.1\u00e9", "6" * 256])
@@ -154,12 +157,12 @@ def test_a_section_that_is_not_deflated_is_refused() -> None:
     body = embedded.find(made.encode())
     for bad in (body[:-1], body + b"x", body[:8] + b"x" * 100, body[:9], b"x" * 7):
         with pytest.raises(ValueError, match=r"inflate|cut off"):
-            embedded.decode(bad, made.block_starts)
+            embedded.decode(bad, made.block_starts, "index", UNLIMITED)
 
 
 def test_an_index_of_very_many_sections_is_refused_before_they_take_memory() -> None:
     with pytest.raises(ValueError, match="more than 16384 leaves"):
-        embedded.decode(embedded.find(embedded.wrap(*[b""] * 20_000)), [0])
+        embedded.decode(embedded.find(embedded.wrap(*[b""] * 20_000)), [0], "index", UNLIMITED)
 
 
 def without_hard_links() -> Made:
@@ -175,7 +178,7 @@ def with_damaged_leaf(made: Made, number: int) -> Table:
     body = bytearray(embedded.find(made.encode()))
     damaged = embedded.split(bytes(body))[number + 1].deflated
     body[bytes(body).index(damaged) + len(damaged) // 2] ^= 0xFF
-    return embedded.decode(bytes(body), made.block_starts).table
+    return embedded.decode(bytes(body), made.block_starts, "index", UNLIMITED).table
 
 
 def test_a_damaged_leaf_is_an_error_for_who_needs_it_and_nobody_else() -> None:
