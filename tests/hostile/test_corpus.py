@@ -7,7 +7,6 @@ import re
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +64,13 @@ def run_measured(directory: Path, *arguments: str | Path) -> Ended:
     status, seconds, memory = report.read_text().split()
     errors = done.stderr.decode(errors="surrogateescape")
     return Ended(int(status), errors, float(seconds), int(memory))
+
+
+def processor_time(pid: int) -> float:
+    """Return the seconds of processor time that process *pid* has used."""
+    with open(f"/proc/{pid}/stat") as status:
+        user, system = status.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_memory(pid: int) -> int:
@@ -141,7 +147,6 @@ def test_a_mount_shows_what_is_good_and_an_error_for_the_rest(
     if case.behind_end:
         case = case._replace(status=DONE, says="")
     mount = prepared_mount(archive)
-    began = time.monotonic()
     ended = run_measured(tmp_path, "mount", "--log", mount.log, archive, mount.path)
     assert ended.status in (DONE, case.status), ended
     assert ended.memory < LARGEST
@@ -160,7 +165,7 @@ def test_a_mount_shows_what_is_good_and_an_error_for_the_rest(
         assert re.search(case.says, log), log
         assert "please report" not in log
         assert peak_memory(mount.pid) < LARGEST
-        assert time.monotonic() - began < PATIENCE
+        assert processor_time(mount.pid) < LONGEST
         assert mount.status()["pid"] == mount.pid, "the server was replaced"
     finally:
         assert run_command("umount", mount.path).status == DONE
