@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ PAGE = _TOOLS / "docs/matrix.md"
 
 def main(words: list[str]) -> int:
     """Run the matrix. Returns 1 when a mount and an extraction differ, or an input is missing."""
+    # Whoever ends this wants the mount gone too, which takes an exception.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = _parser().parse_args(words)
     inputs = SAMPLE if options.sample else INPUTS
     inputs = tuple(

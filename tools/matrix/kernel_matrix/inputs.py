@@ -128,5 +128,4 @@ class Cache:
 
 def _pack(srctree: Path, objtree: Path, out: Path) -> None:
     words = ["pack", "--srctree", str(srctree), "--objtree", str(objtree), "-o", str(out)]
-    words += ["--comments", "keep"]  # It takes a third of the time, and compilers do not mind.
     subprocess.run([sys.executable, "-m", "kheadersfs", *words], check=True)

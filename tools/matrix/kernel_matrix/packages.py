@@ -40,7 +40,9 @@ APT::Sandbox::User "root";
 
 
 class Packages:
-    """apt with a configuration of its own in *directory*, made at first use.
+    """apt with a configuration of its own in *directory*.
+
+    Its lists are brought up to date when the first question is asked.
 
     It knows packages of *architectures*, in the kernel's names, and of the suites that *suites*
     has, a part of SUITES.
@@ -56,6 +58,7 @@ class Packages:
         self._directory = directory
         self._architectures = architectures
         self._suites = suites
+        self._up_to_date = False
 
     def newest(self, pattern: str) -> str | None:
         """Return the package of the highest version whose whole name *pattern* matches, if any."""
@@ -85,20 +88,19 @@ class Packages:
         (self._directory / "state/status").touch()
         (self._directory / "sources.list").write_text("".join(_sources(self._suites)))
         architectures = " ".join(f'"{ARCHITECTURES[name]}";' for name in self._architectures)
-        partial = self._configuration.with_suffix(".partial")
-        partial.write_text(
+        self._configuration.write_text(
             _CONFIGURATION.format(directory=self._directory, architectures=architectures)
         )
-        # A mirror may lack an index. Then a package is not found, or the other suites have it.
+        # A mirror may lack an index, which apt says. Other suites may have the package.
         subprocess.run(
             ["apt-get", "-qq", "update"],
             check=False,
-            env={**os.environ, "APT_CONFIG": str(partial)},
+            env={**os.environ, "APT_CONFIG": str(self._configuration)},
         )
-        partial.rename(self._configuration)
+        self._up_to_date = True
 
     def _run(self, *words: str, directory: Path | None = None) -> list[str]:
-        if not self._configuration.exists():
+        if not self._up_to_date:
             self._configure()
         done = subprocess.run(
             words,
