@@ -1,13 +1,16 @@
 """How much of what an archive may hold, and how long reading it may take.
 
 The defaults are several times what the headers of a kernel need, and small enough that no archive
-can take more than 200 MB of memory or 10 seconds of anybody's time. Each can be changed by name.
+can take more than 200 MB of memory or a minute of a processor. Each can be changed by name.
+
+Times are a processor's, as the clock goes on while a machine is busy with something else. A fast
+machine reads a kernel's headers in a second, an emulated one or a small board in some twenty.
 """
 
 from __future__ import annotations
 
 import sys
-from time import monotonic, thread_time
+from time import process_time, thread_time
 
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.records import Record
@@ -30,9 +33,9 @@ class Limits(Record):
     target. ``depth``: names in a path. ``ratio``: how often what an archive decompresses to
     may be its own size, beyond HARMLESS. ``block``: of a block of an archive with an index, in the
     file or decompressed. ``blocks``: how many there are. ``memory``: what an archive without an
-    index takes when its content is held compressed, with all names. ``seconds``: to read an
-    archive's names, with its content if there is no index; that is as long as a request can wait
-    for it. ``decode``: seconds of a processor that one block may take, which later ones wait for.
+    index takes when its content is held compressed, with all names. ``seconds``: of a
+    processor, that this process may take to read an archive's names, with its content if there is
+    no index. ``decode``: the same for one block, which later ones wait for.
     """
 
     members: int = 200_000
@@ -45,8 +48,8 @@ class Limits(Record):
     block: int = 32 << 20
     blocks: int = 1 << 16
     memory: int = 64 << 20
-    seconds: int = 10
-    decode: int = 10
+    seconds: int = 60
+    decode: int = 60
 
     def check(self, archive: str, name: str, value: float) -> None:
         """Raise RefusedArchive when *archive* has a *value* beyond the limit *name*."""
@@ -72,8 +75,8 @@ SUBJECTS = {
     "block": "the size of a block in bytes",
     "blocks": "the number of blocks",
     "memory": "what would be held of it in memory, in bytes,",
-    "seconds": "the time to read it, in seconds,",
-    "decode": "the time to decode a block, in seconds,",
+    "seconds": "the time to read it, in seconds of a processor,",
+    "decode": "the time to decode a block, in seconds of a processor,",
 }
 """What each limit is of, as the subject of a sentence."""
 
@@ -88,7 +91,7 @@ class Meter:
         self._stored_size = max(stored_size, 1)
         self.limits = limits
         self._decoded = 0
-        self._start = monotonic()
+        self._start = process_time()
 
     def count(self, decoded: int) -> None:
         """Take note of as many bytes. Raises RefusedArchive when that is beyond a limit."""
@@ -96,15 +99,11 @@ class Meter:
         limits = self.limits
         if self._decoded > HARMLESS:
             limits.check(self._archive, "ratio", self._decoded / self._stored_size)
-        limits.check(self._archive, "seconds", monotonic() - self._start)
+        limits.check(self._archive, "seconds", process_time() - self._start)
 
 
 class Stopwatch:
-    """Measures what decoding one block takes the calling thread.
-
-    It counts the processor's time, not the clock's: a block is not to be refused because the
-    machine was busy with something else.
-    """
+    """Measures what decoding one block takes the calling thread."""
 
     __slots__ = ("_archive", "_limits", "_start")
 

@@ -87,6 +87,11 @@ class _ClosedResourceError(Exception):
     """Stands for trio.ClosedResourceError, which this loop has no occasion to raise."""
 
 
+def _new_reserve() -> mmap.mmap:
+    """Take address space that can be given back at once. Raises OSError, MemoryError."""
+    return mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
 class Loop:
     """Runs pyfuse3's main loop over one descriptor.
 
@@ -126,7 +131,12 @@ class Loop:
         self._running = 0
         self._jobs_under_way = 0
         self._shortages = 0
-        self._reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._reserve = _new_reserve()
+
+    @property
+    def has_reserve(self) -> bool:
+        """Whether there is memory to give back when there is none left."""
+        return not self._reserve.closed
 
     # What pyfuse3 calls.
 
@@ -282,7 +292,10 @@ class Loop:
                 self._alarm.start()
 
     def _settle(self) -> None:
-        """Let go of that."""
+        """Let go of that, and set memory aside for the next shortage after one."""
+        if self._reserve.closed:
+            with suppress(OSError, MemoryError):
+                self._reserve = _new_reserve()
         if self._busy:
             self._busy = False
             self._latency.release()
