@@ -98,10 +98,16 @@ class TableBuilder:
         if member.size > 0:
             self._total += member.size
         limits, name = self._limits, self._name
-        limits.check(name, "members", self.members + self._directories_made)
-        limits.check(name, "file", member.size)
-        limits.check(name, "total", self._total)
-        limits.check(name, "memory", self.text_size)
+        names = self.members + self._directories_made
+        # Looked at for every member, so a call is made for none that is within the limits.
+        if names > limits.members:
+            limits.check(name, "members", names)
+        if member.size > limits.file:
+            limits.check(name, "file", member.size)
+        if self._total > limits.total:
+            limits.check(name, "total", self._total)
+        if self.text_size > limits.memory:
+            limits.check(name, "memory", self.text_size)
         if len(self.refusals) > REFUSALS_LIMIT:
             raise RefusedArchive(
                 f"{name}: has more than {REFUSALS_LIMIT} members that cannot be in a file system, "

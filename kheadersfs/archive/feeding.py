@@ -61,7 +61,7 @@ class Feed:
         for piece in reversed(self._pieces):
             start -= len(piece)
             if start <= position:
-                found = piece[position - start :][:length]
+                found = piece[position - start : position - start + length]
                 if len(found) == length:
                     return found
                 break

@@ -99,6 +99,7 @@ class MemberStream:
         self._preambles = Preambles(self._feed.at) if formats == FORMATS else None
         self._preamble = NOTHING
         self._unread = False
+        self._format = ""
         # libarchive keeps the address of this object, not a reference.
         self._read_callback = ffi.READ_CALLBACK(self._feed.read)
         self._entry = None
@@ -164,7 +165,6 @@ class MemberStream:
         ffi, feed = self._ffi, self._feed
         try:
             if self._unread:
-                feed.holding = False
                 ffi.read_data_skip(self._archive)
             feed.holding = True
             status = ffi.read_next_header2(self._archive, self._entry)
@@ -237,14 +237,16 @@ class MemberStream:
 
     @property
     def format(self) -> str:
-        """Which of the two formats the current member is written in: "tar" or "cpio".
+        """Which of the two formats the archive is written in, as its first member tells.
 
-        Raises UnsupportedArchive for cpio's old format.
+        It is "tar" or "cpio". Raises UnsupportedArchive for cpio's old format.
         """
-        name: bytes = self._ffi.format_name(self._archive) or b""
-        if b"binary" in name:  # as it says of old cpio
-            raise old_cpio(self._name)
-        return "cpio" if b"cpio" in name else "tar"
+        if not self._format:
+            name: bytes = self._ffi.format_name(self._archive) or b""
+            if b"binary" in name:  # as it says of old cpio
+                raise old_cpio(self._name)
+            self._format = "cpio" if b"cpio" in name else "tar"
+        return self._format
 
     def read(self, size: int) -> bytes:
         """Return up to *size* bytes of the current member's content, none at its end."""
