@@ -9,6 +9,7 @@ from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import UsageError
+from kheadersfs.forking import HeldSignals
 from kheadersfs.fuse import mounting, starting
 from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
@@ -35,10 +36,21 @@ class Call(Record):
 
 
 class Mounted(Record):
-    """A mount, and the function that serves it until the end of the process."""
+    """A mount, and the function that serves it until the end of the process.
+
+    Nobody serves it yet, so no signal may end this process: *signals* holds them back until then.
+    """
 
     mountpoint: str
     serve: Callable[[], NoReturn]
+    signals: HeldSignals
+
+    def start_server(self) -> None:
+        """Serve it in the background. Raises KheadersfsError; then nothing stays mounted."""
+        try:
+            starting.fork_server_of(self.mountpoint, self.serve)
+        finally:
+            self.signals.release()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -119,7 +131,7 @@ def run(arguments: list[str]) -> int:
         mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
         if call.foreground:
             mounted.serve()
-        starting.fork_server_of(mounted.mountpoint, mounted.serve)
+        mounted.start_server()
     return 0
 
 
@@ -157,7 +169,7 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
         mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
         # Before anything else can go wrong.
-        starting.fork_server_of(mounted.mountpoint, mounted.serve)
+        mounted.start_server()
     try:
         print(f"{place}: has the headers of {archive.source.name} now", flush=True)
     except OSError:
@@ -183,7 +195,10 @@ def _open(name: str, options: MountOptions) -> Archive:
 def _mount(
     archive: Archive, name: str, directory: str, options: MountOptions, foreground: bool
 ) -> Mounted:
-    """Mount *archive*, which the user calls *name*. Nobody serves it yet."""
+    """Mount *archive*, which the user calls *name*.
+
+    An interrupt that comes meanwhile undoes it, and is raised.
+    """
     serve_options = _serve_options(options, foreground)
     if options.strict:
         starting.check_safety(archive, options.cache)
@@ -195,10 +210,21 @@ def _mount(
         require_running_kernels(archive, options.cache)
     directories = directories_created(mountpoint)
     source = name if name == RUNNING_KERNELS else os.path.abspath(name)
-    device = mounting.mount(mounting.MountRequest(source, mountpoint, options.allow_other))
+    request = mounting.MountRequest(source, mountpoint, options.allow_other)
+    signals = HeldSignals()
+    try:
+        device = mounting.mount(request)
+    except BaseException:
+        signals.release()
+        raise
+    if signals.has_come():
+        mounting.unmount(mountpoint, detach=True)
+        os.close(device)
+        signals.release()
     return Mounted(
         mountpoint,
         lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories),
+        signals,
     )
 
 

@@ -50,9 +50,15 @@ class Child:
     """The process. *prepare* runs in it first, and returns the mountpoint."""
 
     def __init__(self, prepare: Callable[[], str], run: Run) -> None:
+        """Start it. Raises KheadersfsError when there is no room for a process."""
         self._parent = os.getpid()
         self._reports, reports = os.pipe()
-        self.pid = fork()
+        try:
+            self.pid = fork()
+        except KheadersfsError:
+            os.close(self._reports)
+            os.close(reports)
+            raise
         if self.pid == 0:
             self._become_command(prepare, run, reports)
         os.close(reports)

@@ -91,11 +91,12 @@ def _run_in_namespace(archive: Archive, run: Run, options: starting.ServeOptions
     with ours, theirs:
         server = starting.fork_server(lambda: _serve_received(archive, ours, theirs, options))
         ours.close()
-        command = Child(lambda: _enter_namespace(theirs, archive.source.name), run)
-        theirs.close()
         try:
+            command = Child(lambda: _enter_namespace(theirs, archive.source.name), run)
+            theirs.close()
             command.await_start()
         except BaseException:
+            theirs.close()  # so that the server waits for nothing any more
             _await_server(server)
             raise
         status = command.wait()
@@ -198,7 +199,8 @@ def _run_in_temporary_directory(
     except KheadersfsError:
         os.rmdir(mountpoint)
         raise
-    os.close(device)
+    finally:
+        os.close(device)
     try:
         command = Child(lambda: mountpoint, run)
         command.await_start()

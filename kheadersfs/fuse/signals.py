@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 ALARM_INTERVAL = 0.1
 """Seconds for which a system call may wait in vain."""
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+_HELD = (*_ENDING, signal.SIGHUP)
+"""Those that whoever mounts may hold back while it does."""
 
 
 def hold_back_signals() -> None:
@@ -22,7 +24,7 @@ def handle_signals(handler: Callable[[int, object], None]) -> None:
     """Have *handler* called for the signals that were held back, and for later ones."""
     for number in _ENDING:
         signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
 
 class Alarm:

@@ -263,6 +263,54 @@ def test_where_no_process_can_be_started_nothing_stays_mounted(
     assert not mounts_below(tmp_path)
 
 
+# At the last moment before the mount has a server, the signal NUMBER comes, as from a terminal.
+SIGNALLED = """
+import os, signal, sys
+from kheadersfs.fuse import mounting
+
+number = int(sys.argv.pop(1))
+if sys.argv.pop(1) == "ignored":
+    signal.signal(number, signal.SIG_IGN)
+mount = mounting.mount
+
+def signalled(request):
+    device = mount(request)
+    os.kill(os.getpid(), number)
+    return device
+
+mounting.mount = signalled
+from kheadersfs.cli import script
+script()
+"""
+
+
+def run_signalled(number: signal.Signals, how: str, *arguments: str | Path) -> int:
+    words = [sys.executable, "-c", SIGNALLED, str(int(number)), how, *arguments]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=REPOSITORY)
+    assert (done.stdout, done.stderr) == ("", "")
+    return done.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("way", [(), ("--foreground",)])
+def test_a_signal_before_the_mount_is_served_leaves_nothing_mounted(
+    prepared_mount: Prepare, small_archive: Path, number: signal.Signals, way: tuple[str, ...]
+) -> None:
+    place = prepared_mount(small_archive).path
+    assert run_signalled(number, "", "mount", *way, small_archive, place) in (-number, 130)
+    assert not mounts_below(place)
+
+
+def test_a_signal_that_is_ignored_does_not_keep_from_mounting(
+    prepared_mount: Prepare, small_archive: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    arguments = ("mount", "--log", mount.log, small_archive, mount.path)
+    assert run_signalled(signal.SIGHUP, "ignored", *arguments) == 0
+    assert (mount / "modes/644").read_bytes() == b"mode\n"
+    assert run_command("umount", mount.path).status == 0
+
+
 @pytest.fixture
 def dead_mount(prepared_mount: Prepare, small_archive: Path) -> Mount:
     """A mount whose server was killed, and its guardian before that."""

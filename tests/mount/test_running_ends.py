@@ -170,3 +170,44 @@ def test_an_interrupted_run_for_many_kernels_waits_for_its_commands(many: Many) 
     output, _ = many.process.communicate(timeout=20)
     assert many.process.returncode == 130
     assert output.count(b"cleaned up\n") == KERNELS
+
+
+# The server finds a process, the command does not; then what is left is counted.
+ROOM_FOR_ONE = """
+import os, sys
+from kheadersfs.archive.opening import open_archive
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.fuse import running, starting
+from kheadersfs.fuse.child import Run
+
+fork, forks = os.fork, []
+
+def limited():
+    if forks:
+        raise BlockingIOError(11, os.strerror(11))
+    forks.append(None)
+    return fork()
+
+os.fork = limited
+archive = open_archive(sys.argv[1])
+before = os.listdir("/proc/self/fd")
+try:
+    running.run_command(archive, Run(["true"], lambda _: {}), starting.ServeOptions())
+except KheadersfsError as error:
+    print(error)
+print(os.listdir("/proc/self/fd") == before)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("no child is left")
+"""
+
+
+def test_where_there_is_no_process_for_the_command_the_server_ends_and_nothing_leaks(
+    small_archive: Path,
+) -> None:
+    outcome = run_words(sys.executable, "-c", ROOM_FOR_ONE, str(small_archive))
+    assert outcome.errors == ""
+    message, *left = outcome.output.splitlines()
+    assert message.startswith("no process can be started: Resource temporarily unavailable")
+    assert left == ["True", "no child is left"]
