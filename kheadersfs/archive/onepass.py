@@ -46,7 +46,8 @@ class Pass(NamedTuple):
 
     ``format`` is "tar" or "cpio". ``damage`` says why there may be more in the archive than in
     the table, and is empty when there is not. ``absolute`` counts members whose name or target
-    was absolute. ``ending`` says what is odd about the end, and is empty if nothing.
+    was absolute. ``ending`` says what is odd about the end, and is empty if nothing. ``extent`` is
+    how many bytes of what was decompressed, from the first on, were looked at.
     """
 
     table: Table
@@ -56,12 +57,13 @@ class Pass(NamedTuple):
     damage: str
     absolute: int
     ending: str
+    extent: int
 
 
 class _MeteredSource(Source):
     """A source that is read once, in order, while its limits and checksums are looked after."""
 
-    __slots__ = ("_meter", "_source", "_sums", "head")
+    __slots__ = ("_meter", "_source", "_sums", "extent", "head")
 
     def __init__(self, source: Source, meter: Meter) -> None:
         super().__init__(source.name, source.size)
@@ -70,6 +72,8 @@ class _MeteredSource(Source):
         self._sums = CpioSums()
         self.head = b""
         """The first piece, or the first bytes of it."""
+        self.extent = 0
+        """How many bytes were read."""
 
     def available(self, offset: int, limit: int) -> int:
         """See Source.available."""
@@ -79,6 +83,7 @@ class _MeteredSource(Source):
         """See Source.read_at. Raises RefusedArchive, DamagedArchive."""
         self._meter.count(length)
         piece = self._source.read_at(offset, length)
+        self.extent = offset + length
         self.head = self.head or piece[:TAR_BLOCK]
         try:
             self._sums.follow(piece)
@@ -216,6 +221,7 @@ def _read_members(
         damage,
         builder.absolute,
         ending,
+        metered.extent,
     )
 
 

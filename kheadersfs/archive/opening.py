@@ -29,7 +29,8 @@ class Content(Record):
     that is there was not used. ``format`` is "tar" or "cpio", empty while no member was looked at.
     ``damage`` says why members may be missing, empty if none.
     ``absolute`` counts names, and targets of hard links, that are served without a leading slash;
-    ``ending`` says what is odd about how the archive ends, empty if nothing.
+    ``ending`` says what is odd about how the archive ends, empty if nothing. ``extent`` is how many
+    bytes of the file, from the first on, were read for all that; 0 if only the index was.
     """
 
     table: Table
@@ -45,6 +46,7 @@ class Content(Record):
     damage: str
     absolute: int
     ending: str
+    extent: int
 
     @property
     def notes(self) -> list[str]:
@@ -148,10 +150,11 @@ class Archive:
     def digest(self) -> bytes:
         """Return a SHA-256 that is the same for the same file, and reads no more of it than load().
 
-        It is of the index, which has a digest of each block; without one, of the whole file.
-        Raises DamagedArchive.
+        It is of the index, which has a digest of each block; without one, of the file, as far as
+        it was read: behind a tar's end marker may lie anything. Raises DamagedArchive.
         """
-        return self.load().index_digest or digest_of(self.source)
+        content = self.load()
+        return content.index_digest or digest_of(self.source, content.extent)
 
     def close(self) -> None:
         """Close the file. What one pass has read stays usable until it is released."""
@@ -176,6 +179,7 @@ class Archive:
                 damage="",
                 absolute=0,
                 ending="",
+                extent=0,
             )
         if self._without_library:
             raise DamagedArchive(
@@ -223,6 +227,7 @@ class Archive:
             damage=result.damage,
             absolute=result.absolute,
             ending=result.ending,
+            extent=result.extent if self.compression == "none" else self.source.size,
         )
 
 

@@ -58,7 +58,7 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
     return {
         "archive": container.source.name,
         "size": container.source.size,
-        "digest": f"sha256:{digest_of(container.source).hex()}",
+        "digest": f"sha256:{digest_of(container.source, container.source.size).hex()}",
         "format": container.format,
         "compression": container.compression,
         "checksums": container.checked,
