@@ -179,6 +179,21 @@ class Operations(pyfuse3.Operations):
         return self._generated
 
     @bounded
+    async def access(self, inode: int, mode: int, _context: object) -> bool:
+        """Tell whether a file may be executed; whoever gets as far as this may do all else.
+
+        The kernel asks where it does not look at permissions itself; see mounting.access().
+        """
+        if not mode & os.X_OK or inode == ROOT:
+            return True
+        tree, _ = await self._serve()
+        try:
+            permissions = tree.attributes(inode).mode
+        except IndexError:
+            return False  # what is made here is a header
+        return stat.S_ISDIR(permissions) or bool(permissions & 0o111)
+
+    @bounded
     async def readlink(self, inode: int, _context: object) -> bytes:
         """Return a symlink's target."""
         self.requests.readlink += 1

@@ -48,6 +48,19 @@ WRITES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.parametrize("options", [(), ("-o", "allow_other")])
+def test_only_what_somebody_may_execute_is_said_to_be_executable(
+    root: None, mount: Mounting, small_archive: Path, options: tuple[str, ...]
+) -> None:
+    mounted = mount(small_archive, *options)
+    files = [path for path in (mounted / "modes").iterdir() if path.is_file()]
+    executable = {path for path in files if path.stat().st_mode & 0o111}
+    assert 0 < len(executable) < len(files)
+    assert {path for path in files if os.access(path, os.X_OK)} == executable
+    assert all(os.access(path, os.R_OK) for path in files)
+    assert os.access(mounted / "modes", os.X_OK)
+
+
 def test_everything_that_would_change_it_is_refused_as_read_only(
     root: None, mount: Mounting, small_archive: Path
 ) -> None:

@@ -188,6 +188,16 @@ def test_an_ordinary_user_runs_a_command_in_a_mount_of_its_own(
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_to_an_ordinary_user_only_what_can_be_executed_is_said_to_be(
+    device_for_all: None, user: User, way: tuple[str, ...], small_archive: Path
+) -> None:
+    script = 'cd "$KHEADERS/modes" && find . -type f -executable | sort && test -r 600'
+    run = command_line("run", "--archive", small_archive, "sh", "-c", script)
+    outcome = user.run(*run, within=way)
+    assert outcome == Outcome(0, "./700\n./755\n", "")
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_nothing_is_left_when_an_ordinary_users_run_is_killed(
     device_for_all: None, user: User, way: tuple[str, ...], small_archive: Path
 ) -> None:
