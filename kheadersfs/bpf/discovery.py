@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from kheadersfs.bpf.cache import ArchiveCache, HeaderTree
 from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, Kernel
+from kheadersfs.bpf.unpacked import SOURCE_MARK, included_sources, resolve, root_above
 from kheadersfs.errors import ArchiveUnavailable, reason
 
 _SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
@@ -143,7 +144,7 @@ def _header_tree(kernel: Kernel, root: str, tried: list[str]) -> HeaderTree | No
     """Return the header tree that a package or a build left for *kernel*."""
     modules = os.path.join(root, "lib/modules", kernel.release)
     for objtree in (
-        os.path.join(modules, "build"),
+        _build_tree(modules),
         os.path.join(root, "usr/src", f"linux-headers-{kernel.release}"),
         os.path.join(root, "usr/src/kernels", kernel.release),
     ):
@@ -158,6 +159,12 @@ def _header_tree(kernel: Kernel, root: str, tried: list[str]) -> HeaderTree | No
     return None
 
 
+def _build_tree(modules: str) -> str:
+    """Return what ``build`` in the modules directory leads to, on the machine that it is of."""
+    link = os.path.join(modules, "build")
+    return link if root_above(modules) == "/" else resolve(link)
+
+
 def _source_tree(objtree: str, source_link: str) -> str | None:
     """Return the directory with the sources that *objtree* was built from.
 
@@ -166,27 +173,15 @@ def _source_tree(objtree: str, source_link: str) -> str | None:
     directory points there. Where each file is a link to one of any name, as in some stores
     of packages, the links themselves are the sources.
     """
-    header = "include/linux/kconfig.h"
-    if os.path.isfile(os.path.join(objtree, header)):
-        root, found, rest = os.path.realpath(os.path.join(objtree, header)).rpartition("/" + header)
+    mark = os.path.join(objtree, SOURCE_MARK)
+    if os.path.isfile(mark):
+        root, found, rest = os.path.realpath(mark).rpartition("/" + SOURCE_MARK)
         return root if found and not rest else os.path.realpath(objtree)
-    for candidate in (_makefile_origin(os.path.join(objtree, "Makefile")), source_link):
-        if candidate and os.path.isfile(os.path.join(candidate, header)):
-            return os.path.realpath(candidate)
-    return None
-
-
-def _makefile_origin(makefile: str) -> str | None:
-    """Return the directory whose makefile the one line of *makefile* includes, if it does."""
     try:
-        with open(makefile, encoding="utf-8", errors="surrogateescape") as stream:
-            lines = stream.read().splitlines()
-    except FileNotFoundError:
-        return None
+        included = included_sources(objtree)
     except OSError as error:
-        raise ArchiveUnavailable(f"cannot read {makefile}: {reason(error)}") from error
-    for line in lines:
-        directive, _, path = line.partition(" ")
-        if directive == "include" and path.endswith("/Makefile"):
-            return os.path.join(os.path.dirname(makefile), os.path.dirname(path.strip()))
+        raise ArchiveUnavailable(f"cannot read {objtree}/Makefile: {reason(error)}") from error
+    for candidate in (included, resolve(source_link)):
+        if candidate and os.path.isfile(os.path.join(candidate, SOURCE_MARK)):
+            return os.path.realpath(candidate)
     return None

@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--srctree",
         metavar="DIR",
-        help="the sources, or /lib/modules/RELEASE; by default those that the object tree names",
+        help="the sources, or lib/modules/RELEASE, or where headers packages are unpacked; by "
+        "default those that the object tree names",
     )
     arguments.add_argument(
         "--objtree",

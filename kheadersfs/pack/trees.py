@@ -12,10 +12,19 @@ from kheadersfs.bpf.kernel import (
     arch_of_machine,
     headers_release,
 )
+from kheadersfs.bpf.unpacked import (
+    SOURCE_MARK,
+    configured_beside,
+    has_sources,
+    included_sources,
+    is_configured,
+    is_package,
+    resolve,
+    trees_below,
+)
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 
 MODULES_DIRECTORY = "/lib/modules"
-_SOURCE_MARK = "include/linux/kconfig.h"
 _VERSION_HEADER = "include/generated/uapi/linux/version.h"
 # 6.17 was the first with file lists; its stable branches took the change too, so the makefile
 # is asked before the version.
@@ -52,17 +61,15 @@ def find_kernel_tree(srctree: str | None, objtree: str | None, arch: str | None)
     """Return the configured kernel in the trees given; *arch* is by default the configured one.
 
     Each tree is found through the other: the object tree of an in-tree build is the source tree,
-    that of an O= build or of a distribution's headers package names its source tree. Either
-    may be /lib/modules/RELEASE. With neither, it is the current directory, or the running
-    kernel if that is no kernel tree. Raises UsageError.
+    that of an O= build or of a distribution's headers package names its source tree, and of such
+    packages either leads to the other. Either may be a lib/modules/RELEASE, or the directory that
+    the packages of one kernel are unpacked in. With neither, it is the current directory, or the
+    running kernel if that is no kernel tree. Raises UsageError.
     """
     srctree, objtree = _locate(srctree, objtree)
     configuration = _read(os.path.join(objtree, CONFIGURATION_HEADER))
     if configuration is None:
-        raise UsageError(
-            f"{objtree}: is not configured (no {CONFIGURATION_HEADER}): run make defconfig prepare "
-            "there, or name the build's directory with --objtree"
-        )
+        raise _not_configured(objtree)
     release = headers_release(_read(os.path.join(objtree, RELEASE_HEADER)) or b"")
     if not release:
         raise UsageError(f"{objtree}: has no {RELEASE_HEADER} yet: run make prepare there")
@@ -104,32 +111,50 @@ def _locate(srctree: str | None, objtree: str | None) -> tuple[str, str]:
     """Return the source and the object tree. Raises UsageError."""
     if srctree is None and objtree is None:
         srctree = "." if _is_tree(".") else f"{MODULES_DIRECTORY}/{os.uname().release}"
-    if srctree is None:
-        assert objtree is not None
-        objtree = _build_below(objtree)
-        return _sources_of(objtree), objtree
-    if objtree is None:
-        # An object tree, or /lib/modules/RELEASE, leads to its sources; sources built in
-        # their own tree lead to themselves.
-        objtree = _build_below(srctree)
+    if srctree is None or objtree is None:
+        objtree = _configured_at(srctree or objtree or "")
         return _sources_of(objtree), objtree
     for tree, option in ((srctree, "--srctree"), (objtree, "--objtree")):
         if not os.path.isdir(tree):
             raise UsageError(f"{tree}: is not a directory; name a kernel tree with {option}")
     srctree = os.path.join(srctree, "source") if _is_modules_directory(srctree) else srctree
-    if not _has_sources(srctree):
-        raise UsageError(f"{srctree}: is not a kernel source tree (no {_SOURCE_MARK})")
+    if not has_sources(srctree):
+        raise UsageError(f"{srctree}: is not a kernel source tree (no {SOURCE_MARK})")
     return _behind_links(srctree), _build_below(objtree)
 
 
-def _is_tree(directory: str) -> bool:
-    return _has_sources(directory) or os.path.exists(os.path.join(directory, CONFIGURATION_HEADER))
+def _configured_at(named: str) -> str:
+    """Return the object tree that the one directory *named* is or leads to. Raises UsageError."""
+    tree = _build_below(named)
+    if is_configured(tree):
+        return tree
+    if has_sources(tree):
+        found = configured_beside(tree)
+    else:
+        found = trees_below(tree, is_configured) or trees_below(tree, has_sources)
+    if len(found) > 1:
+        raise UsageError(
+            f"{named}: is of several kernels: name one with --objtree: {', '.join(found)}"
+        )
+    return found[0] if found else tree
 
 
-def _has_sources(directory: str) -> bool:
-    return os.path.exists(os.path.join(directory, _SOURCE_MARK)) and os.path.isdir(
-        os.path.join(directory, "arch")
+def _not_configured(tree: str) -> UsageError:
+    """Return what to raise of the object tree *tree*, which has no configuration."""
+    text = f"{tree}: is not configured (no {CONFIGURATION_HEADER}): "
+    package = os.path.basename(os.path.abspath(tree)).removesuffix("-common")
+    if package != os.path.basename(os.path.abspath(tree)):
+        return UsageError(
+            f"{text}the generated headers are in a package like {package}-amd64; "
+            "unpack it in the same place, or name it with --objtree"
+        )
+    return UsageError(
+        f"{text}run make defconfig prepare there, or name the build's directory with --objtree"
     )
+
+
+def _is_tree(directory: str) -> bool:
+    return has_sources(directory) or is_configured(directory)
 
 
 def _is_modules_directory(directory: str) -> bool:
@@ -138,33 +163,37 @@ def _is_modules_directory(directory: str) -> bool:
 
 
 def _build_below(directory: str) -> str:
-    return os.path.join(directory, "build") if _is_modules_directory(directory) else directory
+    """Return *directory*, or what the link to the object tree in it leads to."""
+    tree = os.path.join(directory, "build") if _is_modules_directory(directory) else directory
+    return tree if _is_tree(tree) else resolve(tree)
 
 
 def _sources_of(objtree: str) -> str:
     """Return the source tree that *objtree* was built from. Raises UsageError."""
-    if _has_sources(objtree):
+    if has_sources(objtree):
         return _behind_links(objtree)
     # An O= build has this link; so has /lib/modules/RELEASE, beside the one to the object tree.
     links = [os.path.join(objtree, "source")]
     if os.path.basename(objtree) == "build":
         links.append(os.path.join(os.path.dirname(objtree), "source"))
     for link in links:
-        if _has_sources(link):
+        if has_sources(link):
             return link
-    # Every object tree has a makefile that includes the real one.
-    makefile = _read(os.path.join(objtree, "Makefile")) or b""
-    included = re.search(rb"^include[ \t]+([^\s$]+)/Makefile[ \t]*$", makefile, re.MULTILINE)
-    if included is None:
+    try:
+        named = included_sources(objtree)
+    except OSError as error:
+        raise KheadersfsError(f"{objtree}/Makefile: cannot read it: {reason(error)}") from error
+    if named is None:
         raise UsageError(
-            f"{objtree}: is not a kernel tree (neither {_SOURCE_MARK} nor a makefile that names "
+            f"{objtree}: is not a kernel tree (neither {SOURCE_MARK} nor a makefile that names "
             "its sources): name one with --srctree"
         )
-    named = os.path.join(objtree, os.fsdecode(included[1]))
-    if not _has_sources(named):
+    if not has_sources(named):
+        package = os.path.basename(named)
+        half = f"unpack the package {package} beside it, or " if is_package(named) else ""
         raise UsageError(
             f"{objtree}: was built from {named}, which is not there; "
-            "name its sources with --srctree"
+            f"{half}name its sources with --srctree"
         )
     return named
 
@@ -174,9 +203,9 @@ def _behind_links(tree: str) -> str:
 
     Ubuntu's object tree has such links, and linked directories are not entered.
     """
-    mark = os.path.realpath(os.path.join(tree, _SOURCE_MARK))
-    sources = mark.removesuffix(_SOURCE_MARK)
-    if sources == mark or not _has_sources(sources) or os.path.samefile(sources, tree):
+    mark = os.path.realpath(os.path.join(tree, SOURCE_MARK))
+    sources = mark.removesuffix(SOURCE_MARK)
+    if sources == mark or not has_sources(sources) or os.path.samefile(sources, tree):
         return tree
     return os.path.normpath(sources)
 

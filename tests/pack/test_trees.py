@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -207,3 +208,91 @@ def test_kernels_that_list_their_headers_are_told_by_makefile_or_version(
         (tree / "kernel/Makefile").write_text(text)
     assert find_kernel_tree(str(old), None, None).lists
     assert not find_kernel_tree(str(new), None, None).lists
+
+
+RELEASE = "6.1.7-amd64"
+
+
+class Unpacked(NamedTuple):
+    """Debian's two packages of one kernel below ``root``, whose links are those of /."""
+
+    root: Path
+    common: Path
+    flavour: Path
+
+
+@pytest.fixture
+def unpacked(small_tree: SmallTree, tmp_path: Path) -> Unpacked:
+    root = tmp_path / "root"
+    sources = root / "usr/src"
+    sources.mkdir(parents=True)
+    common, flavour = sources / "linux-headers-6.1.7-common", sources / f"linux-headers-{RELEASE}"
+    small_tree().rename(common)
+    split(common, flavour)
+    (flavour / "Makefile").write_text(f"include /usr/src/{common.name}/Makefile\n")
+    modules = root / "lib/modules" / RELEASE
+    modules.mkdir(parents=True)
+    (modules / "build").symlink_to(f"/usr/src/{flavour.name}")
+    (modules / "source").symlink_to(f"/usr/src/{common.name}")
+    return Unpacked(root, common, flavour)
+
+
+WAYS_TO_NAME = (
+    *("", "usr/src", "usr/src/linux-headers-6.1.7-common", f"usr/src/linux-headers-{RELEASE}"),
+    *("lib/modules", f"lib/modules/{RELEASE}", f"lib/modules/{RELEASE}/build"),
+)
+
+
+@pytest.mark.parametrize("name", WAYS_TO_NAME)
+def test_packages_that_are_unpacked_elsewhere_are_found_by_whatever_names_one(
+    unpacked: Unpacked, name: str
+) -> None:
+    named = str(unpacked.root / name)
+    for srctree, objtree in ((named, None), (None, named)):
+        found = find_kernel_tree(srctree, objtree, None)
+        assert os.path.samefile(found.srctree, unpacked.common)
+        assert os.path.samefile(found.objtree, unpacked.flavour)
+
+
+def test_the_package_that_has_the_missing_half_is_named(unpacked: Unpacked) -> None:
+    aside = unpacked.root / "aside"
+    unpacked.common.rename(aside)
+    for name in (f"usr/src/linux-headers-{RELEASE}", f"lib/modules/{RELEASE}", ""):
+        with pytest.raises(UsageError, match=r"unpack the package linux-headers-6\.1\.7-common"):
+            find_kernel_tree(str(unpacked.root / name), None, None)
+    aside.rename(unpacked.common)
+    unpacked.flavour.rename(aside)
+    for tree in (unpacked.common, unpacked.root, unpacked.root / "usr/src"):
+        with pytest.raises(UsageError, match=r"package like linux-headers-6\.1\.7-amd64"):
+            find_kernel_tree(str(tree), None, None)
+
+
+def test_several_flavours_are_listed(unpacked: Unpacked) -> None:
+    other = unpacked.flavour.with_name("linux-headers-6.1.7-cloud-amd64")
+    shutil.copytree(unpacked.flavour, other)
+    for tree in (unpacked.common, unpacked.root):
+        with pytest.raises(UsageError, match=r"name one with --objtree: .*-amd64, .*cloud-amd64"):
+            find_kernel_tree(str(tree), None, None)
+    assert find_kernel_tree(str(other), None, None).objtree == str(other)
+
+
+def test_what_is_installed_does_not_stand_in_for_what_is_unpacked_beside(
+    unpacked: Unpacked, tmp_path: Path
+) -> None:
+    installed = tmp_path / "installed/linux-headers-6.1.7-common"
+    shutil.copytree(unpacked.common, installed)
+    (unpacked.flavour / "Makefile").write_text(f"include {installed}/Makefile\n")
+    assert find_kernel_tree(str(unpacked.flavour), None, None).srctree == str(unpacked.common)
+
+
+def test_a_package_that_has_all_in_one_tree_is_found_below_its_root(
+    small_tree: SmallTree, tmp_path: Path
+) -> None:
+    """As Fedora's kernel-devel."""
+    tree, modules = tmp_path / "usr/src/kernels/6.1.7", tmp_path / "lib/modules/6.1.7"
+    tree.parent.mkdir(parents=True)
+    small_tree().rename(tree)
+    modules.mkdir(parents=True)
+    (modules / "build").symlink_to("/usr/src/kernels/6.1.7")
+    for named in (tmp_path, tree.parent, modules, modules / "build"):
+        assert find_kernel_tree(str(named), None, None)[:2] == (str(tree), str(tree))

@@ -99,8 +99,7 @@ class Cache:
         common = self._packages.common_part(f"{package}:{ARCHITECTURES[wanted.arch]}")
         self._packages.unpack(f"{package}:{ARCHITECTURES[wanted.arch]}", scratch)
         self._packages.unpack(common, scratch)
-        trees = scratch / "usr/src"
-        _pack(trees / common, trees / package, out)
+        _pack(out, "--srctree", scratch)
 
     def _from_source(self, wanted: Input, scratch: Path, out: Path) -> None:
         source = self._source_tree(wanted.series)
@@ -109,7 +108,7 @@ class Cache:
         if wanted.kind == "script":
             make_own_archive(source, wanted.arch, objtree, out)
         else:
-            _pack(source, objtree, out)
+            _pack(out, "--srctree", source, "--objtree", objtree)
 
     def _source_tree(self, series: str) -> Path:
         pattern = _SERIES if series == NEWEST else series.replace(".", r"\.")
@@ -126,6 +125,6 @@ class Cache:
         return tree
 
 
-def _pack(srctree: Path, objtree: Path, out: Path) -> None:
-    words = ["pack", "--srctree", str(srctree), "--objtree", str(objtree), "-o", str(out)]
+def _pack(out: Path, *trees: str | Path) -> None:
+    words = ["pack", *map(str, trees), "-o", str(out)]
     subprocess.run([sys.executable, "-m", "kheadersfs", *words], check=True)
