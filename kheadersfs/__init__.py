@@ -19,8 +19,9 @@ TYPE_CHECKING = False  # as in the module typing, which takes milliseconds to im
 if TYPE_CHECKING:
     from typing import Any
 
-    from kheadersfs.api import Entry, HeaderArchive, mounted, open_archive
+    from kheadersfs.api import Entry, HeaderArchive, open_archive
     from kheadersfs.errors import KheadersfsError
+    from kheadersfs.scratch_mount import mounted
 
 __all__ = [
     "Entry",
@@ -38,6 +39,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "KheadersfsError":
         return import_module("kheadersfs.errors").KheadersfsError
+    if name == "mounted":
+        return import_module("kheadersfs.scratch_mount").mounted
     if name in __all__:
         return getattr(import_module("kheadersfs.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

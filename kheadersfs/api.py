@@ -1,10 +1,9 @@
-"""The Python interface that the commands use too: look into an archive, or mount it for a while."""
+"""The Python interface that the commands use too: look into an archive."""
 
 from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.opening import open_archive as open_container
@@ -15,7 +14,7 @@ from kheadersfs.bpf.kernel import (
     headers_arch,
     headers_release,
 )
-from kheadersfs.errors import DamagedArchive, MountpointError, UsageError, error_of_status
+from kheadersfs.errors import DamagedArchive, UsageError
 from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
@@ -192,56 +191,3 @@ def open_archive(
     this has; the commands give theirs up before.
     """
     return HeaderArchive(open_container(os.fspath(path), limits), budget)
-
-
-@contextmanager
-def mounted(archive: str | os.PathLike[str], *, prefetch: bool = False) -> Iterator[str]:
-    """Mount *archive* in a new temporary directory; yields its path.
-
-    Afterwards it is unmounted, its server has ended and the directory is gone. A mount that is
-    still in use then is detached. Raises what ``kheadersfs mount`` reports.
-    """
-    import tempfile
-
-    mountpoint = tempfile.mkdtemp(prefix="kheadersfs-")
-    try:
-        _command("mount", *(["--prefetch"] if prefetch else []), os.fspath(archive), mountpoint)
-        try:
-            yield mountpoint
-        finally:
-            try:
-                _command("umount", mountpoint)
-            except MountpointError:
-                _command("umount", "--lazy", mountpoint)
-    finally:
-        os.rmdir(mountpoint)
-
-
-_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_COMMAND = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-import kheadersfs
-del sys.path[0]
-from kheadersfs.cli import script
-script()
-"""
-"""Runs a command of this very package. With -m the interpreter would look for it, and for all
-else, in the working directory first, where anybody may have put something."""
-
-
-def _command(*arguments: str) -> None:
-    """Run a command of ours in a process of its own, as forking one with threads is not safe."""
-    import subprocess
-    import sys
-
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _COMMAND, _PACKAGE_PARENT, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    if done.returncode != 0:
-        text = done.stderr.decode(errors="replace").strip().removeprefix("kheadersfs: ")
-        raise error_of_status(done.returncode)(text)

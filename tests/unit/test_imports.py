@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pinning": {*BASE, "archive", "signature"},
     "bpf": BASE,
     "api": {*READING, "bpf"},
+    "scratch_mount": BASE,
     "verification": {*READING, "api"},
     "sandbox": BASE,
     "fuse": {*READING, "bpf", "sandbox"},
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pack": {*READING, "bpf", "api"},
     # Both end here.
     "cli": {*READING, "bpf", "api", "verification", "sandbox", "fuse", "pack", "pinning"},
-    "__init__": {*BASE, "api"},
+    "__init__": {*BASE, "api", "scratch_mount"},
     "__main__": {"cli"},
 }
 OUTSIDE = {

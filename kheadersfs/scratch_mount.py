@@ -1,0 +1,64 @@
+"""The Python interface to a mount: one in a new directory, for as long as a program needs it."""
+
+from __future__ import annotations
+
+# Imported before the caller's code goes on: it may change to a directory where anybody put modules.
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kheadersfs.errors import MountpointError, error_of_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def mounted(archive: str | os.PathLike[str], *, prefetch: bool = False) -> Iterator[str]:
+    """Mount *archive* in a new temporary directory; yields its path.
+
+    Afterwards it is unmounted, its server has ended and the directory is gone. A mount that is
+    still in use then is detached. Raises what ``kheadersfs mount`` reports.
+    """
+    mountpoint = tempfile.mkdtemp(prefix="kheadersfs-")
+    try:
+        _command("mount", *(["--prefetch"] if prefetch else []), os.fspath(archive), mountpoint)
+        try:
+            yield mountpoint
+        finally:
+            try:
+                _command("umount", mountpoint)
+            except MountpointError:
+                _command("umount", "--lazy", mountpoint)
+    finally:
+        os.rmdir(mountpoint)
+
+
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_COMMAND = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import kheadersfs
+del sys.path[0]
+from kheadersfs.cli import script
+script()
+"""
+"""Runs a command of this very package. With -m the interpreter would look for it, and for all
+else, in the working directory first, where anybody may have put something."""
+
+
+def _command(*arguments: str) -> None:
+    """Run a command of ours in a process of its own, as forking one with threads is not safe."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _COMMAND, _PACKAGE_PARENT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode != 0:
+        text = done.stderr.decode(errors="replace").strip().removeprefix("kheadersfs: ")
+        raise error_of_status(done.returncode)(text)
