@@ -51,10 +51,11 @@ class Served(NamedTuple):
 class Requests:
     """How many requests came, by kind."""
 
-    __slots__ = ("getattr", "lookup", "open", "read", "readdir", "readlink")
+    __slots__ = ("access", "getattr", "lookup", "open", "read", "readdir", "readlink")
 
     def __init__(self) -> None:
-        self.lookup = self.getattr = self.open = self.read = self.readdir = self.readlink = 0
+        self.access = self.lookup = self.getattr = self.readlink = 0
+        self.open = self.read = self.readdir = 0
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -184,6 +185,7 @@ class Operations(pyfuse3.Operations):
 
         The kernel asks where it does not look at permissions itself; see mounting.access().
         """
+        self.requests.access += 1
         if not mode & os.X_OK or inode == ROOT:
             return True
         tree, _ = await self._serve()
