@@ -75,11 +75,13 @@ def _find_process(device: bytes) -> int | None:
 
 
 def _command_of(process: int) -> str:
-    """Return the command line of *process*, cut to what fits into a message."""
+    """Return the command line of *process*, without directories, cut to what fits a message."""
     try:
         with open(f"/proc/{process}/cmdline", "rb") as arguments:
-            words = os.fsdecode(arguments.read()).split("\0")
+            program, *words = os.fsdecode(arguments.read()).split("\0")
     except OSError:
         return "ended now"
-    command = "".join(c if c.isprintable() else "?" for c in " ".join(words).strip())
+    command = "".join(
+        c if c.isprintable() else "?" for c in " ".join((os.path.basename(program), *words)).strip()
+    )
     return command if len(command) <= _SHOWN_WORDS else f"{command[:_SHOWN_WORDS]}..."

@@ -209,7 +209,8 @@ def test_the_status_attribute_is_what_the_status_command_prints(
 ) -> None:
     mounted = mount(small_archive)
     (mounted / "modes/644").read_bytes()
-    assert os.listxattr(mounted.path) == ["user.kheadersfs.status", "user.kheadersfs.server"]
+    names = ("status", "server", "kernel")
+    assert os.listxattr(mounted.path) == [f"user.kheadersfs.{name}" for name in names]
     assert os.listxattr(mounted / "modes") == []
     attribute = json.loads(os.getxattr(mounted.path, "user.kheadersfs.status"))
     printed = json.loads(run_command("status", "--json", mounted.path).output)
