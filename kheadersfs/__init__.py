@@ -19,8 +19,8 @@ TYPE_CHECKING = False  # as in the module typing, which takes milliseconds to im
 if TYPE_CHECKING:
     from typing import Any
 
-    from kheadersfs.api import Entry, HeaderArchive, open_archive
     from kheadersfs.errors import KheadersfsError
+    from kheadersfs.reader import Entry, HeaderArchive, open_archive
     from kheadersfs.scratch_mount import mounted
 
 __all__ = [
@@ -42,5 +42,5 @@ def __getattr__(name: str) -> Any:
     if name == "mounted":
         return import_module("kheadersfs.scratch_mount").mounted
     if name in __all__:
-        return getattr(import_module("kheadersfs.api"), name)
+        return getattr(import_module("kheadersfs.reader"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from kheadersfs.errors import DamagedArchive, RefusedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.blocks import BlockTable
+    from kheadersfs.archive.blocks.table import BlockTable
 
 
 class Counters(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.leaf import ROOT
-from kheadersfs.archive.paths import path_of
+from kheadersfs.archive.names.page import ROOT
+from kheadersfs.archive.names.paths import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kheadersfs.archive.table import Table
+    from kheadersfs.archive.names.table import Table
 
 BLOCK_SIZE = 512
 """The unit of st_blocks."""

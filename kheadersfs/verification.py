@@ -6,7 +6,7 @@ import stat
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.decoding import open_stream
+from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import Meter
@@ -16,8 +16,8 @@ from kheadersfs.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.api import HeaderArchive
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.reader import HeaderArchive
 
 
 class Verified(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive import index as embedded
+from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.sniffing import LARGEST_PADDING, TAR_BLOCK
 
 if TYPE_CHECKING:

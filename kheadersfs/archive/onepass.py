@@ -12,13 +12,13 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import zstd
-from kheadersfs.archive.building import Refusal, TableBuilder
-from kheadersfs.archive.decoding import open_stream
+from kheadersfs.archive.blocks.held import HeldBlocks
+from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.ending import NO_END_MARKER
 from kheadersfs.archive.headers import may_be_packed
-from kheadersfs.archive.held import HeldBlocks
 from kheadersfs.archive.members import MemberStream, new_buffer, open_members
+from kheadersfs.archive.names.building import Refusal, TableBuilder
 from kheadersfs.archive.sniffing import TAR_BLOCK
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from kheadersfs.archive.blocks import BlockTable
-    from kheadersfs.archive.table import Table
+    from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.names.table import Table
 
 HELD_BLOCK_SIZE = 64 << 10
 """Bytes. A build needs an eighth of what an archive holds: 183 blocks of 404, or, were they four

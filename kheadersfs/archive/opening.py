@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from kheadersfs.archive import xz, zstd
-from kheadersfs.archive.blocks import BlockTable, XzBlocks, ZstdBlocks
+from kheadersfs.archive.blocks.table import BlockTable, XzBlocks, ZstdBlocks
+from kheadersfs.archive.compression import xz, zstd
 from kheadersfs.archive.sniffing import check_end, is_cpio, sniff
 from kheadersfs.archive.source import digest_of, open_source
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
@@ -14,10 +14,10 @@ from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kheadersfs.archive.building import Refusal
-    from kheadersfs.archive.index import Index
+    from kheadersfs.archive.names.building import Refusal
+    from kheadersfs.archive.names.index import Index
+    from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.source import Source
-    from kheadersfs.archive.table import Table
 
 
 class Content(Record):
@@ -85,7 +85,7 @@ class Archive:
             if all(frame.decoded_size != zstd.UNKNOWN for frame in frames):
                 self.blocks = ZstdBlocks(source, frames, limits)
         elif self.compression == "lz4":
-            from kheadersfs.archive import lz4  # few archives are compressed with it
+            from kheadersfs.archive.compression import lz4  # few archives are compressed with it
 
             self.checked = lz4.all_checked(source, limits)
         elif self.compression == "none":
@@ -107,10 +107,11 @@ class Archive:
         if self.compression == "zstd":
             zstd.import_library()
         elif self.compression == "xz":
-            from kheadersfs.archive import xz_coding  # noqa: F401 - imported again when used
+            from kheadersfs.archive.compression import xz_coding  # noqa: F401 - imported again when used
         self._without_library = self.is_indexed and not for_all
         if not self._without_library:
-            from kheadersfs.archive import decoding, members, onepass  # noqa: F401 - with hashlib
+            from kheadersfs.archive import members, onepass  # noqa: F401 - with hashlib
+            from kheadersfs.archive.compression import decoding
 
             decoding.prepare(self.compression)
             members.import_library()
@@ -122,7 +123,7 @@ class Archive:
             return False
         import hashlib  # noqa: F401
 
-        from kheadersfs.archive import index, indexed  # noqa: F401
+        from kheadersfs.archive.names import index  # noqa: F401
 
         try:
             return bool(_find_index(self.blocks))
@@ -163,7 +164,7 @@ class Archive:
     def _read(self) -> Content:
         index, warning = self._try_index()
         if index is not None and self.blocks is not None:
-            from kheadersfs.archive.indexed import IndexedBlocks
+            from kheadersfs.archive.blocks.indexed import IndexedBlocks
 
             return Content(
                 table=index.table,
@@ -200,7 +201,7 @@ class Archive:
         try:
             index = _read_index(self.blocks, self.limits, not self._without_library)
         except ValueError as error:
-            from kheadersfs.archive.table import unusable
+            from kheadersfs.archive.names.table import unusable
 
             return None, unusable(self.source.name, error)
         except UnreadableArchive:
@@ -253,7 +254,7 @@ def _find_index(blocks: BlockTable) -> bytes:
     last = len(blocks) - 1
     if last < 1:
         return b""
-    from kheadersfs.archive import index as embedded  # not needed before the first lookup
+    from kheadersfs.archive.names import index as embedded  # not needed before the first lookup
 
     if blocks.largest(range(last, last + 1)) > embedded.LARGEST:
         return b""
@@ -274,7 +275,7 @@ def _read_index(blocks: BlockTable, limits: Limits, completely: bool) -> Index |
     body = _find_index(blocks)
     if not body:
         return None
-    from kheadersfs.archive import index as embedded
+    from kheadersfs.archive.names import index as embedded
 
     last = len(blocks) - 1
     index = embedded.decode(body, blocks.starts[: last + 1], blocks.name, limits, completely)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kheadersfs.archive import skippable, xz, zstd
+from kheadersfs.archive.compression import skippable, xz, zstd
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive, quoted, without_members
 from kheadersfs.limits import DEFAULT_LIMITS
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 
-from kheadersfs.bpf.kernel import CONFIGURATION_HEADER, headers_arch
-from kheadersfs.bpf.mountpoint import require_headers
 from kheadersfs.errors import UsageError, reason
+from kheadersfs.kernel.release import CONFIGURATION_HEADER, headers_arch
+from kheadersfs.mount.mountpoint import require_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined, report_notes
+from kheadersfs.reader import HeaderArchive, open_archive
 
 if TYPE_CHECKING:
     import argparse

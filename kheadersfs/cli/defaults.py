@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
-from kheadersfs.api import HeaderArchive
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.bpf.cache import ArchiveCache, HeaderTree, default_cache_directory
-from kheadersfs.bpf.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
-from kheadersfs.bpf.kernel import require_same_kernel, running_kernel
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import read_confined
+from kheadersfs.kernel.cache import ArchiveCache, HeaderTree, default_cache_directory
+from kheadersfs.kernel.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
+from kheadersfs.kernel.release import require_same_kernel, running_kernel
+from kheadersfs.reader import HeaderArchive
 
 if TYPE_CHECKING:
     from kheadersfs.limits import Limits
@@ -64,9 +64,9 @@ def _look(tree: HeaderTree) -> str:
     """Return a digest of all that decides what is packed of *tree*. See ArchiveCache."""
     from hashlib import sha256
 
-    from kheadersfs.archive import index
+    from kheadersfs.archive.names import index
+    from kheadersfs.kernel.trees import find_kernel_tree
     from kheadersfs.pack.selection import digest_stamps, select
-    from kheadersfs.pack.trees import find_kernel_tree
 
     began = time.time_ns()
     kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
@@ -78,11 +78,11 @@ def _look(tree: HeaderTree) -> str:
 
 def _pack(tree: HeaderTree, path: str) -> None:
     """Write the headers of *tree* to *path*. See ArchiveCache."""
+    from kheadersfs.kernel.trees import find_kernel_tree
     from kheadersfs.pack.comments import COMMENT_FILTERS
     from kheadersfs.pack.packing import Settings, pack
     from kheadersfs.pack.selection import select
     from kheadersfs.pack.times import DEFAULT_TIME
-    from kheadersfs.pack.trees import find_kernel_tree
     from kheadersfs.pack.writing import Description, Form
 
     kernel = find_kernel_tree(tree.srctree, tree.objtree, None)

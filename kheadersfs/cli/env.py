@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kheadersfs.bpf.mountpoint import require_headers
 from kheadersfs.bpf.toolchain import environment, shell_exports
 from kheadersfs.cli.arguments import Parser
+from kheadersfs.mount.mountpoint import require_headers
 
 if TYPE_CHECKING:
     import argparse

@@ -6,12 +6,12 @@ import json
 import stat
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.archive.source import digest_of
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
+from kheadersfs.reader import HeaderArchive, open_archive
 
 if TYPE_CHECKING:
     import argparse

@@ -6,11 +6,11 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import Entry, HeaderArchive, open_archive
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
 from kheadersfs.cli.reading import read_confined, report_notes
+from kheadersfs.reader import Entry, HeaderArchive, open_archive
 
 if TYPE_CHECKING:
     import argparse

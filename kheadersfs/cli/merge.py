@@ -6,7 +6,6 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import open_archive
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
@@ -14,6 +13,7 @@ from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.writing import write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import Input, merge
+from kheadersfs.reader import open_archive
 
 if TYPE_CHECKING:
     import argparse

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 
 from kheadersfs.archive.source import open_source
-from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import UsageError
 from kheadersfs.forking import HeldSignals
-from kheadersfs.fuse import mounting, starting
-from kheadersfs.pinning import Pins, open_pinned
+from kheadersfs.fuse import daemon
+from kheadersfs.mount import mounting
+from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 from kheadersfs.records import Record
+from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Mounted(Record):
     def start_server(self) -> None:
         """Serve it in the background. Raises KheadersfsError; then nothing stays mounted."""
         try:
-            starting.fork_server_of(self.mountpoint, self.serve)
+            daemon.fork_server_of(self.mountpoint, self.serve)
         finally:
             self.signals.release()
 
@@ -123,7 +124,7 @@ def run(arguments: list[str]) -> int:
         archive = words[0] if words else RUNNING_KERNELS
         mountpoint = words[1] if len(words) > 1 else None
         call = Call(archive, mountpoint, MountOptions(), foreground=False)
-    starting.require_pyfuse3()
+    daemon.require_pyfuse3()
     if call.mountpoint is None:
         _mount_at_default_place(call.archive, call.options, call.foreground)
     else:
@@ -155,7 +156,7 @@ def _parse(arguments: list[str]) -> Call:
 
 def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
     """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
-    from kheadersfs.bpf.preparing import prepared
+    from kheadersfs.mount.preparing import prepared
 
     place = default_mountpoint(os.uname().release)
     if os.geteuid() == 0:
@@ -201,7 +202,7 @@ def _mount(
     """
     serve_options = _serve_options(options, foreground)
     if options.strict:
-        starting.check_safety(archive, options.cache)
+        daemon.check_safety(archive, options.cache)
     mountpoint = mounting.prepare_mountpoint(directory, options.nonempty)
     default = os.path.realpath(default_mountpoint(os.uname().release))
     if mountpoint == default and not options.any_release:
@@ -223,22 +224,22 @@ def _mount(
         signals.release()
     return Mounted(
         mountpoint,
-        lambda: starting.serve(archive, lambda: device, mountpoint, serve_options, directories),
+        lambda: daemon.serve(archive, lambda: device, mountpoint, serve_options, directories),
         signals,
     )
 
 
-def _serve_options(options: MountOptions, foreground: bool) -> starting.ServeOptions:
+def _serve_options(options: MountOptions, foreground: bool) -> daemon.ServeOptions:
     """Return how to serve, with the files opened that *options* name."""
-    log = starting.STANDARD_ERROR if foreground else starting.SYSTEM_LOG
+    log = daemon.STANDARD_ERROR if foreground else daemon.SYSTEM_LOG
     if options.log is not None:
-        log = starting.open_output(options.log, append=True)
+        log = daemon.open_output(options.log, append=True)
     btf = None
     if options.btf is not None:
         from kheadersfs.bpf.btf import open_btf
 
         btf = open_btf(options.btf)
-    return starting.ServeOptions(
+    return daemon.ServeOptions(
         owner=(options.uid, options.gid),
         budget=options.cache,
         idle_timeout=options.idle_timeout,

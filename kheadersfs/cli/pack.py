@@ -10,11 +10,11 @@ from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
+from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import COMMENT_FILTERS
 from kheadersfs.pack.packing import Settings, pack, read_profile
 from kheadersfs.pack.selection import select
 from kheadersfs.pack.times import member_time
-from kheadersfs.pack.trees import find_kernel_tree
 from kheadersfs.pack.writing import Description
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from kheadersfs.sandbox.confined import Confined
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.api import HeaderArchive
+    from kheadersfs.reader import HeaderArchive
 
 
 def report_notes(archives: list[HeaderArchive]) -> None:

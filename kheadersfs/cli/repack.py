@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import open_archive
 from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.writing import write_confined
 from kheadersfs.pack.repacking import repack
+from kheadersfs.reader import open_archive
 
 if TYPE_CHECKING:
     import argparse

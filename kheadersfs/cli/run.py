@@ -10,12 +10,13 @@ from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
 from kheadersfs.errors import KheadersfsError, UsageError, escaped
-from kheadersfs.fuse import running, starting
-from kheadersfs.fuse.child import Run
+from kheadersfs.fuse import daemon
 from kheadersfs.fuse.identity import ask_kernel
-from kheadersfs.fuse.places import name_of
-from kheadersfs.pinning import Pins, open_pinned
 from kheadersfs.records import Record
+from kheadersfs.run import namespace
+from kheadersfs.run.child import Run
+from kheadersfs.run.places import name_of
+from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def run(arguments: list[str]) -> int:
     call = _parse(arguments) if words is None else Call(*words)
     _check(call)
     limits = parse_limits(call.limits)
-    starting.require_pyfuse3()
+    daemon.require_pyfuse3()
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
         try:
@@ -125,7 +126,7 @@ def run(arguments: list[str]) -> int:
         name = name_of(call.archives[0])
         archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
     what = Run(call.command, _environment(KHEADERS_NAME=name))
-    ended = running.run_command(archive, what, _serve_options(call, limits))
+    ended = namespace.run_command(archive, what, _serve_options(call, limits))
     print(ended.report, end="", file=sys.stderr)
     return ended.status
 
@@ -171,13 +172,13 @@ def _check(call: Call) -> None:
         raise UsageError(f"{complaint}; see kheadersfs run --help")
 
 
-def _serve_options(call: Call, limits: Limits) -> starting.ServeOptions:
+def _serve_options(call: Call, limits: Limits) -> daemon.ServeOptions:
     """Return how to serve, with the files opened that are named."""
-    options = starting.ServeOptions(prefetch=True, limits=limits)
+    options = daemon.ServeOptions(prefetch=True, limits=limits)
     if call.log is not None:
-        options = options._replace(log=starting.open_output(call.log, append=True))
+        options = options._replace(log=daemon.open_output(call.log, append=True))
     if call.record is not None:
-        options = options._replace(record=starting.open_output(call.record))
+        options = options._replace(record=daemon.open_output(call.record))
     if call.btf is not None:
         from kheadersfs.bpf.btf import open_btf
 
@@ -196,10 +197,10 @@ def _environment(**names: str) -> Callable[[str], dict[str, str]]:
     return variables
 
 
-def _run_each(call: Call, archives: list[str], jobs: int, options: starting.ServeOptions) -> int:
+def _run_each(call: Call, archives: list[str], jobs: int, options: daemon.ServeOptions) -> int:
     """Run for every archive, print a table, and return 1 if any run failed."""
-    from kheadersfs.fuse.each import Task, run_each
-    from kheadersfs.fuse.places import make_places, names_of
+    from kheadersfs.run.each import Task, run_each
+    from kheadersfs.run.places import make_places, names_of
 
     names = [{"KHEADERS_NAME": name} for name in names_of(archives)]
     if call.output is not None:

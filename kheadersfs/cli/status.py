@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.output import printable
 from kheadersfs.errors import MountpointError
-from kheadersfs.fuse import mounting, serving
+from kheadersfs.mount import mounting, servers
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     values = parser().parse_args(arguments)
     if values.mountpoint is not None:
         mountpoint = mounting.require_mount(mounting.real_path(values.mountpoint))
-        status = serving.read_status(mountpoint)
+        status = servers.read_status(mountpoint)
         print(json.dumps(status, indent=2) if values.json else describe(status))
         return 0
     statuses = [_status_or_error(mountpoint) for mountpoint in mounting.list_mounts()]
@@ -47,7 +47,7 @@ def _status_or_error(mountpoint: str) -> dict[str, Any]:
     It may be dead, or another user's, and that is no reason to hide the others.
     """
     try:
-        return serving.read_status(mountpoint)
+        return servers.read_status(mountpoint)
     except MountpointError as error:
         return {"mountpoint": mountpoint, "error": str(error)}
 

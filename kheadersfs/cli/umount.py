@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from kheadersfs.bpf.mountpoint import default_mountpoint, directories_created
 from kheadersfs.cli.words import plain_words
-from kheadersfs.fuse import mounting, serving
-from kheadersfs.fuse.asking import ServerKilled
+from kheadersfs.mount import mounting, servers
+from kheadersfs.mount.asking import ServerKilled
+from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def _unmount(place: str, lazy: bool) -> None:
     server = None
     try:
         if not lazy:
-            server = serving.find_server(mountpoint)
+            server = servers.find_server(mountpoint)
         mounting.unmount(mountpoint, detach=lazy)
     except ServerKilled:
-        from kheadersfs.fuse import dead  # few mounts need it
+        from kheadersfs.mount import stale  # few mounts need it
 
-        dead.remove(mountpoint)
+        stale.remove(mountpoint)
     _restore(mountpoint)
     if server is not None:
         server.wait()
@@ -69,6 +69,6 @@ def _restore(mountpoint: str) -> bool:
     """Remove the directories that were made for the mount, and tell whether there were any."""
     if not directories_created(mountpoint):
         return False
-    from kheadersfs.bpf.preparing import restore  # few mounts need it
+    from kheadersfs.mount.preparing import restore  # few mounts need it
 
     return bool(restore(mountpoint))

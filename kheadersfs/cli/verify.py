@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kheadersfs.api import HeaderArchive, open_archive
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import report
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import read_confined
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.reader import HeaderArchive, open_archive
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from kheadersfs.api import HeaderArchive
+    from kheadersfs.reader import HeaderArchive
 
 PACKING = 1 << 30
 """Bytes that packing an archive anew may take: texts, and what compressing blocks needs.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyfuse3
 
-from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.names.page import ROOT
 
 if TYPE_CHECKING:
     from kheadersfs.tree import Attributes

@@ -6,7 +6,8 @@ import os
 import stat
 from contextlib import suppress
 
-from kheadersfs.bpf.kernel import (
+from kheadersfs.errors import DamagedArchive, MountpointError, RefusedArchive, reason
+from kheadersfs.kernel.release import (
     CONFIGURATION_HEADER,
     LARGEST_DESCRIPTION,
     RELEASE_HEADER,
@@ -14,8 +15,7 @@ from kheadersfs.bpf.kernel import (
     headers_arch,
     headers_release,
 )
-from kheadersfs.errors import DamagedArchive, MountpointError, RefusedArchive, reason
-from kheadersfs.fuse.asking import KERNEL_ATTRIBUTE, ask
+from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyfuse3
 
-from kheadersfs.archive.leaf import NAME_LIMIT, ROOT
+from kheadersfs.archive.names.page import NAME_LIMIT, ROOT
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.fuse.boundary import bounded
 from kheadersfs.fuse.entries import Entries

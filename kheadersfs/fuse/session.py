@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyfuse3
 
 from kheadersfs._version import __version__
-from kheadersfs.bpf.kernel import Kernel
 from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
@@ -21,16 +20,17 @@ from kheadersfs.errors import (
     UnsupportedArchive,
     reason,
 )
-from kheadersfs.fuse.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
 from kheadersfs.fuse.content import ContentServer
+from kheadersfs.fuse.daemon import require_safe
 from kheadersfs.fuse.identity import encode, kernel_of
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
-from kheadersfs.fuse.serving import started_at
 from kheadersfs.fuse.signals import Alarm, handle_signals
-from kheadersfs.fuse.starting import require_safe
-from kheadersfs.fuse.types import types_of
+from kheadersfs.fuse.vmlinux import types_of
+from kheadersfs.kernel.release import Kernel
+from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
+from kheadersfs.mount.servers import started_at
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 from kheadersfs.store import Counters, Store
 from kheadersfs.tree import Tree
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
 
+    from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.opening import Archive, Content
-    from kheadersfs.archive.table import Table
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
-    from kheadersfs.fuse.guardian import Guardian
-    from kheadersfs.fuse.starting import ServeOptions
+    from kheadersfs.fuse.daemon import ServeOptions
     from kheadersfs.fuse.workers import Job
+    from kheadersfs.mount.guardian import Guardian
 
 DECODED_BLOCKS_KEPT = 30.0
 """Seconds after the last decoding until decoded blocks are let go; the kernel has the pages.

@@ -17,12 +17,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.bpf.kernel import RELEASE_HEADER, headers_release
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.kernel.release import RELEASE_HEADER, headers_release
+from kheadersfs.kernel.trees import KernelTree
 from kheadersfs.pack.output import complete_file, not_written
 from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
 from kheadersfs.pack.times import member_time
-from kheadersfs.pack.trees import KernelTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.building import TableBuilder
+from kheadersfs.archive.names.building import TableBuilder
 from kheadersfs.errors import KheadersfsError, RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kheadersfs.archive.members import Member
-    from kheadersfs.archive.table import Table
+    from kheadersfs.archive.names.table import Table
     from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Packed, Portion
 

@@ -8,8 +8,8 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.leaf import LATEST, ROOT
 from kheadersfs.archive.members import Member
+from kheadersfs.archive.names.page import LATEST, ROOT
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.pack.layout import Kernel, Packed, arrange
 from kheadersfs.pack.ordering import by_reach, inclusions
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from kheadersfs.api import HeaderArchive
+    from kheadersfs.reader import HeaderArchive
 
 
 class Input(NamedTuple):

@@ -22,7 +22,7 @@ from kheadersfs.errors import KheadersfsError, UsageError, reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kheadersfs.pack.trees import KernelTree
+    from kheadersfs.kernel.trees import KernelTree
 
 _LEFT_OUT = b"include/generated/utsversion.h"
 _GENERATED = b"generated"

@@ -13,8 +13,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz, xz_coding, zstd
+from kheadersfs.archive.compression import xz, xz_coding, zstd
+from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack import framing

@@ -24,8 +24,8 @@ from tests.hostile.pace import Journal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kheadersfs.archive.blocks import BlockTable
-    from kheadersfs.archive.leaf import Leaf
+    from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.names.page import Leaf
     from kheadersfs.archive.opening import Content
     from tests.hostile.pace import Say
 

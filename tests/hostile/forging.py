@@ -8,7 +8,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive import xz, xz_coding, zstd
+from kheadersfs.archive.compression import xz, xz_coding, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,7 +18,7 @@ from kheadersfs.errors import KheadersfsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.archive.table import Table
+    from kheadersfs.archive.names.table import Table
 
 TARGETS = ("index", "xz", "zstd", "streams", "headers", "members")
 STREAMS: dict[str, Callable[[bytes], bytes]] = {
@@ -37,7 +37,7 @@ SEPARATOR = b"\xff\xfe\xfd"
 
 def fuzz_index(data: bytes) -> None:
     """The index decoder: whatever it accepts can be walked. *data* is what was deflated."""
-    from kheadersfs.archive import index
+    from kheadersfs.archive.names import index
     from kheadersfs.limits import Limits
 
     body = index.find(index.wrap(*data.split(SEPARATOR)))
@@ -66,8 +66,8 @@ def walk_completely(table: Table) -> int:
 
 def fuzz_xz(data: bytes) -> None:
     """The xz framing: with the checksums of footer and index made right."""
-    from kheadersfs.archive import xz
-    from kheadersfs.archive.blocks import XzBlocks
+    from kheadersfs.archive.blocks.table import XzBlocks
+    from kheadersfs.archive.compression import xz
     from kheadersfs.archive.source import BytesSource
     from kheadersfs.limits import Limits
 
@@ -88,7 +88,7 @@ def fuzz_xz(data: bytes) -> None:
 
 def fuzz_zstd(data: bytes) -> None:
     """The zstd framing, with and without a seek table."""
-    from kheadersfs.archive import zstd
+    from kheadersfs.archive.compression import zstd
     from kheadersfs.archive.source import BytesSource
     from kheadersfs.limits import Limits
 
@@ -112,8 +112,8 @@ def fuzz_zstd(data: bytes) -> None:
 
 def fuzz_streams(data: bytes) -> None:
     """gzip, bzip2 and lz4: what is taken, the standard library decompresses to the same."""
-    from kheadersfs.archive import lz4
-    from kheadersfs.archive.decoding import open_stream
+    from kheadersfs.archive.compression import lz4
+    from kheadersfs.archive.compression.decoding import open_stream
     from kheadersfs.archive.sniffing import sniff
     from kheadersfs.archive.source import BytesSource
     from kheadersfs.limits import Limits
@@ -180,9 +180,9 @@ def fuzz_members(data: bytes) -> None:
 
 def seeds(target: str) -> list[bytes]:
     """Return good inputs for *target* to begin with."""
-    from kheadersfs.archive import index as embedded
-    from kheadersfs.archive import xz, xz_coding
-    from kheadersfs.archive.building import TableBuilder
+    from kheadersfs.archive.compression import xz, xz_coding
+    from kheadersfs.archive.names import index as embedded
+    from kheadersfs.archive.names.building import TableBuilder
     from kheadersfs.limits import Limits
     from tests.hostile import forging as forge
     from tests.hostile.corpus import cases

@@ -9,19 +9,19 @@ import stat
 from array import array
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz, xz_coding
-from kheadersfs.archive.blocks import XzBlocks
+from kheadersfs.archive.blocks.table import XzBlocks
+from kheadersfs.archive.compression import xz, xz_coding
+from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.names.table import Table
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.archive.table import Table
 from kheadersfs.limits import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.archive.index import Index
-    from kheadersfs.archive.leaf import Leaf
+    from kheadersfs.archive.names.index import Index
+    from kheadersfs.archive.names.page import Leaf
 
 SAME_SIZE = 3000
 """Bytes of the files that can be taken for each other."""

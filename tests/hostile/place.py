@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kheadersfs.api import open_archive
-from kheadersfs.fuse.asking import STATUS_ATTRIBUTE
+from kheadersfs.mount.asking import STATUS_ATTRIBUTE
+from kheadersfs.reader import open_archive
 from tests.hostile.damage import digest_of
 from tests.hostile.pace import await_that
 from tests.support.mounting import command_line, is_running, mounts_below

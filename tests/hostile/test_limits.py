@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kheadersfs.archive import xz_coding, zstd
+from kheadersfs.archive.compression import xz_coding, zstd
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits, Meter

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.api import HeaderArchive
-from kheadersfs.archive import index as embedded
-from kheadersfs.archive.blocks import XzBlocks
+from kheadersfs.archive.blocks.table import XzBlocks
+from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import UNLIMITED
+from kheadersfs.reader import HeaderArchive
 from tests.hostile.lies import NOT_USED, SAME_SIZE, USED, with_index, with_sections
 from tests.support.mounting import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kheadersfs.archive.blocks import BlockTable
+    from kheadersfs.archive.blocks.table import BlockTable
     from tests.conftest import Mounting
     from tests.support.mounting import Mount
 

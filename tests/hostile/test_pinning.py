@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.archive.pinned import CHUNK_SIZE, PinnedSource
 from kheadersfs.archive.source import BytesSource, open_source
 from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, UsageError
 from kheadersfs.limits import DEFAULT_LIMITS
-from kheadersfs.pinning import Pins, open_pinned
+from kheadersfs.trust.pinned import CHUNK_SIZE, PinnedSource
+from kheadersfs.trust.pinning import Pins, open_pinned
 from tests.support.mounting import mounts_below, run_command
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ def test_mounting_twice_mounts_once(machine: Machine) -> None:
 def processes(machine: Machine) -> tuple[int, int]:
     """Return server and guardian of the mount at the default place."""
     script = (
-        "from kheadersfs.fuse.serving import read_status\n"
+        "from kheadersfs.mount.servers import read_status\n"
         f"status = read_status({PLACE!r})\n"
         "print(status['pid'], status['guardian'])"
     )

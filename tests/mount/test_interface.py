@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import kheadersfs
-from kheadersfs.fuse import serving
+from kheadersfs.mount import servers
 from tests.support.mounting import is_running, wait_until
 
 
 def test_the_python_interface_mounts_for_a_while(fuse: None, small_archive: Path) -> None:
     with kheadersfs.mounted(small_archive) as path:
         assert Path(path, "modes/644").read_bytes() == b"mode\n"
-        server = serving.read_status(path)["pid"]
+        server = servers.read_status(path)["pid"]
     assert not os.path.exists(path)
     assert not is_running(server)
 
@@ -33,7 +33,7 @@ def test_the_python_interface_detaches_a_mount_that_is_still_in_use(
 ) -> None:
     with kheadersfs.mounted(small_archive) as path:
         stream = open(os.path.join(path, "sizes/513"), "rb")  # noqa: SIM115 - outlives the mount
-        server = serving.read_status(path)["pid"]
+        server = servers.read_status(path)["pid"]
     with stream:
         assert not os.path.exists(path)
         assert len(stream.read()) == 513

@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from kheadersfs.fuse import mounting
+from kheadersfs.mount import mounting
 from tests.support.mounting import Outcome, is_running, one_line, run_command, wait_until
 
 if TYPE_CHECKING:

@@ -178,7 +178,7 @@ import os, sys
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse import running, starting
-from kheadersfs.fuse.child import Run
+from kheadersfs.run.child import Run
 
 fork, forks = os.fork, []
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import kheadersfs
-from kheadersfs.archive import index
-from kheadersfs.bpf.cache import ArchiveCache, HeaderTree
+from kheadersfs.archive.names import index
 from kheadersfs.cli import defaults
 from kheadersfs.cli.defaults import cache_in
+from kheadersfs.kernel.cache import ArchiveCache, HeaderTree
 from tests.support.mounting import wait_until
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import strip, strip_as_kernel
 from kheadersfs.pack.selection import read_header, select
-from kheadersfs.pack.trees import find_kernel_tree
 from tests.conftest import REPOSITORY
 from tests.pack.conftest import Packed, pack
 from tests.support import golden, kernel

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import kheadersfs
-from kheadersfs.archive import index as embedded
-from kheadersfs.archive import xz, xz_coding
-from kheadersfs.archive.blocks import XzBlocks
+from kheadersfs.archive.blocks.table import XzBlocks
+from kheadersfs.archive.compression import xz, xz_coding
+from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.names.table import Table
 from kheadersfs.archive.opening import open_archive
-from kheadersfs.archive.table import Table
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import UNLIMITED
 from tests.pack.conftest import pack
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kheadersfs.archive.index import Index
-    from kheadersfs.archive.leaf import Leaf
+    from kheadersfs.archive.names.index import Index
+    from kheadersfs.archive.names.page import Leaf
     from tests.pack.conftest import SmallTree
 
 

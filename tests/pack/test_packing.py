@@ -16,10 +16,10 @@ import pytest
 
 import kheadersfs
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import strip
 from kheadersfs.pack.packing import Settings, pack
 from kheadersfs.pack.selection import Header, select
-from kheadersfs.pack.trees import find_kernel_tree
 from kheadersfs.pack.writing import Description, Form
 from tests.conftest import REPOSITORY
 from tests.pack.conftest import NOBODY

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 
-from kheadersfs.api import HeaderArchive
-from kheadersfs.archive import zstd
+from kheadersfs.archive.compression import zstd
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.pack.layout import arrange
 from kheadersfs.pack.writing import SEEKABLE, Description, Form, write_archive
+from kheadersfs.reader import HeaderArchive
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
 from kheadersfs.verification import verify
 from tests.support.made_trees import CPIO_TIMES, SECOND, TAR_TIMES, MadeTree, Node, trees
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.blocks import BlockTable
-    from kheadersfs.archive.table import Table
+    from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.names.table import Table
 
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 EXAMPLES = 120

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.errors import KheadersfsError, UsageError
+from kheadersfs.kernel.trees import KernelTree, find_kernel_tree
 from kheadersfs.pack.selection import Header, digest_stamps, read_header, select, select_listed
-from kheadersfs.pack.trees import KernelTree, find_kernel_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

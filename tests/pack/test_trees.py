@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.errors import UsageError
-from kheadersfs.pack import trees
-from kheadersfs.pack.trees import KernelTree, find_kernel_tree, find_srcarch
+from kheadersfs.kernel import trees
+from kheadersfs.kernel.trees import KernelTree, find_kernel_tree, find_srcarch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.bpf.kernel import arch_of_machine
-from kheadersfs.bpf.mountpoint import default_mountpoint
+from kheadersfs.kernel.release import arch_of_machine
+from kheadersfs.mount.mountpoint import default_mountpoint
 from tests.support.mounting import command_line
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import stat
 
 from hypothesis import strategies as st
 
-from kheadersfs.archive.building import TableBuilder
 from kheadersfs.archive.members import Member
-from kheadersfs.archive.table import Table
+from kheadersfs.archive.names.building import TableBuilder
+from kheadersfs.archive.names.table import Table
 from kheadersfs.limits import Limits
 
 CONTENT_UNIT = 512

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kheadersfs.fuse import serving
+from kheadersfs.mount import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ class Mount:
 
     def status(self) -> dict[str, Any]:
         """Return what the server says of itself, asking the kernel for nothing else."""
-        return serving.read_status(str(self.path))
+        return servers.read_status(str(self.path))
 
     def accept(self, pattern: str) -> None:
         """Expect messages in the log that match the regular expression *pattern*."""

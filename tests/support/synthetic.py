@@ -216,7 +216,7 @@ def _in_halves(*command: str) -> Callable[[bytes], bytes]:
 
 def _with_known_size(content: bytes) -> bytes:
     """Compress with zstd in two frames that state their sizes, as from two files."""
-    from kheadersfs.archive import zstd
+    from kheadersfs.archive.compression import zstd
 
     middle = len(content) // 2
     return zstd.encode_frame(content[:middle], 3) + zstd.encode_frame(content[middle:], 3)

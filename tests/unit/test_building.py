@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.building import TableBuilder
-from kheadersfs.archive.index import DIGEST_SIZE, Index, decode, encode, find
-from kheadersfs.archive.leaf import NAME_LIMIT, ROOT
 from kheadersfs.archive.members import Member
-from kheadersfs.archive.table import Table
+from kheadersfs.archive.names.building import TableBuilder
+from kheadersfs.archive.names.index import DIGEST_SIZE, Index, decode, encode, find
+from kheadersfs.archive.names.page import NAME_LIMIT, ROOT
+from kheadersfs.archive.names.table import Table
 from kheadersfs.limits import UNLIMITED, Limits
 from kheadersfs.tree import Tree
 from tests.support.members import (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.archive.held import HeldBlocks
-from kheadersfs.archive.zstd import encode_frame
+from kheadersfs.archive.blocks.held import HeldBlocks
+from kheadersfs.archive.compression.zstd import encode_frame
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.fuse.content import OPENS_OF_A_BUILD, ContentServer
 from kheadersfs.fuse.loop import Loop

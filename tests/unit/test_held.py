@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.archive import zstd
-from kheadersfs.archive.held import HeldBlocks
+from kheadersfs.archive.blocks.held import HeldBlocks
+from kheadersfs.archive.compression import zstd
 from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive import index as embedded
-from kheadersfs.archive.index import Index
-from kheadersfs.archive.leaf import Leaf
-from kheadersfs.archive.table import Table
+from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.names.index import Index
+from kheadersfs.archive.names.page import Leaf
+from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import UNLIMITED
 from kheadersfs.tree import Tree

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kheadersfs.archive import lz4
+from kheadersfs.archive.compression import lz4
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.sniffing import MAGICS
 from kheadersfs.archive.source import BytesSource

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from kheadersfs.archive.columns import Sections, encode_column
-from kheadersfs.archive.leaf import Leaf
-from kheadersfs.archive.outline import MOST_LEAVES, Outline, outline_of
+from kheadersfs.archive.names.columns import Sections, encode_column
+from kheadersfs.archive.names.outline import MOST_LEAVES, Outline, outline_of
+from kheadersfs.archive.names.page import Leaf
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import UNLIMITED
 from tests.support.members import built, directory, file, hard_link, symlink

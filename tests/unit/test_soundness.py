@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from kheadersfs.archive.leaf import Leaf
-from kheadersfs.archive.leaves import decode_leaf, encode_leaf
-from kheadersfs.archive.outline import Outline, outline_of
-from kheadersfs.archive.soundness import check_directory, check_leaf, check_links
+from kheadersfs.archive.names.outline import Outline, outline_of
+from kheadersfs.archive.names.page import Leaf
+from kheadersfs.archive.names.pages import decode_leaf, encode_leaf
+from kheadersfs.archive.names.soundness import check_directory, check_leaf, check_links
 from tests.support.members import built, directory, file, hard_link, symlink
 
 IN_ONE = 1000

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive import zstd
-from kheadersfs.archive.held import HeldBlocks
+from kheadersfs.archive.blocks.held import HeldBlocks
+from kheadersfs.archive.compression import zstd
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.store import Store
 

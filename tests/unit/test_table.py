@@ -7,12 +7,12 @@ from array import array
 
 import pytest
 
-from kheadersfs.archive import soundness
-from kheadersfs.archive.leaf import ROOT, Leaf
-from kheadersfs.archive.leaves import decode_leaf, encode_leaf
-from kheadersfs.archive.outline import outline_of
-from kheadersfs.archive.paths import path_of
-from kheadersfs.archive.table import Bounds, Table
+from kheadersfs.archive.names import soundness
+from kheadersfs.archive.names.outline import outline_of
+from kheadersfs.archive.names.page import ROOT, Leaf
+from kheadersfs.archive.names.pages import decode_leaf, encode_leaf
+from kheadersfs.archive.names.paths import path_of
+from kheadersfs.archive.names.table import Bounds, Table
 from kheadersfs.errors import DamagedArchive
 from tests.support.members import built, directory, file, hard_link, symlink
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kheadersfs.archive.leaf import ROOT
+from kheadersfs.archive.names.page import ROOT
 from kheadersfs.tree import Attributes, Tree
 from tests.support.members import built, directory, file, hard_link, symlink
 

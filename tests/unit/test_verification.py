@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kheadersfs.api import HeaderArchive
-from kheadersfs.archive.blocks import XzBlocks
+from kheadersfs.archive.blocks.table import XzBlocks
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
+from kheadersfs.reader import HeaderArchive
 from kheadersfs.verification import verify
 from tests.hostile.forging import END, tar_file, xz_stream
 from tests.support.synthetic import altered

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kheadersfs.archive import xz, xz_coding
+from kheadersfs.archive.compression import xz, xz_coding
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits

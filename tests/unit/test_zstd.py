@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive import zstd
+from kheadersfs.archive.compression import zstd
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource, open_source
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive

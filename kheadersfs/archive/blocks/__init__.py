@@ -1,0 +1,1 @@
+"""The blocks that an archive decodes to, wherever they come from."""

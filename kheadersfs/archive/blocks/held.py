@@ -1,0 +1,117 @@
+"""Blocks that are held in memory, compressed: what one pass over an archive leaves behind.
+
+When nobody has needed them for long they can be released, which gives their memory back while the
+archive stays open. Whoever needs one again waits for another pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from _thread import allocate_lock
+from array import array
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.blocks.table import BlockTable
+from kheadersfs.archive.compression import zstd
+from kheadersfs.errors import (
+    DamagedArchive,
+    RefusedArchive,
+    UnreadableArchive,
+    UnsupportedArchive,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class HeldBlocks(BlockTable):
+    """The blocks of the archive *name*, each a zstd frame.
+
+    Each was verified before it was put here, and carries a checksum of its own since.
+    """
+
+    __slots__ = ("_again", "_digests", "_failure", "_lock", "_stored")
+
+    def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
+        super().__init__(name, decoded_sizes)
+        # No small objects stay behind in the megabytes that one pass has taken for such.
+        self.starts = array("Q", self.starts)
+        self._stored = stored
+        self._again: Callable[[], HeldBlocks] | None = None
+        self._digests = b""
+        self._failure: str | None = None
+        self._lock = allocate_lock()
+
+    @property
+    def held(self) -> int:
+        """See BlockTable.held."""
+        return sum(map(len, self._stored))
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return len(self.stored(number))
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored. Raises DamagedArchive."""
+        # Looked at once: another thread may release them in between.
+        return (self._stored or self._restore())[number]
+
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
+        return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])
+
+    def allow_release(self, again: Callable[[], HeldBlocks]) -> None:
+        """Make ``release`` work: *again* makes the same blocks from the archive once more."""
+        self._again = again
+
+    def release(self) -> int:
+        """See BlockTable.release. Never waits for a thread that gets them back."""
+        if not self._lock.acquire(blocking=False):
+            return 0
+        try:
+            released = self.held
+            if self._again is None or not released:
+                return 0
+            self._digests = self._digests or _digests_of(self._stored)
+            self._stored = []
+            return released
+        finally:
+            self._lock.release()
+
+    def _restore(self) -> list[bytes]:
+        """Get the blocks back. An archive that has changed since is an error, and stays one."""
+        with self._lock:
+            if self._stored or self._again is None:
+                return self._stored
+            if self._failure is not None:
+                raise DamagedArchive(self._failure)
+            try:
+                self._stored = self._read_again(self._again)
+            except UnreadableArchive:
+                raise
+            except DamagedArchive as error:
+                self._failure = str(error)
+                raise
+            return self._stored
+
+    def _read_again(self, again: Callable[[], HeldBlocks]) -> list[bytes]:
+        """Raises DamagedArchive, also for what is now beyond a limit: it was not before."""
+        try:
+            stored = again()._stored
+        except UnsupportedArchive as error:
+            raise self._changed() from error
+        except RefusedArchive as error:
+            raise UnreadableArchive(str(error)) from error
+        if _digests_of(stored) != self._digests:
+            raise self._changed()
+        return stored
+
+    def _changed(self) -> DamagedArchive:
+        return DamagedArchive(
+            f"{self.name}: was changed since it was mounted; unmount it, and mount it again"
+        )
+
+
+def _digests_of(stored: list[bytes]) -> bytes:
+    """Return the SHA-256 of each block in one: what is equal compresses to equal bytes."""
+    return b"".join(hashlib.sha256(block).digest() for block in stored)

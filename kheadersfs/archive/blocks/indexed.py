@@ -1,0 +1,137 @@
+"""The blocks of an archive with an index, which hold the index against what they contain.
+
+The index is part of the file and may lie like any other part. Before a block's bytes are used,
+every extent that the index has in it must be one that the block's own headers describe, and every
+member with a header there must be in the index as that header has it: name, type, permissions,
+time, size, target. So the content that is served, and the attributes of what has content, are
+what tar would have extracted, if it took the headers: their checksums are not looked at.
+
+What has no content of its own is served from the index alone: a name that no block has a
+header of, for a directory, a symlink, an empty file or a further name of a file, shows only when
+all blocks are walked. That is what ``verify`` does.
+"""
+
+from __future__ import annotations
+
+import stat
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.blocks.table import BlockTable
+from kheadersfs.archive.headers import walk_members
+from kheadersfs.archive.names.page import LATEST
+from kheadersfs.archive.names.paths import Lookup
+from kheadersfs.errors import DamagedArchive
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.headers import Described
+    from kheadersfs.archive.names.index import Index
+    from kheadersfs.archive.names.page import Leaf
+
+
+class IndexedBlocks(BlockTable):
+    """The blocks of *container* that come before the index's own."""
+
+    __slots__ = ("_container", "_files", "_leaves", "_table")
+
+    def __init__(self, container: BlockTable, index: Index) -> None:
+        starts = container.starts
+        super().__init__(
+            container.name, (starts[i + 1] - starts[i] for i in range(len(index.digests)))
+        )
+        self.digests = index.digests
+        self._container = container
+        self._table = index.table
+        self._leaves: list[list[int]] = [[] for _ in index.digests]
+        """The leaves with files in each block."""
+        for leaf, blocks in enumerate(index.leaf_blocks):
+            for block in blocks:
+                self._leaves[block].append(leaf)
+        # Start and inode of each file with content, by leaf; listing an archive needs none.
+        self._files: dict[int, list[tuple[int, int]]] = {}
+
+    def stored_size(self, number: int) -> int:
+        """See BlockTable.stored_size."""
+        return self._container.stored_size(number)
+
+    def stored(self, number: int) -> bytes:
+        """See BlockTable.stored."""
+        return self._container.stored(number)
+
+    def unpack(self, number: int, stored: bytes) -> bytes:
+        """See BlockTable.unpack."""
+        content = self._container.unpack(number, stored)
+        self._check_members(number, content)
+        return content
+
+    def _damaged(self, number: int, error: ValueError) -> DamagedArchive:
+        """See BlockTable._damaged: the index's own block counts too."""
+        return self._container._damaged(number, error)
+
+    def _files_in(self, number: int) -> list[tuple[int, int]]:
+        """Return start and inode of each file in block *number*, sorted. Raises DamagedArchive."""
+        span = self.starts[number : number + 2]
+        found: list[tuple[int, int]] = []
+        for leaf in self._leaves[number]:
+            files = self._files.get(leaf)
+            if files is None:
+                files = self._files[leaf] = _files_of(self._table.leaf(leaf))
+            first, last = (bisect_left(files, (start,)) for start in span)
+            found += files[first:last]
+        return sorted(found)
+
+    def _check_members(self, number: int, content: bytes) -> None:
+        """Compare the index with the headers in block *number*. Raises ValueError.
+
+        The index's files, sorted by where they start, must meet the headers of what has content
+        one for one.
+        """
+        lookup = Lookup(self._table)
+        base = self.starts[number]
+        files = self._files_in(number)
+        next_file = 0
+        for described in walk_members(content, is_last=number + 1 == len(self)):
+            inode_there = 0
+            if described.size:
+                if next_file < len(files) and files[next_file][0] == base + described.start:
+                    inode_there = files[next_file][1]
+                next_file += 1
+            inode = lookup.inode_at(described.name, inode_there)
+            is_in_place = inode == inode_there or not described.size
+            if not inode or not is_in_place or not self._agrees(inode, described, lookup):
+                name = described.name.decode(errors="backslashreplace")
+                raise ValueError(f"the index does not describe {name} as it is; repack it")
+        if next_file != len(files):
+            raise ValueError("the index has files in it of which it has no headers; repack it")
+
+    def _agrees(self, inode: int, described: Described, lookup: Lookup) -> bool:
+        """Tell whether the index has *inode* as it is *described*."""
+        leaf = self._table.leaf_of(inode)
+        row = inode - leaf.first_inode
+        mode, size = leaf.inode_mode[row], leaf.inode_size[row]
+        if described.hard_link:
+            return not stat.S_ISDIR(mode) and lookup.inode_at(described.target) == inode
+        if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
+            return False
+        mtime = leaf.inode_mtime[row]
+        if described.mtime != mtime and max(-LATEST, min(described.mtime, LATEST)) != mtime:
+            return False
+        if stat.S_ISLNK(mode):
+            return described.target == leaf.target(inode)
+        if mode != described.mode:
+            return False
+        if stat.S_ISDIR(mode):
+            return True
+        if described.links not in (0, leaf.inode_links[row]):
+            return False
+        # Of a file's names in cpio one has the content.
+        return described.size == size or (described.size == 0 and described.links > 1)
+
+
+def _files_of(leaf: Leaf) -> list[tuple[int, int]]:
+    """Return start and inode of each file with content, sorted."""
+    return sorted(
+        (leaf.inode_start[row], leaf.first_inode + row)
+        for row in leaf.rows(stat.S_IFREG)
+        if leaf.inode_size[row]
+    )

@@ -1,0 +1,211 @@
+"""What an archive decompresses to, read once from front to back, decoded ahead of the reader.
+
+Whatever the compression, it is read to its very end: checksums come last, and nothing may be
+served before they were right. (libarchive does not look at gzip's, and stops at the end of the
+last member.)
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import deque
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.compression import skippable, streams, zstd
+from kheadersfs.archive.members import decompress_lz4
+from kheadersfs.archive.source import Source
+from kheadersfs.archive.threads import ThreadPool
+from kheadersfs.errors import DamagedArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from _typeshed import WriteableBuffer
+
+    from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.limits import Limits
+
+LARGEST_WHOLE_BLOCK = 32 << 20
+"""Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
+DECODED_AHEAD = 8 << 20
+"""Bytes that may be decoded before they are read."""
+PIECE_SIZE = 512 << 10
+
+
+class DecodedStream(Source):
+    """A source that decodes. Each read must begin where the last one ended.
+
+    Its size is not known beforehand; ``available`` is 0 at its end. ``verified`` tells that every
+    byte has passed the checks on it before it is returned, and not just when all is read.
+    """
+
+    __slots__ = ("_piece", "_piece_start", "_pool", "_under_way", "verified")
+
+    def __init__(self, name: str, threads: int, verified: bool) -> None:
+        super().__init__(name, 0)
+        self.verified = verified
+        self._pool = ThreadPool(threads, "decode")
+        self._under_way: deque[Future[bytes]] = deque()
+        self._piece = b""
+        self._piece_start = 0
+
+    def available(self, offset: int, limit: int) -> int:
+        """See Source.available. Raises DamagedArchive."""
+        if offset == self._piece_start + len(self._piece):
+            self._piece_start = offset
+            self._piece = self._next()
+        return min(limit, self._piece_start + len(self._piece) - offset)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at; *length* is what ``available`` returned, or less."""
+        return self._piece[offset - self._piece_start :][:length]
+
+    def finish(self) -> Iterator[int]:
+        """Decode to the end, where the last checksums are; yield the size of each piece.
+
+        Raises DamagedArchive.
+        """
+        while piece := self._next():
+            yield len(piece)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _next(self) -> bytes:
+        """Return the next piece, empty at the end, and have those after it decoded meanwhile."""
+        self._decode_ahead()
+        return self._under_way.popleft().result() if self._under_way else b""
+
+    def _decode_ahead(self) -> None:
+        """Start decoding as much as may be under way."""
+        raise NotImplementedError
+
+
+class WholeBlocks(DecodedStream):
+    """Several blocks, decoded on all cores, each checked before a byte of it is returned."""
+
+    __slots__ = ("_blocks", "_following")
+
+    def __init__(self, blocks: BlockTable) -> None:
+        super().__init__(blocks.name, os.cpu_count() or 1, verified=True)
+        self._blocks = blocks
+        self._following = 0
+
+    def _next(self) -> bytes:
+        """See DecodedStream._next. A block may have nothing in it, and be followed by others."""
+        piece = super()._next()
+        while not piece and (self._under_way or self._following < len(self._blocks)):
+            piece = super()._next()
+        return piece
+
+    def _decode_ahead(self) -> None:
+        starts, following = self._blocks.starts, self._following
+        first = following - len(self._under_way)
+        while following < len(self._blocks) and (
+            following == first or starts[following + 1] - starts[first + 1] <= DECODED_AHEAD
+        ):
+            self._under_way.append(self._pool.submit(self._blocks.decode, following))
+            following += 1
+        self._following = following
+
+
+class Pieces(DecodedStream):
+    """Something that can only be decoded in one go, piece by piece in a thread."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, name: str, pieces: Iterator[bytes]) -> None:
+        super().__init__(name, threads=1, verified=False)
+        self._pieces = pieces
+
+    def _decode_ahead(self) -> None:
+        while len(self._under_way) * PIECE_SIZE < DECODED_AHEAD:
+            self._under_way.append(self._pool.submit(next, self._pieces, b""))
+
+
+class _Reader(io.RawIOBase):
+    """A source as a file, for zstd's reader of such."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._offset = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill *buffer* with what comes next. Returns how much that was."""
+        view = memoryview(buffer).cast("B")
+        count = self._source.available(self._offset, len(view))
+        view[:count] = self._source.read_at(self._offset, count)
+        self._offset += count
+        return count
+
+
+class _Rest(Source):
+    """What *source* has from offset *start* on."""
+
+    __slots__ = ("_source", "_start")
+
+    def __init__(self, source: Source, start: int) -> None:
+        super().__init__(source.name, source.size - start)
+        self._source = source
+        self._start = start
+
+    def available(self, offset: int, limit: int) -> int:
+        """See Source.available."""
+        return self._source.available(self._start + offset, limit)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at."""
+        return self._source.read_at(self._start + offset, length)
+
+
+def prepare(compression: str) -> None:
+    """Import what open_stream() needs for *compression*."""
+    if compression == "bzip2":
+        import bz2  # noqa: F401
+
+
+def _decompress_zstd(source: Source) -> Iterator[bytes]:
+    """Yield what *source*, with frames of unknown size, decompresses to."""
+    library = zstd.import_library()
+    decoder = library.ZstdFile(io.BufferedReader(_Reader(source)))
+    try:
+        while piece := decoder.read(PIECE_SIZE):
+            yield piece
+    except (OSError, EOFError, library.ZstdError) as error:
+        raise DamagedArchive(
+            f"{source.name}: is damaged or truncated ({error}); make or fetch it again"
+        ) from error
+
+
+def _decompress_lz4(source: Source, limits: Limits) -> Iterator[bytes]:
+    """Yield what *source* decompresses to. libarchive skips no frame at its start."""
+    start = skippable.first_content(source, limits)
+    return decompress_lz4(_Rest(source, start), PIECE_SIZE)
+
+
+def open_stream(
+    source: Source, compression: str, blocks: BlockTable | None, limits: Limits
+) -> DecodedStream:
+    """Return what *source* decompresses to; *blocks* are its blocks, if these are known.
+
+    Raises DamagedArchive, RefusedArchive when more is to be skipped first than *limits* allow.
+    """
+    if blocks is not None:
+        numbers = range(len(blocks))
+        if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
+            return WholeBlocks(blocks)
+        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
+        return Pieces(source.name, chain.from_iterable(pieces))
+    if compression == "lz4":
+        return Pieces(source.name, _decompress_lz4(source, limits))
+    if compression in ("gzip", "bzip2"):
+        return Pieces(source.name, streams.decompress(source, compression, PIECE_SIZE))
+    return Pieces(source.name, _decompress_zstd(source))

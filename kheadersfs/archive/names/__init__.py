@@ -1,0 +1,1 @@
+"""What an archive holds: its names and inodes, and how the embedded index writes them."""

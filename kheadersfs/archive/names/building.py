@@ -1,0 +1,272 @@
+"""From members, as they come, to the table of every name and inode.
+
+What tar does when it extracts is done here without a disk: parents that are missing are made, a
+later duplicate replaces an earlier one, hard links share an inode. What must not be in a file
+system that root mounts is refused by name instead.
+"""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.names.inodes import Inodes
+from kheadersfs.archive.names.page import LATEST, NAME_LIMIT, SYMLINK_PERMISSIONS
+from kheadersfs.archive.names.table import Table
+from kheadersfs.errors import RefusedArchive
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.members import Member
+    from kheadersfs.archive.names.inodes import Children
+    from kheadersfs.limits import Limits
+
+REFUSALS_LIMIT = 10_000
+"""Members that may be left out by name; with more, it is the archive that is left out."""
+IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
+_PERMISSIONS = 0o7777
+_NAME_SHOWN = 256
+_CACHED_DIRECTORIES = 10_000
+
+
+class Refusal(NamedTuple):
+    """A member that was left out, and why."""
+
+    name: bytes
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name.decode(errors='backslashreplace')!r} refused: {self.why}"
+
+
+class _Refused(Exception):
+    """Carries the reason for a refusal up to TableBuilder.add."""
+
+
+class TableBuilder:
+    """Collects members of the archive *name*; ``build`` makes the table.
+
+    ``members`` counts what was offered so far, ``refusals`` lists what was left out of it, and
+    ``absolute`` counts names and hard links' targets whose leading slashes were taken away.
+    ``text_size`` is how many bytes of names and targets there are.
+    """
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.members = 0
+        self.absolute = 0
+        self.refusals: list[Refusal] = []
+        self.text_size = 0
+        self._name = name
+        self._limits = limits
+        self._total = 0
+        self._directories_made = 0
+        self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
+        # What may have other names in cpio, by number and type, and what the last content is of.
+        self._shared: dict[tuple[tuple[int, int] | None, int], int] = {}
+        self._filled: int | None = None
+        # Archives name the same directory thousands of times.
+        self._directories: dict[bytes, Children] = {}
+        self._forget_directories()
+
+    def add(self, member: Member, start: int) -> bool:
+        """Add *member*, or a refusal if it cannot be in the tree.
+
+        Returns whether its content has to be what lies at *start* of the stream: of a name that was
+        refused it may be that of other names. Raises RefusedArchive when the archive as a whole is
+        beyond a limit.
+        """
+        self.members += 1
+        self._check_limits(member)
+        name = member.name
+        if member.name.startswith(b"/") or (
+            member.hard_link and (member.target or b"").startswith(b"/")
+        ):
+            self.absolute += 1
+            member = _made_relative(member)
+        self._filled = None
+        try:
+            if member.hard_link:
+                self._add_hard_link(member, start)
+            else:
+                self._add_inode(member, start)
+        except _Refused as refused:
+            self.refusals.append(Refusal(name[:_NAME_SHOWN], str(refused)))
+        else:
+            self.text_size += len(member.name) + len(member.target or b"")
+        return self._filled is not None
+
+    def _check_limits(self, member: Member) -> None:
+        if member.size > 0:
+            self._total += member.size
+        limits, name = self._limits, self._name
+        names = self.members + self._directories_made
+        # Looked at for every member, so a call is made for none that is within the limits.
+        if names > limits.members:
+            limits.check(name, "members", names)
+        if member.size > limits.file:
+            limits.check(name, "file", member.size)
+        if self._total > limits.total:
+            limits.check(name, "total", self._total)
+        if self.text_size > limits.memory:
+            limits.check(name, "memory", self.text_size)
+        if len(self.refusals) > REFUSALS_LIMIT:
+            raise RefusedArchive(
+                f"{name}: has more than {REFUSALS_LIMIT} members that cannot be in a file system, "
+                f"the last one {self.refusals[-1]}"
+            )
+
+    def forget_incomplete(self, position: int) -> None:
+        """Forget the names of files whose content, or a part of it, was not read before *position*.
+
+        Of a file of cpio with several names and no content as yet nobody knows if there is any.
+        """
+        inodes = self._inodes
+        forgotten = {row for row in self._shared.values() if not inodes.sizes[row]}
+        forgotten.difference_update(inodes.targets)
+        for row, size in enumerate(inodes.sizes):
+            if size and inodes.starts[row] + size > position:
+                forgotten.add(row)
+        for children in inodes.children.values():
+            for name in [name for name, row in children.items() if row in forgotten]:
+                del children[name]
+
+    def _add_inode(self, member: Member, start: int) -> None:
+        if member.size < 0:
+            raise _Refused("a negative size")
+        mode = _acceptable_mode(member.mode)
+        mtime = max(-LATEST, min(member.mtime, LATEST))
+        if stat.S_ISDIR(mode):
+            self._add_directory(*self._locate(member.name), mode, mtime)
+            return
+        row = self._shared.get((member.inode, stat.S_IFMT(mode)))
+        if row is None:
+            row = self._new_inode(member, mode, mtime)
+        if member.inode is not None:
+            # The first name that comes with content has it for all, though it be refused itself.
+            self._shared[member.inode, stat.S_IFMT(mode)] = row
+            self._fill(row, member.size, start)
+        parent, name = self._locate(member.name)
+        self._make_room(parent, name)[name] = row
+        self._fill(row, member.size, start)
+
+    def _new_inode(self, member: Member, mode: int, mtime: int) -> int:
+        """Return the row of a new file, without content as yet, or symlink."""
+        if not stat.S_ISLNK(mode):
+            return self._inodes.add(mode, mtime)
+        target = member.target or b""
+        if not 0 < len(target) <= self._limits.target:
+            raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
+        return self._inodes.add_symlink(mode, mtime, target)
+
+    def _fill(self, row: int, size: int, start: int) -> None:
+        """Let *size* bytes at *start* be the content of what is in *row*, if it has none yet."""
+        inodes = self._inodes
+        if size and not inodes.sizes[row] and row not in inodes.targets:
+            inodes.sizes[row], inodes.starts[row] = size, start
+            self._filled = row
+
+    def _add_directory(self, parent: Children | None, name: bytes, mode: int, mtime: int) -> None:
+        """Add a directory, or give one that is there already its own mode and time."""
+        inodes = self._inodes
+        existing = inodes.root if parent is None else parent.get(name)
+        if existing in inodes.children:
+            inodes.modes[existing], inodes.mtimes[existing] = mode, mtime
+        elif parent is not None:
+            parent[name] = inodes.add_directory(mode, mtime)
+
+    def _add_hard_link(self, member: Member, start: int) -> None:
+        inodes = self._inodes
+        parent, name = self._locate(member.name)
+        target_parent, target_name = self._locate(member.target or b"", create=False)
+        row = None if target_parent is None else target_parent.get(target_name)
+        if row is None:
+            raise _Refused(f"a hard link to {member.target!r}, which is not in the archive")
+        if row in inodes.children:
+            raise _Refused("a hard link to a directory")
+        self._make_room(parent, name)[name] = row
+        self._fill(row, member.size, start)
+
+    def _make_room(self, parent: Children | None, name: bytes) -> Children:
+        """Return *parent*, in which *name* may now be anything. Raises _Refused."""
+        if parent is None:
+            raise _Refused("the root is a directory")
+        existing = self._inodes.children.get(parent.get(name, -1))
+        if existing:
+            raise _Refused("a directory with content has the same name")
+        if existing is not None:
+            self._forget_directories()
+        return parent
+
+    def _locate(self, path: bytes, create: bool = True) -> tuple[Children | None, bytes]:
+        """Return the directory that *path* lies in and its last component.
+
+        The directory is None for the root itself, and where a parent is missing and *create*
+        is off. Raises _Refused for a path that is not safely inside the tree.
+        """
+        if len(path) > self._limits.path:
+            raise _Refused(f"a path of {len(path)} bytes (--limit path)")
+        head, _, name = path.rstrip(b"/").rpartition(b"/")
+        directory = self._directories.get(head)
+        if directory is None or name in (b"", b".", b".."):
+            components = self._components(path)
+            if not components:
+                return None, b""
+            directory = self._walk(components[:-1], create)
+            if directory is not None and name == components[-1]:
+                if len(self._directories) > _CACHED_DIRECTORIES:
+                    self._forget_directories()
+                self._directories[head] = directory
+            name = components[-1]
+        if len(name) > NAME_LIMIT:
+            raise _Refused(f"a name of {len(name)} bytes; {NAME_LIMIT} is the longest there can be")
+        return directory, name
+
+    def _walk(self, components: list[bytes], create: bool) -> Children | None:
+        inodes = self._inodes
+        directory = inodes.children[inodes.root]
+        for component in components:
+            row = directory.get(component)
+            if row is None:
+                if not create:
+                    return None
+                row = directory[component] = inodes.add_directory(IMPLICIT_DIRECTORY_MODE, 0)
+                self._directories_made += 1
+            elif row not in inodes.children:
+                raise _Refused(f"its parent {component!r} is not a directory")
+            directory = inodes.children[row]
+        return directory
+
+    def _forget_directories(self) -> None:
+        root = self._inodes.children[self._inodes.root]
+        self._directories = {b"": root, b".": root}
+
+    def _components(self, path: bytes) -> list[bytes]:
+        """Return the parts of *path* that name something. Raises _Refused if it leaves the tree."""
+        components = [part for part in path.split(b"/") if part not in (b"", b".")]
+        if b".." in components:
+            raise _Refused("a name with .. in it")
+        if len(components) > self._limits.depth:
+            raise _Refused(f"a path of {len(components)} names (--limit depth)")
+        return components
+
+    def build(self) -> Table:
+        """Return the table of everything added. The builder is used up."""
+        return Table.of(self._inodes.number(), self._name)
+
+
+def _made_relative(member: Member) -> Member:
+    """Return *member* without leading slashes, as tar and bsdtar extract it."""
+    name = member.name.lstrip(b"/")
+    if not member.hard_link:
+        return member._replace(name=name)
+    return member._replace(name=name, target=(member.target or b"").lstrip(b"/"))
+
+
+def _acceptable_mode(mode: int) -> int:
+    kind = stat.S_IFMT(mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        raise _Refused("neither a file, a directory nor a link")
+    if kind == stat.S_IFREG and mode & (stat.S_ISUID | stat.S_ISGID):
+        raise _Refused("a set-user-ID or set-group-ID file")
+    if kind == stat.S_IFLNK:
+        return kind | SYMLINK_PERMISSIONS
+    return kind | mode & _PERMISSIONS

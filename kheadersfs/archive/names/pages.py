@@ -1,0 +1,168 @@
+"""How the embedded index writes a leaf.
+
+Some columns are stored as what differs from what one would expect, which compresses to nothing.
+Names have lengths, not ends. An entry's inode is the next one that has no name yet, but for hard
+links. A file's content starts one header behind that of the file before it in its block and its
+leaf; so there are two columns, its block and the difference, in units of ``1 << shift`` bytes, with
+its sign as zigzag coding has it: 0, -1, 1, -2 and 2 are stored as 0, 1, 2, 3 and 4. The starts of
+directories and symlinks follow from the sizes before them.
+"""
+
+from __future__ import annotations
+
+import stat
+from array import array
+from itertools import accumulate, count, pairwise
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.names.columns import Sections, encode_column
+from kheadersfs.archive.names.page import ROOT, Leaf, first_named, rows_of_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kheadersfs.archive.names.outline import Outline
+
+LARGEST_SHIFT = 9
+"""A unit of tar's blocks."""
+
+
+def find_shift(whole: Leaf) -> int:
+    """Return the largest unit, as a power of two, that all files of *whole* start at."""
+    combined = 1 << LARGEST_SHIFT
+    for row in whole.rows(stat.S_IFREG):
+        combined |= whole.inode_start[row]
+    return (combined & -combined).bit_length() - 1
+
+
+def encode_leaf(
+    whole: Leaf, number: int, outline: Outline, blocks: dict[int, int], shift: int
+) -> bytes:
+    """Return leaf *number* of *whole*; *blocks* has each file's block, by its row."""
+    bounds = outline.bounds
+    first, last = bounds.entries[number], bounds.entries[number + 1]
+    rows = range(bounds.inodes[number] - ROOT, bounds.inodes[number + 1] - ROOT)
+    ends = [whole.entry_name_end[first - 1] if first else 0, *whole.entry_name_end[first:last]]
+    expected = count(first_named(bounds.inodes[number]))
+    files = [row for row in rows if row in blocks]
+    targets = [
+        whole.targets[whole.inode_start[row] : whole.inode_start[row] + whole.inode_size[row]]
+        for row in rows
+        if stat.S_ISLNK(whole.inode_mode[row])
+    ]
+    inodes = slice(rows.start, rows.stop)
+    columns = (
+        [end - start for start, end in pairwise(ends)],
+        map(int.__sub__, expected, whole.entry_inode[first:last]),
+        whole.inode_mode[inodes],
+        whole.inode_links[inodes],
+        # Times may lie before 1970, so they are kept as they would be in memory, unsigned.
+        array("Q", whole.inode_mtime[inodes].tobytes()),
+        whole.inode_size[inodes],
+        [blocks[row] for row in files],
+        _gaps(whole, files, blocks, shift),
+    )
+    return b"".join((*map(encode_column, columns), whole.names[ends[0] : ends[-1]], *targets))
+
+
+def _gaps(whole: Leaf, files: list[int], blocks: dict[int, int], shift: int) -> list[int]:
+    """Return how far from where they are expected *files* start, zigzag coded."""
+    gaps: list[int] = []
+    expected: dict[int, int] = {}
+    for row in files:
+        start = whole.inode_start[row] >> shift
+        gap = start - expected.get(blocks[row], 0)
+        gaps.append(gap * 2 if gap >= 0 else -gap * 2 - 1)
+        expected[blocks[row]] = _expected_next(start, whole.inode_size[row], shift)
+    return gaps
+
+
+def _expected_next(start: int, size: int, shift: int) -> int:
+    """Return where the next file of a block should start, behind one of *size* bytes at *start*.
+
+    Starts are in units of ``1 << shift`` bytes; one of them is for the next file's header.
+    """
+    return start + (size + (1 << shift) - 1 >> shift) + 1
+
+
+def decode_leaf(
+    payload: bytes, number: int, outline: Outline, block_starts: Sequence[int], shift: int
+) -> Leaf:
+    """Return leaf *number*. *block_starts* is where blocks begin, and where the last one ends.
+
+    That files lie in its blocks is checked; the rest is for soundness.check_leaf. Raises
+    ValueError for what is no leaf.
+    """
+    sections = Sections(payload)
+    bounds = outline.bounds
+    entries = bounds.entries[number + 1] - bounds.entries[number]
+    inodes = bounds.inodes[number + 1] - bounds.inodes[number]
+    name_ends = array("I", accumulate(sections.column(entries, "B")))
+    lags = sections.column(entries, "I")
+    modes = sections.column(inodes, "I")
+    links = sections.column(inodes, "I")
+    times = array("q", sections.column(inodes, "Q").tobytes())
+    sizes = sections.column(inodes, "Q")
+    files = rows_of_type(modes, stat.S_IFREG)
+    blocks = sections.column(len(files), "I")
+    gaps = sections.column(len(files), "Q")
+    if sorted(set(blocks)) != list(outline.leaf_blocks[number]):
+        raise ValueError("its files are in other blocks")
+    starts = array("Q", bytes(8 * inodes))
+    targets_size = _place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
+    _place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
+    _place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
+    first_inode = bounds.inodes[number]
+    leaf = Leaf(
+        first_entry=bounds.entries[number],
+        first_inode=first_inode,
+        entry_inode=array("I", map(int.__sub__, count(first_named(first_inode)), lags)),
+        repeats=_repeats(lags, bounds.entries[number]),
+        entry_name_end=name_ends,
+        names=sections.take(name_ends[-1] if entries else 0),
+        inode_mode=modes,
+        inode_links=links,
+        inode_mtime=times,
+        inode_size=sizes,
+        inode_start=starts,
+        targets=sections.take(targets_size),
+    )
+    sections.finish()
+    return leaf
+
+
+def _repeats(lags: array[int], first_entry: int) -> array[int]:
+    """Return the entries that name no new inode: there are as many before as numbers lag behind."""
+    repeats = array("I")
+    if any(lags):
+        for entry, lag in enumerate(lags, first_entry):
+            if lag != len(repeats):
+                repeats.append(entry)
+    return repeats
+
+
+def _place(starts: array[int], rows: list[int], sizes: array[int], start: int) -> int:
+    """Put into *starts* where *rows* start, one behind the other. Returns where the last ends."""
+    for row in rows:
+        starts[row] = start
+        start += sizes[row]
+    return start
+
+
+def _place_files(
+    starts: array[int],
+    files: list[int],
+    sizes: array[int],
+    places: Iterable[tuple[int, int]],
+    block_starts: Sequence[int],
+    shift: int,
+) -> None:
+    """Put into *starts* where *files* start; *places* are their blocks and gaps. ValueError."""
+    expected: dict[int, int] = {}
+    for row, (block, gap) in zip(files, places, strict=True):
+        start = expected.get(block, 0) + (-(gap + 1 >> 1) if gap & 1 else gap >> 1)
+        expected[block] = _expected_next(start, sizes[row], shift)
+        start <<= shift
+        if not block_starts[block] <= start <= start + sizes[row] <= block_starts[block + 1]:
+            raise ValueError("it has an extent outside its block")
+        starts[row] = start

@@ -1,0 +1,65 @@
+"""From an inode to its path, and back. For messages, records and checks, not to serve requests."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.names.page import ROOT, first_named
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.names.table import Table
+
+
+def path_of(table: Table, inode: int) -> bytes:
+    """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
+    components: list[bytes] = []
+    while inode != ROOT:
+        own = table.leaf_of(inode)
+        entry = own.naming_entry(inode)
+        components.append(own.name(entry))
+        inode = table.parent(entry)
+    return b"/".join(reversed(components))
+
+
+class Lookup:
+    """The way down in a table, for paths many of which lie in the same directories.
+
+    It remembers these, and is meant to be thrown away after a block.
+    """
+
+    __slots__ = ("_directories", "_table")
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._directories = {b"": ROOT}
+
+    def inode_at(self, path: bytes, guess: int = 0) -> int:
+        """Return the inode at *path*, 0 when there is none. The root's path is empty.
+
+        It is found sooner when the *guess* is right.
+        """
+        if not path:
+            return ROOT
+        head, _, name = path.rpartition(b"/")
+        directory = self._directories.get(head)
+        if directory is None:
+            directory = ROOT
+            for component in head.split(b"/"):
+                directory = self._child(directory, component)
+            self._directories[head] = directory
+        return self._child(directory, name, guess)
+
+    def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
+        """Return the inode of *name* in *directory*, 0 when there is none."""
+        if not directory:
+            return 0
+        leaf, entries = self._table.directory(directory)
+        # Unless there are hard links, inodes follow each other as entries do.
+        entry = leaf.first_entry + guess - first_named(leaf.first_inode)
+        if entry in entries and leaf.name(entry) == name:
+            return leaf.inode(entry)
+        place = bisect_left(entries, name, key=leaf.name)
+        if place < len(entries) and leaf.name(entries[place]) == name:
+            return leaf.inode(entries[place])
+        return 0

@@ -1,0 +1,227 @@
+"""How a server comes to be: a process in the background that has loaded all it needs.
+
+The archive is opened and the mount made before the process forks, so whatever can be wrong is
+said by the command itself, with its exit status. The kernel queues requests from then on, so the
+command returns at once; the server loads pyfuse3 and reads the archive while its user goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.machinery
+import os
+
+from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
+from kheadersfs.forking import fork
+from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
+from kheadersfs.mount import mounting
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.bpf.btf import BtfFile
+    from kheadersfs.mount.guardian import Guardian
+
+SYSTEM_LOG, STANDARD_ERROR = -1, 2
+
+
+class ServeOptions(Record):
+    """How an archive is served.
+
+    ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
+    ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
+    messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
+    ``complaints`` as well, if there is one. ``btf`` has the types for include/vmlinux.h, None for
+    those of the running kernel. ``limits`` are for archives that are opened for one run each.
+    """
+
+    owner: tuple[int, int] = (0, 0)
+    budget: int = DEFAULT_BUDGET
+    idle_timeout: float | None = None
+    prefetch: bool = False
+    strict: bool = False
+    log: int = SYSTEM_LOG
+    complaints: int | None = None
+    record: int | None = None
+    btf: BtfFile | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+def open_output(path: str, append: bool = False) -> int:
+    """Open *path* for a server to write to. What is there stays there until it does.
+
+    Raises KheadersfsError.
+    """
+    mode = os.O_APPEND if append else 0
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o644)
+    except OSError as error:
+        raise KheadersfsError(f"{path}: cannot be written to: {reason(error)}") from error
+
+
+def require_pyfuse3() -> None:
+    """Check that pyfuse3 is installed, without the time it takes to load it.
+
+    Raises FuseUnavailable.
+    """
+    if importlib.machinery.PathFinder.find_spec("pyfuse3") is None:
+        raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
+
+
+def require_safe(content: Content) -> None:
+    """Raise RefusedArchive when members of *content* had to be left out, or given other names."""
+    if content.refusals:
+        raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
+    if content.absolute:
+        raise RefusedArchive(
+            f"{content.blocks.name}: {content.absolute} absolute names; refused (--strict)"
+        )
+
+
+def check_safety(archive: Archive, budget: int) -> None:
+    """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
+
+    from kheadersfs.sandbox.confined import Confined
+
+    def check() -> bytes:
+        require_safe(archive.load())
+        return b""
+
+    Confined(archive.source.name, archive.prepare, check, budget).result()
+
+
+def import_pyfuse3() -> None:
+    """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
+
+    It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
+    version number. Raises FuseUnavailable.
+    """
+    from kheadersfs.importing import stand_ins
+
+    metadata = {"PackageNotFoundError": LookupError, "version": lambda _name: "unknown"}
+    try:
+        with stand_ins({"trio": {}, "importlib.metadata": metadata}):
+            import pyfuse3  # noqa: F401 - for its effect; operations imports it again
+    except ImportError as error:
+        raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
+
+
+def fork_server(function: Callable[[], None]) -> int:
+    """Fork a process in the background that calls *function*. Returns its pid.
+
+    Raises KheadersfsError when there is no room for one.
+    """
+    pid = fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        os.chdir("/")
+        _close_inherited()
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        if null > 2:
+            os.close(null)
+        function()
+    finally:
+        os._exit(1)
+
+
+def fork_server_of(mountpoint: str, function: Callable[[], None]) -> int:
+    """Like fork_server(), for a *mountpoint* where the mount has been made already.
+
+    Raises KheadersfsError when there is no room for a process; then nothing stays mounted.
+    """
+    try:
+        return fork_server(function)
+    except KheadersfsError:
+        mounting.unmount(mountpoint, detach=True)
+        raise
+
+
+def _close_inherited() -> None:
+    """Close what whoever started us had open: only that is not marked to be closed by exec."""
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        try:
+            inherited = not fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        except OSError:
+            continue  # the directory itself, which is closed by now
+        if inherited and descriptor > STANDARD_ERROR:
+            os.close(descriptor)
+
+
+def serve(
+    archive: Archive,
+    device: Callable[[], int | None],
+    mountpoint: str,
+    options: ServeOptions,
+    directories: int = 0,
+) -> NoReturn:
+    """Serve *archive* until it is unmounted, then end the process.
+
+    *device* is called when everything is loaded and returns the descriptor to serve, None if there
+    is none after all. *mountpoint* is empty when this process cannot see it. *directories*, it and
+    those above it, were made for this mount and are removed after it.
+    """
+    # What follows may take a while to import: the mount command has ended, or does not come here.
+    from kheadersfs.fuse.log import open_log
+    from kheadersfs.fuse.signals import hold_back_signals
+
+    hold_back_signals()
+    log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
+    guardian = None
+    status = 1
+    try:
+        if mountpoint:
+            guardian = _start_guardian(mountpoint, directories, log)
+        _serve(archive, device, mountpoint, options, guardian, log)
+        status = 0
+    except KheadersfsError as error:
+        log.error("%s", error)
+        status = error.exit_status
+    except Exception:
+        log.exception("%s: its server failed; please report this", archive.source.name)
+    finally:
+        # A guardian that is not dismissed takes the mount away. Whoever waits for an answer gets
+        # an error now, and nobody finds a dead mount later.
+        if guardian is not None and status == 0:
+            guardian.dismiss()
+        # Tearing down an interpreter takes 20 ms, and umount waits for the process to end.
+        os._exit(status)
+
+
+def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> Guardian | None:
+    from kheadersfs.mount.guardian import Guardian
+
+    try:
+        return Guardian(mountpoint, mounting.escape(mountpoint), directories)
+    except KheadersfsError as error:
+        log.warning("%s", error)  # serving without is better than not at all
+        return None
+
+
+def _serve(
+    archive: Archive,
+    device: Callable[[], int | None],
+    mountpoint: str,
+    options: ServeOptions,
+    guardian: Guardian | None,
+    log: logging.Logger,
+) -> None:
+    import_pyfuse3()
+    from kheadersfs.bpf import vmlinux
+    from kheadersfs.fuse.session import Session
+
+    header = vmlinux.prepare(options.btf)
+    archive.prepare(for_all=False)
+    session = Session(archive, mountpoint, options, guardian, header, log)
+    descriptor = device()
+    if descriptor is not None:
+        session.run(descriptor)

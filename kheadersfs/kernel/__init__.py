@@ -1,0 +1,1 @@
+"""Kernels, and where their headers are: in trees, packages and archives."""

@@ -1,0 +1,142 @@
+"""Archives of header trees, kept as long as the tree does not change.
+
+Beside RELEASE.tar.zst is RELEASE.tar.zst.tree, which records what the tree looked like when
+packing began. It is there only while the archive is complete, so that whatever ends a process
+makes the next one pack anew.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from kheadersfs.errors import ArchiveUnavailable, reason
+from kheadersfs.locking import exclusive
+
+_RECORD_SUFFIX = ".tree"
+_PARTIAL = ".partial"
+
+
+class HeaderTree(NamedTuple):
+    """Headers on disk: the sources, and the directory with what a build generated from them.
+
+    Both name the same directory when the kernel was built in its source tree.
+    """
+
+    srctree: str
+    objtree: str
+
+
+class ArchiveCache(NamedTuple):
+    """Where packed header trees are kept, and how they are made.
+
+    *pack* writes the archive of a tree to the path that it is given; *suffix*, such
+    as ``.tar.xz``, says what it writes. *look* returns a line, without reading the tree's
+    headers, that differs whenever what *pack* would write may differ; an empty one if it
+    cannot tell, and then the tree is packed at every call.
+    """
+
+    directory: str
+    suffix: str
+    look: Callable[[HeaderTree], str]
+    pack: Callable[[HeaderTree, str], None]
+
+    def archive_of(self, tree: HeaderTree, release: str) -> str:
+        """Return the path of an archive with the headers of *tree*, making it if need be.
+
+        Any number of processes may ask at once: one packs, the others wait for it.
+        Raises ArchiveUnavailable if the directory is not safe or not usable, and
+        whatever *look* and *pack* raise.
+        """
+        # Once for both, so that a symlink which is changed between them does not matter.
+        tree = HeaderTree(*map(os.path.realpath, tree))
+        archive = os.path.join(self.directory, release + self.suffix)
+        try:
+            _require_own_directory(self.directory)
+            with exclusive(os.path.join(self.directory, release + ".lock")):
+                seen = self.look(tree)
+                if not _is_recorded(archive, seen):
+                    self._pack_anew(tree, archive, seen)
+        except OSError as error:
+            raise ArchiveUnavailable(
+                f"cannot keep the headers of {tree.objtree} in {self.directory}: {reason(error)}; "
+                "make that directory writable, or set XDG_CACHE_HOME"
+            ) from error
+        return archive
+
+    def _pack_anew(self, tree: HeaderTree, archive: str, seen: str) -> None:
+        """Replace *archive*, and then its record of what was *seen* before."""
+        _remove_remains(archive)
+        partial = archive + _PARTIAL
+        self.pack(tree, partial)
+        os.replace(partial, archive)
+        if seen:
+            with open(partial, "w", encoding="ascii") as stream:
+                stream.write(_record_of(archive, seen))
+            os.replace(partial, archive + _RECORD_SUFFIX)
+
+
+def default_cache_directory(environment: Mapping[str, str]) -> str:
+    """Return the cache of the user that runs this: root's is the machine's.
+
+    The XDG base directory specification says to ignore a relative path.
+    """
+    if os.geteuid() == 0:
+        return "/var/cache/kheadersfs"
+    base = environment.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(_home_directory(environment), ".cache")
+    return os.path.join(base, "kheadersfs")
+
+
+def _home_directory(environment: Mapping[str, str]) -> str:
+    """Return HOME or, where that is no absolute path, what is known of the user; at worst /."""
+    home = environment.get("HOME", "")
+    if not os.path.isabs(home):
+        with suppress(KeyError):
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+    return home if os.path.isabs(home) else "/"
+
+
+def _require_own_directory(directory: str) -> None:
+    """Create *directory* for this user alone; refuse one where others could put archives."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    status = os.stat(directory)
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ArchiveUnavailable(
+            f"{directory} can be written by others, so its archives cannot be trusted: "
+            f"run chown {os.geteuid()} and chmod go-w on it, or remove it"
+        )
+
+
+def _is_recorded(archive: str, seen: str) -> bool:
+    """Return whether *archive* was packed from a tree in which *seen* was seen."""
+    try:
+        with open(archive + _RECORD_SUFFIX, encoding="ascii", errors="replace") as stream:
+            return stream.read() == _record_of(archive, seen)
+    except FileNotFoundError:
+        return False
+
+
+def _record_of(archive: str, seen: str) -> str:
+    """Return what to record of *archive*, packed from a tree in which *seen* was seen.
+
+    It names the archive's file as well: a machine that fails may keep only one of two new files.
+    """
+    status = os.stat(archive)
+    return f"{seen} {status.st_ino} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _remove_remains(archive: str) -> None:
+    """Remove the record of *archive*, and what killed processes left of packing it.
+
+    *pack* may have written under names of its own: with a dot before, or more behind.
+    """
+    directory, name = os.path.split(archive)
+    for found in os.listdir(directory):
+        if found == name + _RECORD_SUFFIX or found.removeprefix(".").startswith(name + _PARTIAL):
+            os.unlink(os.path.join(directory, found))

@@ -1,0 +1,244 @@
+"""Kernel trees: where sources and generated headers lie, and what kernel they are of."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.kernel.release import (
+    CONFIGURATION_HEADER,
+    RELEASE_HEADER,
+    arch_of_machine,
+    headers_release,
+)
+from kheadersfs.kernel.unpacked import (
+    SOURCE_MARK,
+    configured_beside,
+    has_sources,
+    included_sources,
+    is_configured,
+    is_package,
+    resolve,
+    trees_below,
+)
+
+MODULES_DIRECTORY = "/lib/modules"
+_VERSION_HEADER = "include/generated/uapi/linux/version.h"
+# 6.17 was the first with file lists; its stable branches took the change too, so the makefile
+# is asked before the version.
+_FIRST_WITH_LISTS = 6 << 16 | 17 << 8
+_LISTS_MARK = b"kheaders-srclist"
+
+# "Additional ARCH settings" of the kernel's Makefile: ARCH to SRCARCH where they differ.
+_SRCARCH_OF_ARCH = {
+    "i386": "x86",
+    "x86_64": "x86",
+    "sparc32": "sparc",
+    "sparc64": "sparc",
+    "parisc64": "parisc",
+    "sh64": "sh",
+}
+
+
+class KernelTree(NamedTuple):
+    """A configured kernel: its source tree, its object tree (maybe the same), what it is.
+
+    ``srcarch`` is the kernel's SRCARCH, the name of a directory below arch/. ``release`` is what
+    ``uname -r`` will print. ``lists`` tells that the kernel's own script works from file lists,
+    as since Linux 6.17.
+    """
+
+    srctree: str
+    objtree: str
+    srcarch: str
+    release: str
+    lists: bool
+
+
+def find_kernel_tree(srctree: str | None, objtree: str | None, arch: str | None) -> KernelTree:
+    """Return the configured kernel in the trees given; *arch* is by default the configured one.
+
+    Each tree is found through the other: the object tree of an in-tree build is the source tree,
+    that of an O= build or of a distribution's headers package names its source tree, and of such
+    packages either leads to the other. Either may be a lib/modules/RELEASE, or the directory that
+    the packages of one kernel are unpacked in. With neither, it is the current directory, or the
+    running kernel if that is no kernel tree. Raises UsageError.
+    """
+    srctree, objtree = _locate(srctree, objtree)
+    configuration = _read(os.path.join(objtree, CONFIGURATION_HEADER))
+    if configuration is None:
+        raise _not_configured(objtree)
+    release = headers_release(_read(os.path.join(objtree, RELEASE_HEADER)) or b"")
+    if not release:
+        raise UsageError(f"{objtree}: has no {RELEASE_HEADER} yet: run make prepare there")
+    return KernelTree(
+        srctree,
+        objtree,
+        find_srcarch(srctree, arch or _configured_arch(objtree, configuration)),
+        release,
+        _works_from_lists(srctree, objtree),
+    )
+
+
+def find_srcarch(srctree: str, arch: str) -> str:
+    """Return SRCARCH for *arch*: the kernel's ARCH, or what ``uname -m`` prints.
+
+    Raises UsageError when *srctree* has no such architecture.
+    """
+    for name in (arch, _SRCARCH_OF_ARCH.get(arch, arch), arch_of_machine(arch)):
+        if (
+            name not in ("", ".", "..")
+            and "/" not in name
+            and os.path.isdir(f"{srctree}/arch/{name}/include")
+        ):
+            return name
+    try:
+        present = sorted(
+            name
+            for name in os.listdir(f"{srctree}/arch")
+            if os.path.isdir(f"{srctree}/arch/{name}/include")
+        )
+    except OSError:
+        present = []
+    raise UsageError(
+        f"{arch}: is no architecture that {srctree} has: name one of {', '.join(present)}"
+    )
+
+
+def _locate(srctree: str | None, objtree: str | None) -> tuple[str, str]:
+    """Return the source and the object tree. Raises UsageError."""
+    if srctree is None and objtree is None:
+        srctree = "." if _is_tree(".") else f"{MODULES_DIRECTORY}/{os.uname().release}"
+    if srctree is None or objtree is None:
+        objtree = _configured_at(srctree or objtree or "")
+        return _sources_of(objtree), objtree
+    for tree, option in ((srctree, "--srctree"), (objtree, "--objtree")):
+        if not os.path.isdir(tree):
+            raise UsageError(f"{tree}: is not a directory; name a kernel tree with {option}")
+    srctree = os.path.join(srctree, "source") if _is_modules_directory(srctree) else srctree
+    if not has_sources(srctree):
+        raise UsageError(f"{srctree}: is not a kernel source tree (no {SOURCE_MARK})")
+    return _behind_links(srctree), _build_below(objtree)
+
+
+def _configured_at(named: str) -> str:
+    """Return the object tree that the one directory *named* is or leads to. Raises UsageError."""
+    tree = _build_below(named)
+    if is_configured(tree):
+        return tree
+    if has_sources(tree):
+        found = configured_beside(tree)
+    else:
+        found = trees_below(tree, is_configured) or trees_below(tree, has_sources)
+    if len(found) > 1:
+        raise UsageError(
+            f"{named}: is of several kernels: name one with --objtree: {', '.join(found)}"
+        )
+    return found[0] if found else tree
+
+
+def _not_configured(tree: str) -> UsageError:
+    """Return what to raise of the object tree *tree*, which has no configuration."""
+    text = f"{tree}: is not configured (no {CONFIGURATION_HEADER}): "
+    package = os.path.basename(os.path.abspath(tree)).removesuffix("-common")
+    if package != os.path.basename(os.path.abspath(tree)):
+        return UsageError(
+            f"{text}the generated headers are in a package like {package}-amd64; "
+            "unpack it in the same place, or name it with --objtree"
+        )
+    return UsageError(
+        f"{text}run make defconfig prepare there, or name the build's directory with --objtree"
+    )
+
+
+def _is_tree(directory: str) -> bool:
+    return has_sources(directory) or is_configured(directory)
+
+
+def _is_modules_directory(directory: str) -> bool:
+    """Tell whether *directory* is a /lib/modules/RELEASE."""
+    return not _is_tree(directory) and os.path.lexists(os.path.join(directory, "build"))
+
+
+def _build_below(directory: str) -> str:
+    """Return *directory*, or what the link to the object tree in it leads to."""
+    tree = os.path.join(directory, "build") if _is_modules_directory(directory) else directory
+    return tree if _is_tree(tree) else resolve(tree)
+
+
+def _sources_of(objtree: str) -> str:
+    """Return the source tree that *objtree* was built from. Raises UsageError."""
+    if has_sources(objtree):
+        return _behind_links(objtree)
+    # An O= build has this link; so has /lib/modules/RELEASE, beside the one to the object tree.
+    links = [os.path.join(objtree, "source")]
+    if os.path.basename(objtree) == "build":
+        links.append(os.path.join(os.path.dirname(objtree), "source"))
+    for link in links:
+        if has_sources(link):
+            return link
+    try:
+        named = included_sources(objtree)
+    except OSError as error:
+        raise KheadersfsError(f"{objtree}/Makefile: cannot read it: {reason(error)}") from error
+    if named is None:
+        raise UsageError(
+            f"{objtree}: is not a kernel tree (neither {SOURCE_MARK} nor a makefile that names "
+            "its sources): name one with --srctree"
+        )
+    if not has_sources(named):
+        package = os.path.basename(named)
+        half = f"unpack the package {package} beside it, or " if is_package(named) else ""
+        raise UsageError(
+            f"{objtree}: was built from {named}, which is not there; "
+            f"{half}name its sources with --srctree"
+        )
+    return named
+
+
+def _behind_links(tree: str) -> str:
+    """Return the source tree that the directories of *tree* are links into, else *tree*.
+
+    Ubuntu's object tree has such links, and linked directories are not entered.
+    """
+    mark = os.path.realpath(os.path.join(tree, SOURCE_MARK))
+    sources = mark.removesuffix(SOURCE_MARK)
+    if sources == mark or not has_sources(sources) or os.path.samefile(sources, tree):
+        return tree
+    return os.path.normpath(sources)
+
+
+def _configured_arch(objtree: str, configuration: bytes) -> str:
+    """Return ARCH from the heading of *configuration*. Raises UsageError.
+
+    scripts/kconfig writes the title of the main menu there, "Linux/x86 6.1.0 Kernel Configuration".
+    """
+    heading = re.search(rb"^ \* Linux/(\w+) ", configuration[:1024], re.MULTILINE)
+    if heading is None:
+        raise UsageError(
+            f"{objtree}: {CONFIGURATION_HEADER} does not say for which architecture it is; "
+            "name it with --arch"
+        )
+    return heading[1].decode()
+
+
+def _works_from_lists(srctree: str, objtree: str) -> bool:
+    makefile = _read(os.path.join(srctree, "kernel/Makefile"))
+    if makefile is not None:
+        return _LISTS_MARK in makefile
+    text = _read(os.path.join(objtree, _VERSION_HEADER)) or b""
+    code = re.search(rb"LINUX_VERSION_CODE[ \t]+(\d+)", text)
+    return code is not None and int(code[1]) >= _FIRST_WITH_LISTS
+
+
+def _read(path: str) -> bytes | None:
+    """Return the content of *path*, None when it does not exist. Raises KheadersfsError."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise KheadersfsError(f"{path}: cannot read it: {reason(error)}") from error

@@ -1,0 +1,1 @@
+"""Mounts and their servers, seen from outside: found, made, asked and undone without pyfuse3."""

@@ -1,0 +1,85 @@
+"""Mounts of ordinary users, by fusermount3.
+
+It is set-user-ID root, and hands back the descriptor (the protocol is in libfuse's lib/mount.c).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+
+from kheadersfs.errors import FuseUnavailable, MountpointError
+from kheadersfs.mount.mounting import DEVICE, MountRequest, access, in_use
+
+_HELPER = "fusermount3"
+
+
+def mount(request: MountRequest) -> int:
+    """See mounting.mount; the open /dev/fuse comes over a socket."""
+    options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
+    options += access(request)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            done = subprocess.run(
+                [_HELPER, "-o", options, "--", request.mountpoint],
+                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
+                pass_fds=[theirs.fileno()],
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise FuseUnavailable(
+                f"only root can mount without {_HELPER}; install fuse3, or run as root"
+            ) from None
+        if done.returncode != 0:
+            raise _helper_error(request.mountpoint, done.stderr)
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    if not descriptors:
+        raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
+    os.set_inheritable(descriptors[0], False)
+    return descriptors[0]
+
+
+def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:
+    """Return what to raise when the helper did not mount and said *output*."""
+    text = _helper_text(output)
+    if "no write access to mountpoint" in text:
+        return MountpointError(
+            f"{mountpoint}: only root may mount where you may not write; name a directory of yours"
+        )
+    if "user_allow_other" in text:
+        text += "; put that word into it, or leave allow_other out"
+    elif f"{DEVICE}: Permission denied" in text:
+        text += "; its mode should be 0666"
+    return FuseUnavailable(f"{mountpoint}: {_HELPER} did not mount: {text}")
+
+
+def _helper_text(output: bytes) -> str:
+    return output.decode(errors="replace").strip().removeprefix(f"{_HELPER}: ")
+
+
+def _quote(source: str) -> str:
+    """Quote what separates options in fusermount3's list."""
+    return source.replace("\\", "\\\\").replace(",", "\\,")
+
+
+def unmount(mountpoint: str, detach: bool) -> None:
+    """See mounting.unmount."""
+    command = [_HELPER, "-u", *(["-z"] if detach else []), "--", mountpoint]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise FuseUnavailable(f"only root can unmount without {_HELPER}; install fuse3") from None
+    if done.returncode != 0:
+        text = _helper_text(done.stderr)
+        if text.endswith(os.strerror(errno.EBUSY)):
+            raise in_use(mountpoint)
+        if "not found in /etc/mtab" in text:  # which has only what this user has mounted
+            raise MountpointError(
+                f"{mountpoint}: another user mounted it; unmount it as that user, or as root"
+            )
+        raise MountpointError(f"{mountpoint}: cannot be unmounted: {text}")

@@ -1,0 +1,224 @@
+"""One command in a mount of its own, which vanishes with it.
+
+The command gets a mount namespace, and the mount exists only there. So there is nothing to clean
+up: when the last process of the namespace ends, however it ends, the kernel takes the mount away
+and the server, which lives outside, sees that and ends too. An ordinary user makes a user namespace
+around it; where that is forbidden, fusermount3 mounts in a temporary directory.
+
+Three processes: the caller waits, the server serves, the command runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+
+from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
+from kheadersfs.fuse import daemon
+from kheadersfs.mount import mounting
+from kheadersfs.records import Record
+from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kheadersfs.archive.opening import Archive
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_REC, _MS_SLAVE = 0x4000, 0x80000
+PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
+"""Directories that are always there and that nothing inside a private namespace needs."""
+SERVER_PATIENCE = 2.0
+"""Seconds to wait for the server; it stays longer only if the command left processes behind."""
+
+
+class Ended(Record):
+    """How it ended: the command's exit status, 128 + N for signal N, and the server's.
+
+    ``complaints`` are the errors in the server's log, a line each.
+    """
+
+    status: int
+    server: int
+    complaints: str = ""
+
+    @property
+    def report(self) -> str:
+        """What there is to say of the server, in lines; empty if all is well."""
+        if not self.server or self.complaints:
+            return self.complaints
+        return (
+            f"kheadersfs: the server of the headers failed (status {self.server}); its log says "
+            "why, which --log FILE puts into a file\n"
+        )
+
+
+def run_command(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+    """Run a command that sees *archive* mounted. Returns how it ended.
+
+    Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
+    command cannot be started.
+    """
+    # The server may outlive this process, and must neither hold its standard error nor wait for it.
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    options = options._replace(complaints=writing)
+    try:
+        try:
+            ended = _run_in_namespace(archive, run, options)
+        except NoNamespace:
+            ended = _run_in_temporary_directory(archive, run, options)
+        return ended._replace(complaints=_read_available(reading))
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _read_available(descriptor: int) -> str:
+    """Return what is in the pipe *descriptor*, which does not block."""
+    pieces: list[bytes] = []
+    with suppress(BlockingIOError):
+        while piece := os.read(descriptor, 1 << 16):
+            pieces.append(piece)
+    return b"".join(pieces).decode(errors="backslashreplace")
+
+
+def _run_in_namespace(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))
+        ours.close()
+        try:
+            command = Child(lambda: _enter_namespace(theirs, archive.source.name), run)
+            theirs.close()
+            command.await_start()
+        except BaseException:
+            theirs.close()  # so that the server waits for nothing any more
+            _await_server(server)
+            raise
+        status = command.wait()
+    return Ended(status, _await_server(server))
+
+
+def _serve_received(
+    archive: Archive, ours: socket.socket, theirs: socket.socket, options: daemon.ServeOptions
+) -> None:
+    """Serve the mount whose descriptor the command's process sends. Runs in the server."""
+    theirs.close()
+    daemon.serve(archive, lambda: _receive_descriptor(ours), "", options)
+
+
+def _receive_descriptor(connection: socket.socket) -> int | None:
+    """Return the descriptor that is sent over *connection*, None if its sender gave up."""
+    _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+    connection.close()
+    return descriptors[0] if descriptors else None
+
+
+def _enter_namespace(connection: socket.socket, source: str) -> str:
+    """Make the namespace and the mount, send its descriptor. Returns the mountpoint.
+
+    Runs in the process that becomes the command. Raises KheadersfsError, NoNamespace.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS):
+        _enter_user_namespace(libc)
+    # Mounts of the host appear in here; the one made in here stays in here.
+    if libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None):
+        raise NoNamespace
+    place = next((place for place in PLACES if os.path.isdir(place)), None)
+    if place is None:
+        raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
+    try:
+        device = mounting.mount_directly(mounting.MountRequest(source, place, allow_other=False))
+    except mounting.MountNotPermitted as error:
+        raise NoNamespace from error
+    socket.send_fds(connection, [b"+"], [device])
+    os.close(device)
+    return place
+
+
+def _enter_user_namespace(libc: ctypes.CDLL) -> None:
+    """Make a user namespace in which this user stays who he is, and a mount namespace in it."""
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS):
+        raise NoNamespace
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {uid} 1"),
+        ("gid_map", f"{gid} {gid} 1"),
+    ):
+        try:
+            with open(f"/proc/self/{name}", "w") as control:
+                control.write(text)
+        except OSError as error:
+            raise NoNamespace from error
+
+
+def _await_server(pid: int) -> int:
+    """Wait for the server to end, as long as that can be expected soon. Returns its exit status."""
+    descriptor = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    status = 0
+    if poller.poll(SERVER_PATIENCE * 1000):
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(descriptor)
+    return status
+
+
+def _run_in_temporary_directory(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+    """Mount through fusermount3 where others can see it too; the server cleans up."""
+    import tempfile
+
+    # Of another user's session it is still there after su, and of an old one not any more.
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    parent = runtime if os.access(runtime, os.W_OK | os.X_OK) else None
+    try:
+        mountpoint = tempfile.mkdtemp(prefix="kheadersfs-", dir=parent)
+    except OSError as error:
+        raise KheadersfsError(
+            f"no directory can be made to mount at: {reason(error)}; set TMPDIR to where one can"
+        ) from error
+    try:
+        request = mounting.MountRequest(archive.source.name, mountpoint, allow_other=False)
+        device = mounting.mount(request)
+    except BaseException:
+        os.rmdir(mountpoint)
+        raise
+    caller = os.getpid()
+    try:
+        server = daemon.fork_server_of(
+            mountpoint, lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+        )
+    except KheadersfsError:
+        os.rmdir(mountpoint)
+        raise
+    finally:
+        os.close(device)
+    try:
+        command = Child(lambda: mountpoint, run)
+        command.await_start()
+        status = command.wait()
+    finally:
+        # The command may have unmounted it, and then the server has removed the directory.
+        with suppress(MountpointError):
+            mounting.unmount(mountpoint, detach=True)
+        server_status = _await_server(server)
+        with suppress(OSError):
+            os.rmdir(mountpoint)
+    return Ended(status, server_status)
+
+
+def _serve_while_alive(
+    archive: Archive, device: int, mountpoint: str, options: daemon.ServeOptions, caller: int
+) -> None:
+    """Serve until unmounted, or until the caller is killed; then remove the directory."""
+    send_at_end_of_parent(signal.SIGTERM)
+    if os.getppid() != caller:
+        mounting.unmount(mountpoint, detach=True)
+    daemon.serve(archive, lambda: device, mountpoint, options, directories=1)
