@@ -19,9 +19,7 @@ TYPE_CHECKING = False  # as in the module typing, which takes milliseconds to im
 if TYPE_CHECKING:
     from typing import Any
 
-    from kheadersfs.errors import KheadersfsError
-    from kheadersfs.reader import Entry, HeaderArchive, open_archive
-    from kheadersfs.scratch_mount import mounted
+    from kheadersfs.api import Entry, HeaderArchive, KheadersfsError, mounted, open_archive
 
 __all__ = [
     "Entry",
@@ -37,10 +35,6 @@ def __getattr__(name: str) -> Any:
     """Import what is public when it is first used: the commands start faster without it."""
     from importlib import import_module
 
-    if name == "KheadersfsError":
-        return import_module("kheadersfs.errors").KheadersfsError
-    if name == "mounted":
-        return import_module("kheadersfs.scratch_mount").mounted
     if name in __all__:
-        return getattr(import_module("kheadersfs.reader"), name)
+        return getattr(import_module("kheadersfs.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -48,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pack": {*READING, "kernel", "reader"},
     # All end here.
     "cli": {*SERVING, "run", "reader", "verification", "pack", "trust"},
-    "scratch_mount": BASE,
-    "__init__": {*BASE, "reader", "scratch_mount"},
+    "api": {*BASE, "reader"},
+    "__init__": {*BASE, "api"},
     "__main__": {"cli"},
 }
 OUTSIDE = {

@@ -1,8 +1,11 @@
-"""The Python interface to a mount: one in a new directory, for as long as a program needs it."""
+"""What is public: archives that are looked into, and mounts for as long as a program needs them.
+
+All of it is imported before the caller's code goes on, who may then change to a directory where
+anybody put modules.
+"""
 
 from __future__ import annotations
 
-# Imported before the caller's code goes on: it may change to a directory where anybody put modules.
 import os
 import subprocess
 import sys
@@ -10,10 +13,13 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kheadersfs.errors import MountpointError, error_of_status
+from kheadersfs.errors import KheadersfsError, MountpointError, error_of_status
+from kheadersfs.reader import Entry, HeaderArchive, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["Entry", "HeaderArchive", "KheadersfsError", "mounted", "open_archive"]
 
 
 @contextmanager
