@@ -1,4 +1,4 @@
-"""The Python interface that the commands use too: look into an archive."""
+"""One archive, opened to be looked into without FUSE: its entries, and the content of each."""
 
 from __future__ import annotations
 

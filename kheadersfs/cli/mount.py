@@ -10,8 +10,11 @@ from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import UsageError
 from kheadersfs.forking import HeldSignals
 from kheadersfs.fuse import daemon
-from kheadersfs.mount import mounting
+from kheadersfs.fuse.options import STANDARD_ERROR, SYSTEM_LOG, ServeOptions, open_output
+from kheadersfs.fuse.safety import check_safety
+from kheadersfs.mount import mounting, target
 from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
+from kheadersfs.mount.request import MountRequest
 from kheadersfs.records import Record
 from kheadersfs.trust.pinning import Pins, open_pinned
 
@@ -161,7 +164,7 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
     place = default_mountpoint(os.uname().release)
     if os.geteuid() == 0:
         options = options._replace(allow_other=True)  # compilers of all users look there
-    mounting.remove_dead_mount(place)
+    target.remove_dead_mount(place)
     with prepared(place) as has_to_be_done:
         if not has_to_be_done:
             print(f"{place}: has kernel headers already; nothing was changed")
@@ -202,8 +205,8 @@ def _mount(
     """
     serve_options = _serve_options(options, foreground)
     if options.strict:
-        daemon.check_safety(archive, options.cache)
-    mountpoint = mounting.prepare_mountpoint(directory, options.nonempty)
+        check_safety(archive, options.cache)
+    mountpoint = target.prepare_mountpoint(directory, options.nonempty)
     default = os.path.realpath(default_mountpoint(os.uname().release))
     if mountpoint == default and not options.any_release:
         from kheadersfs.cli.defaults import require_running_kernels
@@ -211,7 +214,7 @@ def _mount(
         require_running_kernels(archive, options.cache)
     directories = directories_created(mountpoint)
     source = name if name == RUNNING_KERNELS else os.path.abspath(name)
-    request = mounting.MountRequest(source, mountpoint, options.allow_other)
+    request = MountRequest(source, mountpoint, options.allow_other)
     signals = HeldSignals()
     try:
         device = mounting.mount(request)
@@ -229,17 +232,17 @@ def _mount(
     )
 
 
-def _serve_options(options: MountOptions, foreground: bool) -> daemon.ServeOptions:
+def _serve_options(options: MountOptions, foreground: bool) -> ServeOptions:
     """Return how to serve, with the files opened that *options* name."""
-    log = daemon.STANDARD_ERROR if foreground else daemon.SYSTEM_LOG
+    log = STANDARD_ERROR if foreground else SYSTEM_LOG
     if options.log is not None:
-        log = daemon.open_output(options.log, append=True)
+        log = open_output(options.log, append=True)
     btf = None
     if options.btf is not None:
         from kheadersfs.bpf.btf import open_btf
 
         btf = open_btf(options.btf)
-    return daemon.ServeOptions(
+    return ServeOptions(
         owner=(options.uid, options.gid),
         budget=options.cache,
         idle_timeout=options.idle_timeout,

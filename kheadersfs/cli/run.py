@@ -12,6 +12,7 @@ from kheadersfs.cli.words import plain_command
 from kheadersfs.errors import KheadersfsError, UsageError, escaped
 from kheadersfs.fuse import daemon
 from kheadersfs.fuse.identity import ask_kernel
+from kheadersfs.fuse.options import ServeOptions, open_output
 from kheadersfs.records import Record
 from kheadersfs.run import namespace
 from kheadersfs.run.child import Run
@@ -172,13 +173,13 @@ def _check(call: Call) -> None:
         raise UsageError(f"{complaint}; see kheadersfs run --help")
 
 
-def _serve_options(call: Call, limits: Limits) -> daemon.ServeOptions:
+def _serve_options(call: Call, limits: Limits) -> ServeOptions:
     """Return how to serve, with the files opened that are named."""
-    options = daemon.ServeOptions(prefetch=True, limits=limits)
+    options = ServeOptions(prefetch=True, limits=limits)
     if call.log is not None:
-        options = options._replace(log=daemon.open_output(call.log, append=True))
+        options = options._replace(log=open_output(call.log, append=True))
     if call.record is not None:
-        options = options._replace(record=daemon.open_output(call.record))
+        options = options._replace(record=open_output(call.record))
     if call.btf is not None:
         from kheadersfs.bpf.btf import open_btf
 
@@ -197,7 +198,7 @@ def _environment(**names: str) -> Callable[[str], dict[str, str]]:
     return variables
 
 
-def _run_each(call: Call, archives: list[str], jobs: int, options: daemon.ServeOptions) -> int:
+def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions) -> int:
     """Run for every archive, print a table, and return 1 if any run failed."""
     from kheadersfs.run.each import Task, run_each
     from kheadersfs.run.places import make_places, names_of

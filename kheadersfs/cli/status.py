@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.output import printable
 from kheadersfs.errors import MountpointError
-from kheadersfs.mount import mounting, servers
+from kheadersfs.mount import servers, table
 
 if TYPE_CHECKING:
     import argparse
@@ -26,11 +26,11 @@ def run(arguments: list[str]) -> int:
     """Print the status of one mount, or of all."""
     values = parser().parse_args(arguments)
     if values.mountpoint is not None:
-        mountpoint = mounting.require_mount(mounting.real_path(values.mountpoint))
+        mountpoint = table.require_mount(table.real_path(values.mountpoint))
         status = servers.read_status(mountpoint)
         print(json.dumps(status, indent=2) if values.json else describe(status))
         return 0
-    statuses = [_status_or_error(mountpoint) for mountpoint in mounting.list_mounts()]
+    statuses = [_status_or_error(mountpoint) for mountpoint in table.list_mounts()]
     if values.json:
         print(json.dumps(statuses, indent=2))
     elif not statuses:

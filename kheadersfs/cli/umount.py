@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kheadersfs.cli.words import plain_words
-from kheadersfs.mount import mounting, servers
+from kheadersfs.mount import mounting, servers, table
 from kheadersfs.mount.asking import ServerKilled
 from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 
@@ -47,10 +47,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _unmount(place: str, lazy: bool) -> None:
-    mountpoint = mounting.real_path(place)
-    if mounting.find_mount(mountpoint) is None and _restore(mountpoint):
+    mountpoint = table.real_path(place)
+    if table.find_mount(mountpoint) is None and _restore(mountpoint):
         return  # a power failure left the directories and nothing else
-    mounting.require_mount(mountpoint)
+    table.require_mount(mountpoint)
     server = None
     try:
         if not lazy:

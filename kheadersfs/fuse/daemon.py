@@ -11,11 +11,11 @@ import fcntl
 import importlib.machinery
 import os
 
-from kheadersfs.errors import FuseUnavailable, KheadersfsError, RefusedArchive, reason
+from kheadersfs.errors import FuseUnavailable, KheadersfsError
 from kheadersfs.forking import fork
-from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
+from kheadersfs.fuse.options import STANDARD_ERROR, SYSTEM_LOG
 from kheadersfs.mount import mounting
-from kheadersfs.records import Record
+from kheadersfs.mount.table import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,45 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from kheadersfs.archive.opening import Archive, Content
-    from kheadersfs.bpf.btf import BtfFile
+    from kheadersfs.archive.opening import Archive
+    from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian
-
-SYSTEM_LOG, STANDARD_ERROR = -1, 2
-
-
-class ServeOptions(Record):
-    """How an archive is served.
-
-    ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
-    ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
-    messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
-    ``complaints`` as well, if there is one. ``btf`` has the types for include/vmlinux.h, None for
-    those of the running kernel. ``limits`` are for archives that are opened for one run each.
-    """
-
-    owner: tuple[int, int] = (0, 0)
-    budget: int = DEFAULT_BUDGET
-    idle_timeout: float | None = None
-    prefetch: bool = False
-    strict: bool = False
-    log: int = SYSTEM_LOG
-    complaints: int | None = None
-    record: int | None = None
-    btf: BtfFile | None = None
-    limits: Limits = DEFAULT_LIMITS
-
-
-def open_output(path: str, append: bool = False) -> int:
-    """Open *path* for a server to write to. What is there stays there until it does.
-
-    Raises KheadersfsError.
-    """
-    mode = os.O_APPEND if append else 0
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o644)
-    except OSError as error:
-        raise KheadersfsError(f"{path}: cannot be written to: {reason(error)}") from error
 
 
 def require_pyfuse3() -> None:
@@ -71,28 +35,6 @@ def require_pyfuse3() -> None:
     """
     if importlib.machinery.PathFinder.find_spec("pyfuse3") is None:
         raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
-
-
-def require_safe(content: Content) -> None:
-    """Raise RefusedArchive when members of *content* had to be left out, or given other names."""
-    if content.refusals:
-        raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
-    if content.absolute:
-        raise RefusedArchive(
-            f"{content.blocks.name}: {content.absolute} absolute names; refused (--strict)"
-        )
-
-
-def check_safety(archive: Archive, budget: int) -> None:
-    """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
-
-    from kheadersfs.sandbox.confined import Confined
-
-    def check() -> bytes:
-        require_safe(archive.load())
-        return b""
-
-    Confined(archive.source.name, archive.prepare, check, budget).result()
 
 
 def import_pyfuse3() -> None:
@@ -201,7 +143,7 @@ def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> G
     from kheadersfs.mount.guardian import Guardian
 
     try:
-        return Guardian(mountpoint, mounting.escape(mountpoint), directories)
+        return Guardian(mountpoint, escape(mountpoint), directories)
     except KheadersfsError as error:
         log.warning("%s", error)  # serving without is better than not at all
         return None

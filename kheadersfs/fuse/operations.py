@@ -183,7 +183,7 @@ class Operations(pyfuse3.Operations):
     async def access(self, inode: int, mode: int, _context: object) -> bool:
         """Tell whether a file may be executed; whoever gets as far as this may do all else.
 
-        The kernel asks where it does not look at permissions itself; see mounting.access().
+        The kernel asks where it does not look at permissions itself; see mount.request.access().
         """
         self.requests.access += 1
         if not mode & os.X_OK or inode == ROOT:

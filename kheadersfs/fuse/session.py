@@ -21,16 +21,16 @@ from kheadersfs.errors import (
     reason,
 )
 from kheadersfs.fuse.content import ContentServer
-from kheadersfs.fuse.daemon import require_safe
 from kheadersfs.fuse.identity import encode, kernel_of
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
+from kheadersfs.fuse.safety import require_safe
 from kheadersfs.fuse.signals import Alarm, handle_signals
 from kheadersfs.fuse.vmlinux import types_of
 from kheadersfs.kernel.release import Kernel
 from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
-from kheadersfs.mount.servers import started_at
+from kheadersfs.mount.processes import started_at
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 from kheadersfs.store import Counters, Store
 from kheadersfs.tree import Tree
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.opening import Archive, Content
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
-    from kheadersfs.fuse.daemon import ServeOptions
+    from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.fuse.workers import Job
     from kheadersfs.mount.guardian import Guardian
 

@@ -10,7 +10,7 @@ from kheadersfs.errors import MountpointError, quoted
 
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
 SERVER_ATTRIBUTE = "user.kheadersfs.server"
-"""The server's pid, a space, and what serving.started_at() says of it: which process it is."""
+"""The server's pid, a space, and what processes.started_at() says of it: which process it is."""
 KERNEL_ATTRIBUTE = "user.kheadersfs.kernel"
 """Which kernel's headers are mounted, as identity.encode() writes it."""
 _GONE = (errno.ENOTCONN, errno.ECONNABORTED)

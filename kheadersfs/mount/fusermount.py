@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 from kheadersfs.errors import FuseUnavailable, MountpointError
-from kheadersfs.mount.mounting import DEVICE, MountRequest, access, in_use
+from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
 
 _HELPER = "fusermount3"
 

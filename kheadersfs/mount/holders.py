@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 
-from kheadersfs.mount import mounting
-from kheadersfs.mount.servers import started_at
+from kheadersfs.mount.processes import started_at
+from kheadersfs.mount.table import find_place, unescape
 
 _LAYER_OPTIONS = ("lowerdir", "lowerdir+", "datadir+")
 _SHOWN_WORDS = 60
@@ -22,7 +22,7 @@ def describe_holder(device: bytes, mountpoint: str) -> str | None:
 
     None if nothing that can be seen from here does.
     """
-    place = mounting.find_place(device)
+    place = find_place(device)
     if place is not None:
         return f"still mounted at {place}; the memory is free when it is unmounted there too"
     overlay = _find_overlay(mountpoint)
@@ -45,9 +45,9 @@ def _find_overlay(mountpoint: str) -> str | None:
             kind, _, options = rest.split(b" ", 2)
             if kind == b"overlay" and any(
                 f"{os.path.realpath(layer)}/".startswith(f"{mountpoint}/")
-                for layer in _layers(os.fsdecode(mounting.unescape(options)))
+                for layer in _layers(os.fsdecode(unescape(options)))
             ):
-                return os.fsdecode(mounting.unescape(head.split(b" ")[4]))
+                return os.fsdecode(unescape(head.split(b" ")[4]))
     return None
 
 

@@ -6,8 +6,9 @@ import os
 import select
 
 from kheadersfs.errors import KheadersfsError, MountpointError, reason
-from kheadersfs.mount import mounting
 from kheadersfs.mount.asking import PATIENCE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE, ask
+from kheadersfs.mount.processes import started_at
+from kheadersfs.mount.table import find_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,23 +34,13 @@ def read_status(mountpoint: str) -> dict[str, Any]:
     return status
 
 
-def started_at(pid: int) -> int:
-    """Return when process *pid* started, in clock ticks since boot: with the pid, its identity.
-
-    Raises OSError when there is no such process.
-    """
-    with open(f"/proc/{pid}/stat", "rb") as status:
-        # The second field is a name in parentheses that may hold anything.
-        return int(status.read().rpartition(b")")[2].split()[19])
-
-
 class Server:
     """The process that serves what is mounted at *mountpoint*."""
 
     def __init__(self, pid: int, mountpoint: str) -> None:
         self.pid = pid
         self._mountpoint = mountpoint
-        self._device = mounting.find_device(mountpoint)
+        self._device = find_device(mountpoint)
         self._descriptor = os.pidfd_open(pid)
 
     def wait(self) -> None:

@@ -10,6 +10,7 @@ from kheadersfs.errors import MountpointError
 from kheadersfs.mount import mounting
 from kheadersfs.mount.asking import is_dead
 from kheadersfs.mount.guardian import NAME
+from kheadersfs.mount.table import FILE_SYSTEM, find_mount
 
 _GUARDIAN_PATIENCE = 3.0
 """Seconds in which a guardian whose server is gone has ended, unless it is stuck."""
@@ -24,7 +25,7 @@ def remove(mountpoint: str) -> None:
     _await_guardian(os.fsencode(mountpoint))
     if not is_dead(mountpoint):
         return
-    if mounting.find_mount(mountpoint) != mounting.FILE_SYSTEM:
+    if find_mount(mountpoint) != FILE_SYSTEM:
         raise MountpointError(
             f"{mountpoint}: a dead mount of another file system; unmount it first"
         )

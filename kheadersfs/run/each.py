@@ -21,6 +21,8 @@ from kheadersfs.run.child import Run, end_with_parent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kheadersfs.fuse.options import ServeOptions
+
 
 class Task(NamedTuple):
     """An archive, and what to run with it."""
@@ -48,7 +50,7 @@ class _Started(NamedTuple):
     since: float
 
 
-def run_each(tasks: list[Task], jobs: int, options: daemon.ServeOptions) -> Iterator[Outcome]:
+def run_each(tasks: list[Task], jobs: int, options: ServeOptions) -> Iterator[Outcome]:
     """Run the command of each of *tasks*, up to *jobs* at the same time.
 
     Yields an outcome when one has ended, after writing all that it printed to standard output;
@@ -105,7 +107,7 @@ def _open_record() -> BinaryIO:
     return os.fdopen(os.memfd_create("headers"), "rb")
 
 
-def _start(task: Task, child: _Started, options: daemon.ServeOptions) -> int:
+def _start(task: Task, child: _Started, options: ServeOptions) -> int:
     """Fork a process that runs the command of *task*, and prints to the output of *child*."""
     sys.stdout.flush()
     parent = os.getpid()

@@ -19,13 +19,15 @@ from contextlib import suppress
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import daemon
-from kheadersfs.mount import mounting
+from kheadersfs.mount import direct, mounting
+from kheadersfs.mount.request import MountRequest
 from kheadersfs.records import Record
 from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.fuse.options import ServeOptions
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_SLAVE = 0x4000, 0x80000
@@ -56,7 +58,7 @@ class Ended(Record):
         )
 
 
-def run_command(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+def run_command(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     """Run a command that sees *archive* mounted. Returns how it ended.
 
     Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
@@ -87,7 +89,7 @@ def _read_available(descriptor: int) -> str:
     return b"".join(pieces).decode(errors="backslashreplace")
 
 
-def _run_in_namespace(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))
@@ -105,7 +107,7 @@ def _run_in_namespace(archive: Archive, run: Run, options: daemon.ServeOptions) 
 
 
 def _serve_received(
-    archive: Archive, ours: socket.socket, theirs: socket.socket, options: daemon.ServeOptions
+    archive: Archive, ours: socket.socket, theirs: socket.socket, options: ServeOptions
 ) -> None:
     """Serve the mount whose descriptor the command's process sends. Runs in the server."""
     theirs.close()
@@ -134,8 +136,8 @@ def _enter_namespace(connection: socket.socket, source: str) -> str:
     if place is None:
         raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
     try:
-        device = mounting.mount_directly(mounting.MountRequest(source, place, allow_other=False))
-    except mounting.MountNotPermitted as error:
+        device = direct.mount(MountRequest(source, place, allow_other=False))
+    except direct.MountNotPermitted as error:
         raise NoNamespace from error
     socket.send_fds(connection, [b"+"], [device])
     os.close(device)
@@ -171,7 +173,7 @@ def _await_server(pid: int) -> int:
     return status
 
 
-def _run_in_temporary_directory(archive: Archive, run: Run, options: daemon.ServeOptions) -> Ended:
+def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     """Mount through fusermount3 where others can see it too; the server cleans up."""
     import tempfile
 
@@ -185,7 +187,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: daemon.Serv
             f"no directory can be made to mount at: {reason(error)}; set TMPDIR to where one can"
         ) from error
     try:
-        request = mounting.MountRequest(archive.source.name, mountpoint, allow_other=False)
+        request = MountRequest(archive.source.name, mountpoint, allow_other=False)
         device = mounting.mount(request)
     except BaseException:
         os.rmdir(mountpoint)
@@ -215,7 +217,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: daemon.Serv
 
 
 def _serve_while_alive(
-    archive: Archive, device: int, mountpoint: str, options: daemon.ServeOptions, caller: int
+    archive: Archive, device: int, mountpoint: str, options: ServeOptions, caller: int
 ) -> None:
     """Serve until unmounted, or until the caller is killed; then remove the directory."""
     send_at_end_of_parent(signal.SIGTERM)

@@ -12,7 +12,7 @@ import pytest
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive
-from kheadersfs.fuse.daemon import require_safe
+from kheadersfs.fuse.safety import require_safe
 from tests.hostile import forging as forge
 from tests.hostile.forging import END, pax_record, tar_file, tar_header, tar_pax
 from tests.support.seen import Seen, seen_by_us, seen_on_disk

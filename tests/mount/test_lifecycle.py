@@ -266,7 +266,7 @@ def test_where_no_process_can_be_started_nothing_stays_mounted(
 # At the last moment before the mount has a server, the signal NUMBER comes, as from a terminal.
 SIGNALLED = """
 import os, signal, sys
-from kheadersfs.fuse import mounting
+from kheadersfs.mount import mounting
 
 number = int(sys.argv.pop(1))
 if sys.argv.pop(1) == "ignored":

@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from kheadersfs.mount import mounting
+from kheadersfs.mount import direct, table
 from tests.support.mounting import Outcome, is_running, one_line, run_command, wait_until
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def test_a_file_system_whose_type_is_no_text_is_one_of_others(
     place = tmp_path / "odd"
     place.mkdir()
     ours = mount(small_archive)
-    device = mounting.open_device()
+    device = direct.open_device()
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         assert libc.mount(b"odd", bytes(place), b"fuse.\xff", 0, options) == 0
-        assert mounting.find_mount(str(place)) == os.fsdecode(b"fuse.\xff")
-        assert str(place) not in mounting.list_mounts()
+        assert table.find_mount(str(place)) == os.fsdecode(b"fuse.\xff")
+        assert str(place) not in table.list_mounts()
         assert str(ours.path) in run_command("status").output
         refused = run_command("umount", place)
         assert refused.status == 10

@@ -177,8 +177,9 @@ ROOM_FOR_ONE = """
 import os, sys
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.fuse import running, starting
+from kheadersfs.fuse.options import ServeOptions
 from kheadersfs.run.child import Run
+from kheadersfs.run.namespace import run_command
 
 fork, forks = os.fork, []
 
@@ -192,7 +193,7 @@ os.fork = limited
 archive = open_archive(sys.argv[1])
 before = os.listdir("/proc/self/fd")
 try:
-    running.run_command(archive, Run(["true"], lambda _: {}), starting.ServeOptions())
+    run_command(archive, Run(["true"], lambda _: {}), ServeOptions())
 except KheadersfsError as error:
     print(error)
 print(os.listdir("/proc/self/fd") == before)

@@ -8,11 +8,12 @@ from array import array
 import pytest
 
 from kheadersfs.archive.names import soundness
+from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.outline import outline_of
 from kheadersfs.archive.names.page import ROOT, Leaf
 from kheadersfs.archive.names.pages import decode_leaf, encode_leaf
 from kheadersfs.archive.names.paths import path_of
-from kheadersfs.archive.names.table import Bounds, Table
+from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import DamagedArchive
 from tests.support.members import built, directory, file, hard_link, symlink
 

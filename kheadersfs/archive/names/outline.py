@@ -7,9 +7,9 @@ from array import array
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.columns import Sections, encode_column
 from kheadersfs.archive.names.page import ROOT
-from kheadersfs.archive.names.table import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,30 +9,15 @@ from __future__ import annotations
 import stat
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names import soundness
+from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.page import ROOT, Leaf, join
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Bounds(NamedTuple):
-    """Where the leaves of a table begin, and as a last element where the table ends.
-
-    ``children`` are the entries of the directories in a leaf: their entries follow each other.
-    """
-
-    entries: array[int]
-    inodes: array[int]
-    children: array[int]
-
-    @property
-    def has_hard_links(self) -> bool:
-        """Whether an inode has more than one name. Which names it has only all leaves can tell."""
-        return self.entries[-1] > self.inodes[-1] - ROOT - 1
 
 
 class Table:

@@ -1,0 +1,26 @@
+"""Where the leaves of a table begin and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.names.page import ROOT
+
+if TYPE_CHECKING:
+    from array import array
+
+
+class Bounds(NamedTuple):
+    """Where the leaves of a table begin, and as a last element where the table ends.
+
+    ``children`` are the entries of the directories in a leaf: their entries follow each other.
+    """
+
+    entries: array[int]
+    inodes: array[int]
+    children: array[int]
+
+    @property
+    def has_hard_links(self) -> bool:
+        """Whether an inode has more than one name. Which names it has only all leaves can tell."""
+        return self.entries[-1] > self.inodes[-1] - ROOT - 1

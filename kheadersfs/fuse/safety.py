@@ -1,0 +1,32 @@
+"""What ``--strict`` refuses: an archive of which something is left out, or goes by another name."""
+
+from __future__ import annotations
+
+
+from kheadersfs.errors import RefusedArchive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kheadersfs.archive.opening import Archive, Content
+
+
+def require_safe(content: Content) -> None:
+    """Raise RefusedArchive when members of *content* had to be left out, or given other names."""
+    if content.refusals:
+        raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
+    if content.absolute:
+        raise RefusedArchive(
+            f"{content.blocks.name}: {content.absolute} absolute names; refused (--strict)"
+        )
+
+
+def check_safety(archive: Archive, budget: int) -> None:
+    """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
+
+    from kheadersfs.sandbox.confined import Confined
+
+    def check() -> bytes:
+        require_safe(archive.load())
+        return b""
+
+    Confined(archive.source.name, archive.prepare, check, budget).result()

@@ -1,0 +1,75 @@
+"""Mounts of root, by mount(2) itself, which takes 0.3 ms."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
+from kheadersfs.mount.table import FILE_SYSTEM
+
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
+_MNT_DETACH = 2
+
+
+class MountNotPermitted(FuseUnavailable):
+    """mount(2) said that this process may not mount."""
+
+
+def open_device() -> int:
+    """Open /dev/fuse. Raises FuseUnavailable."""
+    try:
+        return os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise FuseUnavailable(
+            f"{DEVICE} does not exist: load the module with modprobe fuse; "
+            "a container must be given the device"
+        ) from None
+    except OSError as error:
+        raise FuseUnavailable(
+            f"{DEVICE}: cannot be opened: {reason(error)}; its mode should be 0666"
+        ) from error
+
+
+def mount(request: MountRequest) -> int:
+    """See mounting.mount(); needs CAP_SYS_ADMIN."""
+    device = open_device()
+    options = (
+        f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()}"
+        f"{access(request)}"
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.mount(
+        os.fsencode(request.source),
+        os.fsencode(request.mountpoint),
+        FILE_SYSTEM.encode(),
+        ctypes.c_ulong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV),
+        options.encode(),
+    )
+    if failed:
+        number = ctypes.get_errno()
+        os.close(device)
+        raise _mount_error(request.mountpoint, number)
+    return device
+
+
+def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointError:
+    text = os.strerror(number)
+    if number == errno.EPERM:
+        return MountNotPermitted(f"mounting is not permitted here ({text}); run as root")
+    if number == errno.ENODEV:
+        return FuseUnavailable("the kernel has no FUSE; load it with modprobe fuse")
+    return MountpointError(f"{mountpoint}: cannot be mounted at: {text}")
+
+
+def unmount(mountpoint: str, detach: bool) -> None:
+    """See mounting.unmount()."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(mountpoint), _MNT_DETACH if detach else 0) == 0:
+        return
+    number = ctypes.get_errno()
+    if number == errno.EBUSY:
+        raise in_use(mountpoint)
+    raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")
