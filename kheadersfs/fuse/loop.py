@@ -1,9 +1,4 @@
-"""How requests are fetched, and where slow work goes.
-
-pyfuse3 asks its event loop for very little: wait until the descriptor is readable, start another
-worker, hold a lock. Its ``trio`` can be replaced for that (pyfuse3.asyncio does so), and ``Loop``
-is such a replacement, because importing trio takes 50 ms and 10 MB, half of all that a
-mount costs, and its scheduler costs more per request than the request.
+"""The scheduler: which task reads the next request, and where slow work goes.
 
 One task reads and answers requests, one after the other, as long as none has to wait. When one
 waits for a thread, the next task takes over reading, so a slow request holds up nobody else.
@@ -17,17 +12,12 @@ from __future__ import annotations
 
 import errno
 import gc
-import mmap
-import os
-import select
 from collections import deque
-from contextlib import suppress
-from time import monotonic, sleep
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from kheadersfs.fuse.latency import WakeLatency
-from kheadersfs.fuse.memory import trim_heap
-from kheadersfs.fuse.processors import Processors
+from kheadersfs.fuse.memory import Reserve, trim_heap
+from kheadersfs.fuse.waiting import Waiting
 from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 
 if TYPE_CHECKING:
@@ -38,21 +28,6 @@ if TYPE_CHECKING:
 
 SHORTAGES = 1000
 """How often in a row a loop waits for memory before it gives up."""
-
-RESERVE = 4 << 20
-"""Bytes of address space that are held back until there is no more: each task that reads requests
-needs a buffer of 1 MiB, and one that cannot have it keeps all others waiting."""
-
-QUIET = 0.25
-"""Seconds without a request or a finished job after which there is time for housekeeping, and
-processors may halt again."""
-
-AWAKE = 0.0005
-"""Seconds for which the next request is awaited awake, if there is an idle processor for that.
-
-To wake a sleeping one, a virtual one above all, takes longer than to answer: a cold stat takes
-61 us with a reader that sleeps at once, 23 us with one that stays awake.
-"""
 
 LARGEST_NUMBER_OF_TASKS = 256
 """Requests that may wait for a thread at the same time; further ones queue in the kernel."""
@@ -67,37 +42,10 @@ class _Readable:
         yield self
 
 
-class _Lock:
-    """Stands for trio.Lock: only one task is woken for a request, so there is nothing to lock."""
-
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, *_: object) -> None:
-        return
-
-
-class _Named:
-    """Stands for trio's current task, whose name pyfuse3 logs."""
-
-    name = "kheadersfs"
-
-
-class _ClosedResourceError(Exception):
-    """Stands for trio.ClosedResourceError, which this loop has no occasion to raise."""
-
-
-def _new_reserve() -> mmap.mmap:
-    """Take address space that can be given back at once. Raises OSError, MemoryError."""
-    return mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-
 class Loop:
-    """Runs pyfuse3's main loop over one descriptor.
+    """Runs tasks that take requests from one descriptor, and jobs in threads that they wait for.
 
-    ``housekeeping`` is called when nothing has happened for a while. It returns the seconds after
-    which it wants to be called again if nothing happens until then, or None. While requests come
-    *alarm* goes off, so that none that was withdrawn is awaited for ever.
+    For *housekeeping* and *alarm* see Waiting.
     """
 
     def __init__(
@@ -106,23 +54,10 @@ class Loop:
         housekeeping: Callable[[], float | None],
         alarm: Alarm | None = None,
     ) -> None:
-        self.lowlevel = self  # pyfuse3 says trio.lowlevel.wait_readable
-        self.ClosedResourceError = _ClosedResourceError
-        self.Lock = _Lock
         self._housekeeping = housekeeping
         self._workers = Workers(threads, self._hand_back)
-        self._processors = Processors()
-        self._alarm = alarm
-        self._latency = WakeLatency()
-        self._busy = False
-        self.keeps_processors_awake = self._latency.is_available
         self._finished: deque[Job[Any]] = deque()
-        self.wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        """A descriptor by which threads end the loop's waiting."""
-        self._jobs = select.poll()
-        self._anything = select.poll()
-        for poller in (self._jobs, self._anything):
-            poller.register(self.wake_up, select.POLLIN)
+        self.waiting = Waiting(self._finished, self._keep_house, alarm)
         self._descriptor = -1
         self._ready: deque[Task] = deque()
         self._readers: list[Task] = []
@@ -131,14 +66,9 @@ class Loop:
         self._running = 0
         self._jobs_under_way = 0
         self._shortages = 0
-        self._reserve = _new_reserve()
+        self.reserve = Reserve()
 
-    @property
-    def has_reserve(self) -> bool:
-        """Whether there is memory to give back when there is none left."""
-        return not self._reserve.closed
-
-    # What pyfuse3 calls.
+    # What the stand-in for trio calls.
 
     async def wait_readable(self, descriptor: int) -> None:
         """Return when there is a request to read.
@@ -146,35 +76,13 @@ class Loop:
         Where no other task can run this is one poll(2), without a detour through ``run``.
         """
         assert descriptor == self._descriptor
-        if self._ready or self._finished or not self._await_event(self._anything):
+        if self._ready or self._finished or not self._await_request():
             await _Readable()
 
-    def current_task(self) -> type[_Named]:
-        """Return something with a name."""
-        return _Named
-
-    def current_trio_token(self) -> None:
-        """Return nothing: no other thread calls into this loop."""
-        return
-
-    def notify_closing(self, _descriptor: int) -> None:
-        """Accept that the session is over; pyfuse3 has set its own flag."""
-
-    def open_nursery(self) -> Loop:
-        """Return what starts tasks: the loop itself."""
-        return self
-
-    async def __aenter__(self) -> Loop:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return
-
-    def start_soon(self, function: Callable[..., Task], *arguments: Any, name: str) -> None:
-        """Keep a worker in reserve until all others wait for a thread."""
-        del name
-        self._restart = lambda: function(*arguments)
-        self._spares.append(self._restart)
+    def spare(self, make: Callable[[], Task]) -> None:
+        """Keep a task that *make* makes in reserve until all others wait for a thread."""
+        self._restart = make
+        self._spares.append(make)
 
     # What the handlers call.
 
@@ -189,7 +97,7 @@ class Loop:
         """Run *job* before others that were started ahead of need."""
         self._workers.hurry(job)
 
-    # The loop.
+    # What the session calls.
 
     def watch(self, descriptor: int) -> None:
         """Take requests from *descriptor*, which is /dev/fuse.
@@ -199,7 +107,7 @@ class Loop:
         leaves 1 MiB of address space behind each time; so it waits for the next one, or the alarm.
         """
         self._descriptor = descriptor
-        self._anything.register(descriptor, select.POLLIN)
+        self.waiting.watch(descriptor)
 
     def start(self, task: Task) -> None:
         """Run *task* as soon as the loop runs."""
@@ -213,7 +121,7 @@ class Loop:
             while self._running or self._spares:
                 self._turn()
         finally:
-            self._settle()
+            self.waiting.settle()
 
     def _turn(self) -> None:
         """Do what there is to do, or wait until there is something."""
@@ -223,12 +131,19 @@ class Loop:
             self._drain_finished()
         elif self._spares and not self._readers:
             self.start(self._spares.pop()())
-        # Without a free task a request that is there must not keep the loop awake.
-        elif self._await_event(self._anything if self._readers else self._jobs):
-            self._ready.append(self._readers.pop())
+        elif self._readers:
+            if self._await_request():
+                self._ready.append(self._readers.pop())
+            else:
+                # A job is seen before its wake-up, which then still has to be taken away.
+                self._drain_finished()
         else:
-            # A job is seen before its wake-up, which then still has to be taken away.
+            # Without a free task a request that is there must not keep the loop awake.
+            self.waiting.for_job()
             self._drain_finished()
+
+    def _await_request(self) -> bool:
+        return self.waiting.for_request(awake=not self._jobs_under_way)
 
     def _step(self, task: Task) -> None:
         """Run *task* until it waits, and note for what."""
@@ -261,58 +176,19 @@ class Loop:
         if isinstance(error, OSError) and error.errno not in (errno.ENOMEM, errno.ECONNABORTED):
             return False
         self._shortages += 1
-        self._reserve.close()
+        self.reserve.give_back()
         gc.collect()
         trim_heap()
         sleep(SHORTAGE_PAUSE)
         return self._shortages < SHORTAGES
 
-    def _await_event(self, poller: select.poll) -> bool:
-        """Wait until there is a request, and return True, or a finished job, and return False."""
-        # One who looks again and again takes the interpreter's lock from the threads each time.
-        if poller is self._anything and not self._jobs_under_way and self._await_awake():
-            self._stir()
-            return True
-        timeout: float | None = QUIET
-        while not self._finished:
-            events = poller.poll(None if timeout is None else timeout * 1000)
-            if events:
-                self._stir()
-                return any(descriptor == self._descriptor for descriptor, _ in events)
-            self._settle()
-            timeout = self._housekeeping()
-        return False
-
-    def _stir(self) -> None:
-        """Make sure of what holds while requests come."""
-        if not self._busy:
-            self._busy = True
-            self._latency.hold()
-            if self._alarm is not None:
-                self._alarm.start()
-
-    def _settle(self) -> None:
-        """Let go of that, and set memory aside for the next shortage after one."""
-        if self._reserve.closed:
-            with suppress(OSError, MemoryError):
-                self._reserve = _new_reserve()
-        if self._busy:
-            self._busy = False
-            self._latency.release()
-            if self._alarm is not None:
-                self._alarm.stop()
-
-    def _await_awake(self) -> bool:
-        """Wait without sleeping, for a while; return whether there is a request."""
-        end = monotonic() + AWAKE
-        while not (events := self._anything.poll(0)):
-            if self._finished or monotonic() > end or not self._processors.has_idle():
-                break
-        return any(descriptor == self._descriptor for descriptor, _ in events)
+    def _keep_house(self) -> float | None:
+        """Called when nothing has happened for a while; see Waiting."""
+        self.reserve.take_again()
+        return self._housekeeping()
 
     def _drain_finished(self) -> None:
-        with suppress(BlockingIOError):  # the job may be seen before its wake-up
-            os.eventfd_read(self.wake_up)
+        self.waiting.take_wake_up()
         while self._finished:
             job = self._finished.popleft()
             job.done = True
@@ -323,4 +199,4 @@ class Loop:
     def _hand_back(self, job: Job[Any]) -> None:
         """Called in a worker thread when *job* has run."""
         self._finished.append(job)
-        os.eventfd_write(self.wake_up, 1)
+        self.waiting.wake()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from kheadersfs.errors import RefusedArchive
 
 TYPE_CHECKING = False

@@ -27,6 +27,7 @@ from kheadersfs.fuse.memory import trim_heap
 from kheadersfs.fuse.operations import Operations, Served
 from kheadersfs.fuse.safety import require_safe
 from kheadersfs.fuse.signals import Alarm, handle_signals
+from kheadersfs.fuse.standin import TrioStandIn
 from kheadersfs.fuse.vmlinux import types_of
 from kheadersfs.kernel.release import Kernel
 from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
@@ -110,7 +111,7 @@ class Session:
         Nothing can be opened or imported from here on.
         """
         handle_signals(self._on_signal)
-        pyfuse3.trio = self._loop  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
+        pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # as pyfuse3.asyncio.enable() does
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._loop.watch(device)
         self._restrictions = restrict(self._options.budget)
@@ -261,7 +262,7 @@ class Session:
             "guardian": self._guardian.pid if self._guardian is not None else 0,
             "restrictions": self._restrictions.in_force,
             "restrictions_missing": self._restrictions.missing,
-            "keeps_processors_awake": self._loop.keeps_processors_awake,
+            "keeps_processors_awake": self._loop.waiting.keeps_processors_awake,
             "uptime": round(monotonic() - self._started, 3),
             "requests": self._operations.requests.as_dict(),
             "open_files": self._operations.open_files,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.fuse.loop import Loop
+from kheadersfs.fuse.standin import TrioStandIn
 from kheadersfs.fuse.workers import Job
 from tests.support.mounting import PATIENCE, wait_until
 
@@ -43,6 +43,7 @@ class Server:
 
     def __init__(self, housekeeping: Callable[[], float | None], workers: int) -> None:
         self.loop = CountingLoop(THREADS, housekeeping)
+        self._trio = TrioStandIn(self.loop)
         self.client, self._connection = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self.client.settimeout(PATIENCE)
         self._connection.setblocking(False)
@@ -54,13 +55,13 @@ class Server:
         self.failure: BaseException | None = None
 
     async def main(self) -> None:
-        async with self.loop.open_nursery() as nursery:
+        async with self._trio.open_nursery() as nursery:
             for _ in range(self._workers):
                 nursery.start_soon(self._worker, name="worker")
 
     async def _worker(self) -> None:
         while not self._over.is_set():
-            await self.loop.lowlevel.wait_readable(self._connection.fileno())
+            await self._trio.lowlevel.wait_readable(self._connection.fileno())
             if self._over.is_set():
                 return
             request = self._connection.recv(100)
@@ -210,7 +211,7 @@ def test_a_wake_up_that_comes_after_its_job_was_seen_is_no_reason_to_stay_awake(
         quiet.set()
 
     with serving(housekeeping) as server:
-        os.eventfd_write(server.loop.wake_up, 1)
+        server.loop.waiting.wake()
         assert quiet.wait(PATIENCE)
 
 
@@ -239,7 +240,7 @@ def test_memory_is_set_aside_again_after_a_shortage() -> None:
             server.ask("shortage")
             server.ask("next")
             assert server.answer() == "next"
-            wait_until(lambda: server.loop.has_reserve, "the reserve was taken again")
+            wait_until(lambda: server.loop.reserve.is_there, "the reserve was taken again")
 
 
 def test_housekeeping_is_called_when_it_wants_to_be() -> None:
