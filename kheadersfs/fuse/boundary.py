@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyfuse3
 
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.fuse.answers import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,6 +32,8 @@ def bounded(handler: Handler) -> Handler:
             return await handler(*arguments)
         except pyfuse3.FUSEError:
             raise
+        except NoAnswer as answer:
+            raise pyfuse3.FUSEError(answer.number) from None
         except KheadersfsError as error:
             log.error("%s", error)
             raise pyfuse3.FUSEError(errno.EIO) from None
