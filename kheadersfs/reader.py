@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.opening import open_archive as open_container
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.errors import DamagedArchive, UsageError
 from kheadersfs.kernel.release import (
     CONFIGURATION_HEADER,
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.archive.opening import Archive
+    from kheadersfs.archive.readers import Content, Reader
 
 
 class Entry(NamedTuple):
@@ -57,8 +59,14 @@ class HeaderArchive:
     is decompressed when it is asked for, and at most ``budget`` bytes of it are held.
     """
 
-    def __init__(self, archive: Archive, budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        budget: int = DEFAULT_BUDGET,
+        reader: type[Reader] = WholeReader,
+    ) -> None:
         self.archive = archive
+        self._reader = reader(archive)
         self._budget = budget
         self._tree: Tree | None = None
         self._store: Store | None = None
@@ -74,6 +82,15 @@ class HeaderArchive:
     ) -> None:
         self.close()
 
+    def prepare(self) -> None:
+        """Import whatever reading takes, because importing will not be possible any more."""
+        self._reader.prepare()
+
+    @property
+    def format(self) -> str:
+        """What the members are written as: "tar" or "cpio". Decodes the first block."""
+        return self._reader.format
+
     def close(self) -> None:
         """Close the file."""
         self.archive.close()
@@ -81,7 +98,7 @@ class HeaderArchive:
     @property
     def content(self) -> Content:
         """What was read of the archive. Raises DamagedArchive, UnsupportedArchive."""
-        return self.archive.load()
+        return self._reader.load()
 
     @property
     def tree(self) -> Tree:

@@ -63,7 +63,7 @@ def _decode_all(container: Archive) -> None:
     """Decode every block, also those that hold no member."""
     source, limits = container.source, container.limits
     meter = Meter(source.name, source.size, limits)
-    with closing(open_stream(source, container.compression, container.blocks, limits)) as decoded:
+    with closing(open_stream(source, container.kind, container.blocks, limits)) as decoded:
         for size in decoded.finish():
             meter.count(size)
 
@@ -71,9 +71,7 @@ def _decode_all(container: Archive) -> None:
 def _compare_with_members(archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
     """Compare names, attributes and bytes with those of the archive's members."""
     container = archive.archive
-    read = read_in_one_pass(
-        container.source, container.compression, container.blocks, container.limits
-    )
+    read = read_in_one_pass(container)
     if read.damage:
         raise DamagedArchive(read.damage)
     name = container.source.name

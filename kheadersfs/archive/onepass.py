@@ -24,7 +24,7 @@ from kheadersfs.archive.source import Source
 from kheadersfs.archive.sums import CpioSums
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
-from kheadersfs.limits import Limits, Meter
+from kheadersfs.limits import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.names.table import Table
+    from kheadersfs.archive.opening import Archive
 
 HELD_BLOCK_SIZE = 64 << 10
 """Bytes. A build needs an eighth of what an archive holds: 183 blocks of 404, or, were they four
@@ -153,28 +154,26 @@ class _ContentWriter:
             self._filled = 0
 
 
-def read_in_one_pass(
-    source: Source, compression: str, blocks: BlockTable | None, limits: Limits
-) -> Pass:
-    """Read all of *source*, compressed as *compression* says, in *blocks* if these are known.
+def read_in_one_pass(archive: Archive) -> Pass:
+    """Read all of *archive*.
 
     Of an archive in several blocks, what comes before a damaged one is kept. Otherwise nothing
     is returned before the last byte was read and every checksum on the way was right. Raises
     DamagedArchive, UnsupportedArchive, RefusedArchive.
     """
-    result = _read_once(source, compression, blocks, limits)
-    result.blocks.allow_release(lambda: _read_once(source, compression, blocks, limits).blocks)
+    result = _read_once(archive)
+    result.blocks.allow_release(lambda: _read_once(archive).blocks)
     return result
 
 
-def _read_once(source: Source, compression: str, blocks: BlockTable | None, limits: Limits) -> Pass:
-    meter = Meter(source.name, source.size, limits)
-    if compression == "none":
+def _read_once(archive: Archive) -> Pass:
+    source = archive.source
+    meter = Meter(source.name, source.size, archive.limits)
+    if archive.is_plain:
         return _read_members(source, meter, None, keep_on_damage=False)
-    with closing(open_stream(source, compression, blocks, limits)) as decoded:
-        # Nothing but zstd's frames can be cut off between two blocks and still seem whole.
-        frames = blocks if compression == "zstd" else None
-        result = _read_members(decoded, meter, frames, keep_on_damage=decoded.verified)
+    with closing(open_stream(source, archive.kind, archive.blocks, archive.limits)) as decoded:
+        cuttable = archive.blocks if archive.kind.hides_cuts else None
+        result = _read_members(decoded, meter, cuttable, keep_on_damage=decoded.verified)
         if not decoded.verified:
             for size in decoded.finish():
                 meter.count(size)
@@ -182,7 +181,7 @@ def _read_once(source: Source, compression: str, blocks: BlockTable | None, limi
 
 
 def _read_members(
-    source: Source, meter: Meter, frames: BlockTable | None, keep_on_damage: bool
+    source: Source, meter: Meter, cuttable: BlockTable | None, keep_on_damage: bool
 ) -> Pass:
     builder = TableBuilder(source.name, meter.limits)
     damage = ending = ""
@@ -200,7 +199,7 @@ def _read_members(
                     writer.copy(stream, member.size)
                     check_memory()
             ending = _note_on_end(stream, keep_on_damage)
-            if ending == NO_END_MARKER and frames and _may_be_cut(frames, metered.head):
+            if ending == NO_END_MARKER and cuttable and _may_be_cut(cuttable, metered.head):
                 raise damaged(source.name, "it has no end marker")
         except DamagedArchive as error:
             # What cannot be read now may be read next time, with all that follows.
@@ -235,6 +234,6 @@ def _note_on_end(stream: MemberStream, keep_on_damage: bool) -> str:
         return ""  # nothing that is served lies there; verify tells what is wrong with it
 
 
-def _may_be_cut(frames: BlockTable, head: bytes) -> bool:
-    """Tell whether *frames* may have been more, of which the first begins with *head*."""
-    return len(frames) > 1 or may_be_packed(head)
+def _may_be_cut(blocks: BlockTable, head: bytes) -> bool:
+    """Tell whether *blocks* may have been more, of which the first begins with *head*."""
+    return len(blocks) > 1 or may_be_packed(head)

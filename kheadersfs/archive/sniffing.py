@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from kheadersfs.archive.compression import skippable, xz, zstd
+from kheadersfs.archive.compression import skippable
+from kheadersfs.archive.compression.kinds import KINDS, PLAIN, kind_of
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive, quoted, without_members
 from kheadersfs.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kheadersfs.archive.compression.kind import Compression
     from kheadersfs.archive.source import Source
     from kheadersfs.limits import Limits
 
-MAGICS = {
-    "xz": xz.MAGIC,
-    "zstd": zstd.MAGIC,
-    "gzip": b"\x1f\x8b\x08",
-    "bzip2": b"BZh",
-    "lz4": b"\x04\x22\x4d\x18",
-}
-LEGACY_LZ4_MAGIC = b"\x02\x21\x4c\x18"
-"""What ``lz4 -l`` writes, and the kernel's own build."""
 _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
@@ -37,7 +30,7 @@ TAR_BLOCK = 512
 LARGEST_PADDING = 1 << 20
 
 
-def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
+def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
     """Return how *source* is compressed, from its first bytes.
 
     A tar begins with the name of its first member, which may be anything. Raises
@@ -46,15 +39,13 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
     """
     head = source.read_at(0, min(TAR_BLOCK, source.size))
     if is_tar_header(head) or is_cpio(head):
-        return "none"
+        return PLAIN
     if skippable.size_of(head):
         offset = skippable.first_content(source, limits)
         head = source.read_at(offset, min(_LONGEST_MAGIC, source.size - offset))
-    for compression, magic in MAGICS.items():
-        if head.startswith(magic):
-            return compression
-    if head.startswith(LEGACY_LZ4_MAGIC):
-        return "lz4"
+    kind = kind_of(head)
+    if kind is not None:
+        return kind
     if _is_empty_tar(source):
         raise without_members(source.name)
     if head.startswith(_OLD_CPIO_MAGICS):
@@ -67,7 +58,7 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
             )
     raise UnsupportedArchive(
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
-        f"{', '.join(MAGICS)}; give an archive of kernel headers"
+        f"{', '.join(kind.name for kind in KINDS)}; give an archive of kernel headers"
     )
 
 

@@ -59,7 +59,7 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "archive": container.source.name,
         "size": container.source.size,
         "digest": f"sha256:{digest_of(container.source, container.source.size).hex()}",
-        "format": container.format,
+        "format": archive.format,
         "compression": container.compression,
         "checksums": container.checked,
         "release": archive.release,

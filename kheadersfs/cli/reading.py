@@ -31,7 +31,7 @@ def read_confined(
 
     def prepare() -> None:
         for archive in archives:
-            archive.archive.prepare()
+            archive.prepare()
 
     def call() -> bytes:
         read()

@@ -158,12 +158,13 @@ def _serve(
     log: logging.Logger,
 ) -> None:
     import_pyfuse3()
+    from kheadersfs.archive.readers import prepare_to_serve
     from kheadersfs.bpf import vmlinux
     from kheadersfs.fuse.session import Session
 
     header = vmlinux.prepare(options.btf)
-    archive.prepare(for_all=False)
-    session = Session(archive, mountpoint, options, guardian, header, log)
+    reader = prepare_to_serve(archive)
+    session = Session(reader, mountpoint, options, guardian, header, log)
     descriptor = device()
     if descriptor is not None:
         session.run(descriptor)

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.archive.opening import Content
+    from kheadersfs.archive.readers import Content
     from kheadersfs.tree import Tree
 
 

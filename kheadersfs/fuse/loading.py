@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import logging
 
     from kheadersfs.archive.names.table import Table
-    from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.archive.readers import Content, Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.options import ServeOptions
@@ -46,13 +46,14 @@ class Loading:
 
     def __init__(
         self,
-        archive: Archive,
+        reader: Reader,
         options: ServeOptions,
         header: VmlinuxHeader | Unavailable,
         loop: Loop,
         log: logging.Logger,
     ) -> None:
-        self.archive = archive
+        self.reader = reader
+        self.archive = reader.archive
         self.content: Content | None = None
         self.kernel = Kernel("", "")
         self.store: Store | None = None
@@ -104,7 +105,7 @@ class Loading:
 
     def _read_archive(self) -> Served:
         """Runs in a worker thread."""
-        content = self.archive.load()
+        content = self.reader.load()
         if self._options.strict:
             require_safe(content)
         self._report(content)
@@ -114,7 +115,7 @@ class Loading:
         tree = Tree(content.table)
         self.kernel = kernel_of(content, tree)
         types = types_of(self._header, self.kernel.release, tree, self._loop)
-        return Served(tree, server, content.damage, types, self.archive.digest())
+        return Served(tree, server, content.damage, types, self.reader.digest())
 
     def _report(self, content: Content) -> None:
         """Log what is odd about *content*."""

@@ -6,7 +6,8 @@ from kheadersfs.errors import RefusedArchive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kheadersfs.archive.opening import Archive, Content
+    from kheadersfs.archive.opening import Archive
+    from kheadersfs.archive.readers import Content
 
 
 def require_safe(content: Content) -> None:
@@ -21,11 +22,13 @@ def require_safe(content: Content) -> None:
 
 def check_safety(archive: Archive, budget: int) -> None:
     """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
-
+    from kheadersfs.archive.readers import WholeReader
     from kheadersfs.sandbox.confined import Confined
 
+    reader = WholeReader(archive)
+
     def check() -> bytes:
-        require_safe(archive.load())
+        require_safe(reader.load())
         return b""
 
-    Confined(archive.source.name, archive.prepare, check, budget).result()
+    Confined(archive.source.name, reader.prepare, check, budget).result()

@@ -23,7 +23,7 @@ from kheadersfs.sandbox.restrictions import Restrictions, restrict
 if TYPE_CHECKING:
     import logging
 
-    from kheadersfs.archive.opening import Archive
+    from kheadersfs.archive.readers import Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian
@@ -38,7 +38,7 @@ class Session:
 
     def __init__(
         self,
-        archive: Archive,
+        reader: Reader,
         mountpoint: str,
         options: ServeOptions,
         guardian: Guardian | None,
@@ -51,7 +51,7 @@ class Session:
         self._log = log
         self._restrictions = Restrictions({}, [])
         self._loop = Loop(os.cpu_count() or 1, self._keep_house, Alarm())
-        self._loading = Loading(archive, options, header, self._loop, log)
+        self._loading = Loading(reader, options, header, self._loop, log)
         self._operations = Operations(
             self._loading.load,
             options.owner,
@@ -77,7 +77,7 @@ class Session:
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._loop.watch(device)
         self._restrict()
-        if self._options.prefetch or self._loading.archive.is_indexed:
+        if self._options.prefetch or self._loading.reader.is_indexed:
             self._loop.start(self._loading.load_ahead())
         self._loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
         if self._options.record is not None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.compression import xz, xz_coding, zstd
+from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS, Block, new_stream_encoder
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
@@ -24,14 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
+    from kheadersfs.archive.compression.encoding import BlockEncoder
     from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Portion
 
-SEEKABLE = ("xz", "zstd")
-XZ_PRESET = 6
-ZSTD_LEVEL = 19
-GZIP_LEVEL = 9
-_GZIP_WINDOW = 31  # the largest window, with gzip's header, whose time zlib leaves zero
 # liblzma takes 11.5 bytes for every byte of a block it compresses.
 _UNDER_WAY = 16 << 20
 
@@ -50,12 +45,6 @@ class Form(NamedTuple):
     compression: str
 
 
-class _Block(NamedTuple):
-    stored: bytes
-    unpadded_size: int
-    decoded_size: int
-
-
 def write_archive(
     file: BinaryIO,
     portions: Sequence[Portion],
@@ -72,18 +61,17 @@ def write_archive(
     processor. Raises KheadersfsError; RefusedArchive for what *limits* would not let anybody read.
     """
     plan = plan_blocks(portions, form.format, limits)
-    if form.compression in SEEKABLE:
+    encoder = BLOCK_ENCODERS.get(form.compression)
+    if encoder is not None:
         threads = threads or len(os.sched_getaffinity(0))
         limits.check(NEW_ARCHIVE, "block", max(block.size for block in plan.blocks))
-        _Blocks(file, plan, form, threads, progress).write(description, limits)
+        _Blocks(file, plan, form.format, encoder, threads, progress).write(description, limits)
         return
-    compress = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    stream = new_stream_encoder(form.compression)
     for block in plan.blocks:
-        content = block.content()
-        file.write(compress.compress(content) if form.compression == "gzip" else content)
+        file.write(stream.compress(block.content()))
         progress(block.start + block.size, plan.size)
-    if form.compression == "gzip":
-        file.write(compress.flush())
+    file.write(stream.flush())
 
 
 class _Blocks:
@@ -93,13 +81,15 @@ class _Blocks:
         self,
         file: BinaryIO,
         plan: Plan,
-        form: Form,
+        format_name: str,
+        encoder: BlockEncoder,
         threads: int,
         progress: Callable[[int, int], None],
     ) -> None:
         self._file = file
         self._plan = plan
-        self._form = form
+        self._format = format_name
+        self._encoder = encoder
         self._threads = threads
         self._progress = progress
 
@@ -118,19 +108,13 @@ class _Blocks:
         body = embedded.encode(index, starts)
         # What would not be read is not written.
         embedded.decode(embedded.find(body), [*starts, self._plan.size], NEW_ARCHIVE, limits)
-        blocks.append(self._encode_plain(self._index_block(body)))
-        if self._form.compression == "xz":
-            self._file.write(xz.stream_start())
+        blocks.append(self._encoder.encode_plain(self._index_block(body)))
+        self._file.write(self._encoder.start())
         for block in blocks:
             self._file.write(block.stored)
-        if self._form.compression == "xz":
-            records = [(block.unpadded_size, block.decoded_size) for block in blocks]
-            self._file.write(xz.stream_end(records))
-        else:
-            sizes = [(len(block.stored), block.decoded_size) for block in blocks]
-            self._file.write(zstd.encode_seek_table(sizes))
+        self._file.write(self._encoder.end(blocks))
 
-    def _encode_all(self) -> list[_Block]:
+    def _encode_all(self) -> list[Block]:
         """Return the blocks of the plan, compressed.
 
         The largest are begun first, so that no processor is left alone with one at the end.
@@ -138,9 +122,9 @@ class _Blocks:
         planned = self._plan.blocks
         budget = _Budget(_UNDER_WAY)
 
-        def encode(number: int) -> _Block:
+        def encode(number: int) -> Block:
             with budget.taken(planned[number].size):
-                return self._encode(planned[number].content())
+                return self._encoder.encode(planned[number].content())
 
         pool = ThreadPool(self._threads, "compress")
         try:
@@ -154,25 +138,13 @@ class _Blocks:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _encode(self, content: bytes) -> _Block:
-        if self._form.compression == "xz":
-            return _Block(*xz_coding.encode_block(content, XZ_PRESET))
-        stored = zstd.encode_frame(content, ZSTD_LEVEL)
-        return _Block(stored, len(stored), len(content))
-
-    def _encode_plain(self, content: bytes) -> _Block:
-        if self._form.compression == "xz":
-            return _Block(*xz_coding.encode_plain_block(content))
-        stored = zstd.encode_plain_frame(content)
-        return _Block(stored, len(stored), len(content))
-
     def _index_block(self, index: bytes) -> bytes:
         """Return the content of the last block: *index* behind what hides it from others.
 
         The whole stream is a multiple of a tar block, index and all.
         """
         position = self._plan.size
-        if self._form.format == "tar":
+        if self._format == "tar":
             return bytes(-(position + len(index)) % framing.TAR_BLOCK) + index
         marker_size = len(framing.newc_end(position, 1))
         body = bytes(-(position + marker_size + len(index)) % framing.TAR_BLOCK) + index

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive
 from tests.support.mounting import Outcome, run_command
@@ -68,7 +69,7 @@ def listed(archive: Path, *command: str | Path) -> tuple[int, list[str]]:
 def is_damaged(content: bytes) -> bool:
     """Tell whether reading the archive *content* finds damage."""
     try:
-        return bool(Archive(BytesSource(content)).load().damage)
+        return bool(WholeReader(Archive(BytesSource(content))).load().damage)
     except DamagedArchive:
         return True
 
@@ -155,9 +156,9 @@ def test_what_lies_behind_the_end_marker_is_mentioned(
         return write_tar(files, *names) if form == "tar" else write_cpio(files, form, *names)
 
     both = write("a", "b") + write("c")
-    loaded = Archive(BytesSource(compress(both))).load()
+    loaded = WholeReader(Archive(BytesSource(compress(both)))).load()
     assert "more behind its end marker" in loaded.ending
-    assert Archive(BytesSource(compress(write("a", "b")))).load().ending == ""
+    assert WholeReader(Archive(BytesSource(compress(write("a", "b"))))).load().ending == ""
     if compression in ("none", "xz"):
         archive = tmp_path / "archive"
         archive.write_bytes(compress(both))
@@ -188,7 +189,7 @@ def test_two_compressed_archives_in_one_file_are_mentioned_too(files: Path) -> N
         both = compress(write_tar(files, "a")) + compress(write_tar(files, "b", "c"))
         seen, _ = seen_by_us(both)
         assert list(seen) == [b"a"]
-        assert "more behind its end marker" in Archive(BytesSource(both)).load().ending
+        assert "more behind its end marker" in WholeReader(Archive(BytesSource(both))).load().ending
 
 
 @pytest.mark.parametrize("form", ["tar", "cpio"])
@@ -199,8 +200,8 @@ def test_an_index_behind_the_end_marker_is_no_other_archive(
     assert "marker" not in verdict(packed)
     stream = subprocess.run(["xz", "-dc", packed], check=True, capture_output=True).stdout
     for compress in (*COMPRESSIONS.values(), *VARIANTS.values()):
-        assert Archive(BytesSource(compress(stream))).load().ending == ""
-        two = Archive(BytesSource(compress(stream + stream))).load()
+        assert WholeReader(Archive(BytesSource(compress(stream)))).load().ending == ""
+        two = WholeReader(Archive(BytesSource(compress(stream + stream)))).load()
         assert "more behind its end marker" in two.ending
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.store import Store
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.names.page import Leaf
-    from kheadersfs.archive.opening import Content
+    from kheadersfs.archive.readers import Content
     from tests.hostile.pace import Say
 
 SEED = 20_000
@@ -128,7 +129,7 @@ class Examiner:
 
     def __init__(self, good: bytes) -> None:
         archive = Archive(BytesSource(good))
-        content = archive.load()
+        content = WholeReader(archive).load()
         tree, store = Tree(content.table), Store(content.blocks)
         blocks = archive.blocks
         self.good = good
@@ -156,7 +157,7 @@ class Examiner:
         altered = case.apply(self.good)
         try:
             archive = Archive(BytesSource(altered))
-            content = archive.load()
+            content = WholeReader(archive).load()
         except KheadersfsError:
             return Tally(errors=1, unopened=1)
         try:

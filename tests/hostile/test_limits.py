@@ -14,6 +14,7 @@ import pytest
 
 from kheadersfs.archive.compression import xz_coding, zstd
 from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits, Meter
 from tests.support.mounting import Outcome, mounts_below, run_command
@@ -218,7 +219,7 @@ def test_large_blocks_are_decoded_one_at_a_time(
     decode = framing.decode_pieces
     monkeypatch.setattr(framing, "decode_pieces", count)
     archive = open_archive(str(large_block))
-    blocks = archive.load().blocks
+    blocks = WholeReader(archive).load().blocks
     large = [n for n in range(len(blocks)) if blocks.starts[n + 1] - blocks.starts[n] > LARGE]
     assert large
     with closing(archive), ThreadPoolExecutor(2) as threads:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.archive.blocks.table import XzBlocks
+from kheadersfs.archive.compression.xz_blocks import XzBlocks
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.opening import Archive, open_archive
+from kheadersfs.archive.readers import IndexReader, Reader, WholeReader, prepare_to_serve
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import UNLIMITED
@@ -160,9 +161,8 @@ def test_who_has_nothing_but_the_index_gets_right_bytes_or_errors(
 ) -> None:
     """A server that has found one has no library to read the archive without it."""
     opened = Archive(BytesSource(with_index(packed, NOT_USED[lie])))
-    opened.prepare(for_all=False)
-    assert opened.is_indexed
-    archive = HeaderArchive(opened)
+    assert isinstance(prepare_to_serve(opened), IndexReader)
+    archive = HeaderArchive(opened, reader=IndexReader)
     outcomes = {name: read_or_fail(archive, name) for name in truth}
     assert [name for name, read in outcomes.items() if read not in (None, truth[name])] == []
     assert None in outcomes.values()
@@ -185,13 +185,13 @@ def test_an_index_that_vanishes_while_its_archive_is_being_mounted_is_an_error(
     path = tmp_path / "packed.tar.xz"
     path.write_bytes(packed)
     with closing(open_archive(str(path))) as archive:
-        archive.prepare(for_all=False)
-        assert archive.is_indexed
+        reader = prepare_to_serve(archive)
+        assert reader.is_indexed
         with path.open("r+b") as changing:
             changing.seek(packed.rindex(FOOTER))
             changing.write(bytes(len(FOOTER)))
         with pytest.raises(DamagedArchive, match=f"{path}: was changed after it was opened"):
-            archive.load()
+            reader.load()
 
 
 def test_an_untouched_index_written_again_is_the_same(
@@ -214,9 +214,9 @@ def test_a_mount_with_a_lying_index_shows_errors_and_no_other_bytes(
     assert mounted.status()["indexed"]
 
 
-@pytest.mark.parametrize("for_all", [True, False], ids=["command", "server"])
+@pytest.mark.parametrize("reader", [WholeReader, IndexReader], ids=["command", "server"])
 def test_every_altered_byte_of_an_index_yields_right_bytes_or_an_error(
-    for_all: bool, packed: bytes, truth: dict[str, bytes]
+    reader: type[Reader], packed: bytes, truth: dict[str, bytes]
 ) -> None:
     """With the checksums made right, as only an attacker would."""
     generator = random.Random(SEED)
@@ -232,9 +232,7 @@ def test_every_altered_byte_of_an_index_yields_right_bytes_or_an_error(
         section[generator.randrange(len(section))] ^= 1 << generator.randrange(8)
         lying = with_sections(container.blocks, *map(bytes, altered))
         try:
-            opened = Archive(BytesSource(lying))
-            opened.prepare(for_all=for_all)
-            archive = HeaderArchive(opened)
+            archive = HeaderArchive(Archive(BytesSource(lying)), reader=reader)
             used += archive.content.indexed
             for name, expected in truth.items():
                 if archive.tree.resolve(name.encode()):

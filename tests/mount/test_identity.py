@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.readers import WholeReader
 from tests.support.handles import handle_of, open_handle
 from tests.support.mounting import Mount, drop_caches, run_command
 
@@ -57,7 +58,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     packed = [archive.with_name(f"packed-{archive.name}") for archive in archives]
     for archive, out in zip(archives, packed, strict=True):
         assert run_command("repack", archive, out).status == 0
-        assert open_archive(str(out)).load().indexed
+        assert WholeReader(open_archive(str(out))).load().indexed
     return Pair(*packed)
 
 

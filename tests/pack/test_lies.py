@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import kheadersfs
-from kheadersfs.archive.blocks.table import XzBlocks
 from kheadersfs.archive.compression import xz, xz_coding
+from kheadersfs.archive.compression.xz_blocks import XzBlocks
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names.table import Table
 from kheadersfs.archive.opening import open_archive

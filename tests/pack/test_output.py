@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.archive.opening import open_archive
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.errors import KheadersfsError, UsageError
 from kheadersfs.pack.output import complete_file
 from tests.support.mounting import (
@@ -85,7 +86,7 @@ def test_the_name_says_the_form(tmp_path: Path, name: str, description: str) -> 
     subprocess.run(["tar", "-cf", plain, "-C", tmp_path, "a.h"], check=True)
     assert run_command("repack", plain, output) == Outcome(0, "", "")
     with closing(open_archive(str(output))) as archive:
-        assert f"{archive.compression}, {archive.format}" == description
+        assert f"{archive.compression}, {WholeReader(archive).format}" == description
 
 
 def add_noise(tree: Path, size: int) -> Path:

@@ -70,7 +70,7 @@ def test_the_name_of_the_archive_says_its_form(
     assert run_command("verify", archive).status == 0
     with kheadersfs.open_archive(archive) as opened:
         assert (opened.release, opened.arch) == ("6.1.7-test", "x86")
-        assert opened.archive.format == form.split(".")[1]
+        assert opened.format == form.split(".")[1]
         assert opened.content.indexed == form.endswith(INDEXED)
         assert opened.read("arch/x86/include/asm/page.h") == b"#define PAGE_SHIFT 12\n"
         paths = {entry.path for entry in opened if entry.is_file}

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 
 from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.pack.layout import arrange
-from kheadersfs.pack.writing import SEEKABLE, Description, Form, write_archive
+from kheadersfs.pack.writing import Description, Form, write_archive
 from kheadersfs.reader import HeaderArchive
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
@@ -80,15 +81,12 @@ def check_ours(made: MadeTree, form: Form) -> None:
     """Check what we find in an archive of *form*, with its index and without."""
     content = packed(made, form)
     with HeaderArchive(Archive(BytesSource(content))) as archive:
-        container = archive.archive
-        loaded = container.load()
-        assert loaded.indexed == (form.compression in SEEKABLE)
+        loaded = archive.content
+        assert loaded.indexed == (form.compression in BLOCK_ENCODERS)
         assert (loaded.warning, loaded.damage, loaded.refusals) == ("", "", [])
         assert names_and_nodes(loaded.table, loaded.blocks) == made.nodes
         verify(archive, lambda *_: None)
-        read = read_in_one_pass(
-            container.source, container.compression, container.blocks, container.limits
-        )
+        read = read_in_one_pass(archive.archive)
         assert (read.format, read.damage, read.refusals) == (form.format, "", [])
         assert names_and_nodes(read.table, read.blocks) == made.nodes
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
@@ -43,7 +44,7 @@ def seen_on_disk(directory: Path) -> dict[bytes, Seen]:
 
 def seen_by_us(archive: bytes) -> tuple[dict[bytes, Seen], list[str]]:
     """Return what is in *archive*, by path, and what was refused."""
-    loaded = Archive(BytesSource(archive)).load()
+    loaded = WholeReader(Archive(BytesSource(archive))).load()
     tree, store = Tree(loaded.table), Store(loaded.blocks)
     seen: dict[bytes, Seen] = {}
     for name, inode in tree.walk():

@@ -10,7 +10,7 @@ import pytest
 
 from kheadersfs.archive.compression import lz4
 from kheadersfs.archive.opening import Archive
-from kheadersfs.archive.sniffing import MAGICS
+from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
@@ -76,7 +76,7 @@ def test_fields_are_where_the_flags_of_a_frame_say(
     descriptor = bytes((flags, 0x70)) + b"\xff" * before + b"h"
     block = (7).to_bytes(4, "little") + b"content" + b"\xff" * 4 * bool(block_checksums)
     end = bytes(4) + b"\xff" * 4 * bool(content_checksum)
-    file = MAGICS["lz4"] + descriptor + block * 2 + end
+    file = lz4.MAGIC + descriptor + block * 2 + end
     assert all_checked(file * 2) is bool(block_checksums or content_checksum)
     with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(file)}"):
         all_checked(file + b"stray bytes")
@@ -97,7 +97,7 @@ LEGACY = "-l"
 
 
 def content_of(file: bytes) -> bytes:
-    content = Archive(BytesSource(file)).load()
+    content = WholeReader(Archive(BytesSource(file))).load()
     return content.table.whole().names + content.blocks.decode(0)
 
 
@@ -129,7 +129,7 @@ def test_legacy_frames_are_read_in_all_their_blocks_and_whatever_follows() -> No
     ):
         archive = Archive(BytesSource(file))
         assert not archive.checked
-        table = archive.load().table
+        table = WholeReader(archive).load().table
         assert (table.whole().names, table.content_size) == (b"k.hlarge", 7 + (20 << 20))
 
 
@@ -148,7 +148,7 @@ def test_a_legacy_frame_that_is_cut_off_damaged_or_followed_by_others_is_damaged
     with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(file)}"):
         all_checked(file + b"\xff" * 8)
     with pytest.raises(DamagedArchive):
-        Archive(BytesSource(file[:8] + b"\xff" * (len(file) - 8))).load()
+        WholeReader(Archive(BytesSource(file[:8] + b"\xff" * (len(file) - 8)))).load()
 
 
 @needs_lz4
@@ -159,7 +159,7 @@ def test_legacy_blocks_and_what_they_decompress_to_are_limited() -> None:
     assert not lz4.all_checked(BytesSource(bomb), Limits(blocks=11))
     large = frame(tar_file(b"large", bytes(80 << 20)) + END, LEGACY)
     with pytest.raises(RefusedArchive, match="--limit ratio="):
-        Archive(BytesSource(large), Limits(ratio=100)).load()
+        WholeReader(Archive(BytesSource(large), Limits(ratio=100))).load()
 
 
 @needs_lz4
@@ -216,9 +216,9 @@ def test_blocks_beyond_the_limit_are_not_walked() -> None:
 def test_an_archive_whose_later_frame_is_damaged_at_its_start_is_damaged() -> None:
     first, second = (lz4_frame(tar_file(name, b"content")) for name in (b"first", b"second"))
     file = first + second + lz4_frame(END)
-    assert Archive(BytesSource(file)).load().table.whole().names == b"firstsecond"
+    assert WholeReader(Archive(BytesSource(file))).load().table.whole().names == b"firstsecond"
     for position in (0, 1, 2, 3, 4, 5, 6):
         altered = bytearray(file)
         altered[len(first) + position] ^= 0x80
         with pytest.raises(DamagedArchive):
-            Archive(BytesSource(bytes(altered))).load()
+            WholeReader(Archive(BytesSource(bytes(altered)))).load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kheadersfs.archive.blocks.table import XzBlocks
+from kheadersfs.archive.compression.xz_blocks import XzBlocks
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive

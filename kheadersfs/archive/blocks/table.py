@@ -10,23 +10,14 @@ from _thread import allocate_lock  # threading itself is not needed to mount
 from bisect import bisect_right
 from itertools import accumulate
 
-from kheadersfs.archive.compression import xz, zstd
 from kheadersfs.errors import DamagedArchive
-from kheadersfs.limits import DEFAULT_LIMITS, Limits, Stopwatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kheadersfs.archive.source import Source
 
 _LARGEST = (1 << 64) - 1
-CHUNK_SIZE = 256 << 10
-"""Bytes of a stored block to read at once when it is decoded in pieces."""
-QUICK_STORED, QUICK_DECODED = 2 << 20, 9 << 20
-"""A block of no more bytes is decoded in one call, which cannot take long: what `pack` makes."""
-PIECE_SIZE = 1 << 20
-"""Bytes that a larger block decodes to between two looks at the time it takes."""
 
 
 class BlockTable:
@@ -151,108 +142,3 @@ class BlockTable:
 
         if hashlib.sha256(stored).digest() != self.digests[number]:
             raise ValueError("its SHA-256 is not the one in the index")
-
-
-def _is_quick(stored_size: int, decoded_size: int) -> bool:
-    return stored_size <= QUICK_STORED and decoded_size <= QUICK_DECODED
-
-
-def _cut(stored: bytes) -> Iterator[bytes]:
-    """Yield *stored* some at a time."""
-    for position in range(0, len(stored), CHUNK_SIZE):
-        yield stored[position : position + CHUNK_SIZE]
-
-
-def _chunks(source: Source, offset: int, size: int) -> Iterator[bytes]:
-    """Yield *size* bytes of *source* from *offset*, some at a time."""
-    for position in range(offset, offset + size, CHUNK_SIZE):
-        yield source.read_at(position, min(CHUNK_SIZE, offset + size - position))
-
-
-class XzBlocks(BlockTable):
-    """The blocks of an .xz file."""
-
-    __slots__ = ("_limits", "blocks", "source")
-
-    def __init__(
-        self, source: Source, blocks: list[xz.XzBlock], limits: Limits = DEFAULT_LIMITS
-    ) -> None:
-        super().__init__(source.name, (block.decoded_size for block in blocks))
-        self.source = source
-        self.blocks = blocks
-        self._limits = limits
-
-    def stored_size(self, number: int) -> int:
-        """See BlockTable.stored_size."""
-        return self.blocks[number].stored_size
-
-    def stored(self, number: int) -> bytes:
-        """See BlockTable.stored."""
-        block = self.blocks[number]
-        return self.source.read_at(block.offset, block.stored_size)
-
-    def plain(self, number: int) -> bytes | None:
-        """See BlockTable.plain."""
-        return xz.plain_content(self.stored(number), self.blocks[number])
-
-    def unpack(self, number: int, stored: bytes) -> bytes:
-        """See BlockTable.unpack."""
-        from kheadersfs.archive.compression import xz_coding  # its library is not needed before
-
-        block = self.blocks[number]
-        if _is_quick(len(stored), block.decoded_size):
-            return xz_coding.decode_block(stored, block)
-        watch = Stopwatch(self.name, self._limits).watch
-        with self._large:
-            return b"".join(watch(xz_coding.decode_pieces(watch(_cut(stored)), block, PIECE_SIZE)))
-
-    def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
-        """See BlockTable.unpack_pieces."""
-        from kheadersfs.archive.compression import xz_coding
-
-        block = self.blocks[number]
-        stored = _chunks(self.source, block.offset, block.stored_size)
-        return xz_coding.decode_pieces(stored, block, piece_size)
-
-
-class ZstdBlocks(BlockTable):
-    """The frames of a zstd file, all of known size."""
-
-    __slots__ = ("_limits", "frames", "source")
-
-    def __init__(
-        self, source: Source, frames: list[zstd.ZstdFrame], limits: Limits = DEFAULT_LIMITS
-    ) -> None:
-        super().__init__(source.name, (frame.decoded_size for frame in frames))
-        self.source = source
-        self.frames = frames
-        self._limits = limits
-
-    def stored_size(self, number: int) -> int:
-        """See BlockTable.stored_size."""
-        return self.frames[number].stored_size
-
-    def stored(self, number: int) -> bytes:
-        """See BlockTable.stored."""
-        frame = self.frames[number]
-        return self.source.read_at(frame.offset, frame.stored_size)
-
-    def plain(self, number: int) -> bytes | None:
-        """See BlockTable.plain."""
-        return zstd.plain_content(self.stored(number), self.frames[number].decoded_size)
-
-    def unpack(self, number: int, stored: bytes) -> bytes:
-        """See BlockTable.unpack."""
-        decoded_size = self.frames[number].decoded_size
-        if _is_quick(len(stored), decoded_size):
-            return zstd.decode_frame(stored, decoded_size)
-        watch = Stopwatch(self.name, self._limits).watch
-        with self._large:
-            pieces = zstd.decode_pieces(watch(_cut(stored)), decoded_size, PIECE_SIZE)
-            return b"".join(watch(pieces))
-
-    def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
-        """See BlockTable.unpack_pieces."""
-        frame = self.frames[number]
-        stored = _chunks(self.source, frame.offset, frame.stored_size)
-        return zstd.decode_pieces(stored, frame.decoded_size, piece_size)

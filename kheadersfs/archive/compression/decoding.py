@@ -7,25 +7,20 @@ last member.)
 
 from __future__ import annotations
 
-import io
 import os
 from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.compression import skippable, streams, zstd
-from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.threads import ThreadPool
-from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from _typeshed import WriteableBuffer
-
     from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.compression.kind import Compression
     from kheadersfs.limits import Limits
 
 LARGEST_WHOLE_BLOCK = 32 << 20
@@ -127,85 +122,17 @@ class Pieces(DecodedStream):
             self._under_way.append(self._pool.submit(next, self._pieces, b""))
 
 
-class _Reader(io.RawIOBase):
-    """A source as a file, for zstd's reader of such."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._offset = 0
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill *buffer* with what comes next. Returns how much that was."""
-        view = memoryview(buffer).cast("B")
-        count = self._source.available(self._offset, len(view))
-        view[:count] = self._source.read_at(self._offset, count)
-        self._offset += count
-        return count
-
-
-class _Rest(Source):
-    """What *source* has from offset *start* on."""
-
-    __slots__ = ("_source", "_start")
-
-    def __init__(self, source: Source, start: int) -> None:
-        super().__init__(source.name, source.size - start)
-        self._source = source
-        self._start = start
-
-    def available(self, offset: int, limit: int) -> int:
-        """See Source.available."""
-        return self._source.available(self._start + offset, limit)
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """See Source.read_at."""
-        return self._source.read_at(self._start + offset, length)
-
-
-def prepare(compression: str) -> None:
-    """Import what open_stream() needs for *compression*."""
-    if compression == "bzip2":
-        import bz2  # noqa: F401
-
-
-def _decompress_zstd(source: Source) -> Iterator[bytes]:
-    """Yield what *source*, with frames of unknown size, decompresses to."""
-    library = zstd.import_library()
-    decoder = library.ZstdFile(io.BufferedReader(_Reader(source)))
-    try:
-        while piece := decoder.read(PIECE_SIZE):
-            yield piece
-    except (OSError, EOFError, library.ZstdError) as error:
-        raise DamagedArchive(
-            f"{source.name}: is damaged or truncated ({error}); make or fetch it again"
-        ) from error
-
-
-def _decompress_lz4(source: Source, limits: Limits) -> Iterator[bytes]:
-    """Yield what *source* decompresses to. libarchive skips no frame at its start."""
-    start = skippable.first_content(source, limits)
-    return decompress_lz4(_Rest(source, start), PIECE_SIZE)
-
-
 def open_stream(
-    source: Source, compression: str, blocks: BlockTable | None, limits: Limits
+    source: Source, kind: Compression, blocks: BlockTable | None, limits: Limits
 ) -> DecodedStream:
-    """Return what *source* decompresses to; *blocks* are its blocks, if these are known.
+    """Return what *source*, of *kind*, decompresses to; *blocks* are its blocks, if known.
 
     Raises DamagedArchive, RefusedArchive when more is to be skipped first than *limits* allow.
     """
-    if blocks is not None:
-        numbers = range(len(blocks))
-        if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
-            return WholeBlocks(blocks)
-        pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
-        return Pieces(source.name, chain.from_iterable(pieces))
-    if compression == "lz4":
-        return Pieces(source.name, _decompress_lz4(source, limits))
-    if compression in ("gzip", "bzip2"):
-        return Pieces(source.name, streams.decompress(source, compression, PIECE_SIZE))
-    return Pieces(source.name, _decompress_zstd(source))
+    if blocks is None:
+        return Pieces(source.name, kind.decompress(source, limits, PIECE_SIZE))
+    numbers = range(len(blocks))
+    if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
+        return WholeBlocks(blocks)
+    pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
+    return Pieces(source.name, chain.from_iterable(pieces))

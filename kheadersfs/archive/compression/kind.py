@@ -1,0 +1,58 @@
+"""What there is to know of one way of compressing a file."""
+
+from __future__ import annotations
+
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.source import Source
+    from kheadersfs.limits import Limits
+
+
+class Framing(Record):
+    """What a file's framing says, before anything is decoded.
+
+    ``blocks`` are those of the file when they can be decoded one by one, else None. ``checked`` is
+    False when nothing would show damage.
+    """
+
+    blocks: BlockTable | None
+    checked: bool
+
+
+class Compression:
+    """One way of compressing; there is one object of each, see kinds.py."""
+
+    name: str
+    """What it is called where somebody chooses it, or is told of it."""
+    magics: tuple[bytes, ...] = ()
+    """What files of it begin with."""
+    hides_cuts = False
+    """Whether a file that is cut off between two blocks still seems whole."""
+
+    def frame(self, source: Source, limits: Limits) -> Framing:
+        """Look at the framing of *source*.
+
+        Raises DamagedArchive when the file does not look complete, UnsupportedArchive,
+        RefusedArchive when there is more to look at than *limits* allow.
+        """
+        del source, limits
+        return Framing(blocks=None, checked=True)
+
+    def prepare_blocks(self) -> None:
+        """Import what decoding one of the blocks takes. Raises KheadersfsError."""
+
+    def prepare_stream(self) -> None:
+        """Import what decompress() takes. Raises KheadersfsError."""
+
+    def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
+        """Yield what *source*, of which no blocks are known, decompresses to.
+
+        No piece has more than *piece_size* bytes. Raises DamagedArchive, UnsupportedArchive,
+        RefusedArchive.
+        """
+        raise NotImplementedError

@@ -1,0 +1,127 @@
+"""The table of compressions: what a file begins with, and what follows from that.
+
+Whoever adds one adds a class here, and the module that it speaks for.
+"""
+
+from __future__ import annotations
+
+from kheadersfs.archive.compression import lz4, xz, zstd
+from kheadersfs.archive.compression.kind import Compression, Framing
+from kheadersfs.archive.compression.xz_blocks import XzBlocks
+from kheadersfs.archive.compression.zstd_blocks import ZstdBlocks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kheadersfs.archive.source import Source
+    from kheadersfs.limits import Limits
+
+
+class _Xz(Compression):
+    name = "xz"
+    magics = (xz.MAGIC,)
+
+    def frame(self, source: Source, limits: Limits) -> Framing:
+        """See Compression.frame."""
+        blocks = xz.read_blocks(source, limits)
+        checked = all(block.check for block in blocks)
+        return Framing(XzBlocks(source, blocks, limits), checked)
+
+    def prepare_blocks(self) -> None:
+        """See Compression.prepare_blocks."""
+        from kheadersfs.archive.compression import xz_coding  # noqa: F401 - imported when used
+
+
+class _Zstd(Compression):
+    name = "zstd"
+    magics = (zstd.MAGIC,)
+    hides_cuts = True
+
+    def frame(self, source: Source, limits: Limits) -> Framing:
+        """See Compression.frame. There are no blocks when a frame does not state its size."""
+        frames = zstd.read_frames(source, limits)
+        checked = all(frame.checked for frame in frames)
+        if any(frame.decoded_size == zstd.UNKNOWN for frame in frames):
+            return Framing(None, checked)
+        return Framing(ZstdBlocks(source, frames, limits), checked)
+
+    def prepare_blocks(self) -> None:
+        """See Compression.prepare_blocks."""
+        zstd.import_library()
+
+    def prepare_stream(self) -> None:
+        """See Compression.prepare_stream."""
+        from kheadersfs.archive.compression import zstd_stream  # noqa: F401 - imported when used
+
+    def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
+        """See Compression.decompress."""
+        from kheadersfs.archive.compression import zstd_stream  # few files are of this kind
+
+        del limits
+        return zstd_stream.decompress(source, piece_size)
+
+
+class _Gzip(Compression):
+    name = "gzip"
+    magics = (b"\x1f\x8b\x08",)
+
+    def prepare_stream(self) -> None:
+        """See Compression.prepare_stream."""
+        from kheadersfs.archive.compression import streams  # noqa: F401 - imported when used
+
+    def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
+        """See Compression.decompress."""
+        from kheadersfs.archive.compression import streams  # few files are of this kind
+
+        del limits
+        return streams.decompress(source, self.name, piece_size)
+
+
+class _Bzip2(_Gzip):
+    name = "bzip2"
+    magics = (b"BZh",)
+
+    def prepare_stream(self) -> None:
+        """See Compression.prepare_stream."""
+        import bz2  # noqa: F401 - imported again when used
+
+        super().prepare_stream()
+
+
+class _Lz4(Compression):
+    name = "lz4"
+    magics = (lz4.MAGIC, lz4.LEGACY_MAGIC)
+
+    def frame(self, source: Source, limits: Limits) -> Framing:
+        """See Compression.frame."""
+        return Framing(None, lz4.all_checked(source, limits))
+
+    def prepare_stream(self) -> None:
+        """See Compression.prepare_stream."""
+        from kheadersfs.archive.compression import lz4_stream  # noqa: F401 - imported when used
+
+    def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
+        """See Compression.decompress."""
+        from kheadersfs.archive.compression import lz4_stream  # few files are of this kind
+
+        return lz4_stream.decompress(source, limits, piece_size)
+
+
+class _Plain(Compression):
+    name = "none"
+
+    def frame(self, source: Source, limits: Limits) -> Framing:
+        """See Compression.frame. Nothing shows damage of what is not compressed."""
+        del source, limits
+        return Framing(blocks=None, checked=False)
+
+
+KINDS: tuple[Compression, ...] = (_Xz(), _Zstd(), _Gzip(), _Bzip2(), _Lz4())
+PLAIN = _Plain()
+"""Not to be compressed at all."""
+
+
+def kind_of(head: bytes) -> Compression | None:
+    """Return how a file that begins with *head* is compressed, None if in no way known here."""
+    return next((kind for kind in KINDS if head.startswith(kind.magics)), None)
