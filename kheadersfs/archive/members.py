@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive import charset
 from kheadersfs.archive.ending import note_on_end
 from kheadersfs.archive.feeding import Feed
-from kheadersfs.archive.preamble import NOTHING, Preamble, Preambles
 from kheadersfs.archive.sniffing import old_cpio
+from kheadersfs.archive.tar.preamble import NOTHING, Preamble, Preambles
 from kheadersfs.errors import DamagedArchive, KheadersfsError, UnsupportedArchive
 from kheadersfs.importing import stand_ins
 

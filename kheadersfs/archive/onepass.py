@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive.blocks.held import HeldBlocks
 from kheadersfs.archive.compression import zstd
 from kheadersfs.archive.compression.decoding import open_stream
+from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
-from kheadersfs.archive.headers import may_be_packed
 from kheadersfs.archive.members import MemberStream, new_buffer, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
 from kheadersfs.archive.sniffing import TAR_BLOCK
 from kheadersfs.archive.source import Source
-from kheadersfs.archive.sums import CpioSums
+from kheadersfs.archive.tar.walking import may_be_packed
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Meter

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.building import TableBuilder
+from kheadersfs.archive.tar import writing as framing
 from kheadersfs.errors import KheadersfsError, RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS
-from kheadersfs.pack import framing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

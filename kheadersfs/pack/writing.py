@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS, Block, new_stream_encoder
 from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.tar import writing as framing
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
-from kheadersfs.pack import framing
 from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kheadersfs.archive.sums import CpioSums
+from kheadersfs.archive.cpio.sums import CpioSums
 from tests.hostile.forging import END, Newc, newc, tar_file
 
 CRC = b"070702"

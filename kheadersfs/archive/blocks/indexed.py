@@ -18,15 +18,15 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.table import BlockTable
-from kheadersfs.archive.headers import walk_members
 from kheadersfs.archive.names.page import LATEST
 from kheadersfs.archive.names.paths import Lookup
+from kheadersfs.archive.tar.walking import walk_members
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.headers import Described
     from kheadersfs.archive.names.index import Index
     from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.tar.walking import Described
 
 
 class IndexedBlocks(BlockTable):

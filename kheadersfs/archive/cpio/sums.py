@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import stat
 
-from kheadersfs.archive.headers import parse_digits
 from kheadersfs.archive.sniffing import TAR_BLOCK, is_tar_header
+from kheadersfs.archive.tar.walking import parse_digits
 
 MAGIC = b"070702"
 _HEADER_SIZE = 110

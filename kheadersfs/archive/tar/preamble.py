@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.headers import parse_digits, pax_records, pax_time, tar_number
 from kheadersfs.archive.sniffing import TAR_BLOCK
+from kheadersfs.archive.tar.walking import parse_digits, pax_records, pax_time, tar_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kheadersfs.archive.headers import Described, walk_members
+from kheadersfs.archive.tar.walking import Described, walk_members
 from tests.hostile import forging as forge
 from tests.hostile.forging import (
     DIRECTORY,
