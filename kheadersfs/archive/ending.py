@@ -9,8 +9,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive.cpio.fields import HEADER_SIZE, TRAILER
 from kheadersfs.archive.names import index as embedded
-from kheadersfs.archive.sniffing import LARGEST_PADDING, TAR_BLOCK
+from kheadersfs.archive.tar.fields import BLOCK, LARGEST_PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,7 @@ MORE = {
     "if that is another archive, tar --ignore-zeros shows both",
     "cpio": "there is more behind its end marker, which is not shown; cpio does not show it either",
 }
-_TRAILER = b"TRAILER!!!\0"
-_TRAILER_NAME = 110
-"""Where the name is in newc, the format that pack writes."""
+_TRAILER = TRAILER + b"\0"
 
 
 def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
@@ -33,7 +32,7 @@ def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
     index of ours; no more is looked at than it takes to know.
     """
     start = next(rest, b"")
-    while len(start) < TAR_BLOCK and (piece := next(rest, b"")):
+    while len(start) < BLOCK and (piece := next(rest, b"")):
         start += piece
     if not start:
         return NO_END_MARKER
@@ -51,6 +50,6 @@ def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
             break
     content = b"".join(behind)
     # In cpio, an index of ours is announced by a further end marker, which has it as its content.
-    if content.startswith(_TRAILER, _TRAILER_NAME):
-        content = content[_TRAILER_NAME + len(_TRAILER) :].lstrip(b"\0")
+    if content.startswith(_TRAILER, HEADER_SIZE):
+        content = content[HEADER_SIZE + len(_TRAILER) :].lstrip(b"\0")
     return MORE[format_name] if content and not embedded.is_alone(content) else ""

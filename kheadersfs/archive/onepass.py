@@ -17,11 +17,11 @@ from kheadersfs.archive.compression import zstd
 from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
-from kheadersfs.archive.members import MemberStream, new_buffer, open_members
+from kheadersfs.archive.entries import new_buffer
+from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
-from kheadersfs.archive.sniffing import TAR_BLOCK
 from kheadersfs.archive.source import Source
-from kheadersfs.archive.tar.walking import may_be_packed
+from kheadersfs.archive.tar.fields import BLOCK, may_be_packed
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Meter
@@ -85,7 +85,7 @@ class _MeteredSource(Source):
         self._meter.count(length)
         piece = self._source.read_at(offset, length)
         self.extent = offset + length
-        self.head = self.head or piece[:TAR_BLOCK]
+        self.head = self.head or piece[:BLOCK]
         try:
             self._sums.follow(piece)
         except ValueError as error:

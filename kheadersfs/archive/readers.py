@@ -10,9 +10,9 @@ from __future__ import annotations
 from _thread import allocate_lock  # threading itself is not needed to mount
 
 from kheadersfs.archive.blocks.indexed import IndexedBlocks
+from kheadersfs.archive.cpio import fields as cpio
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names.table import unusable
-from kheadersfs.archive.sniffing import is_cpio
 from kheadersfs.archive.source import digest_of
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import HARMLESS
@@ -100,7 +100,7 @@ class Reader:
         content = self.load()
         if content.format:
             return content.format
-        return "cpio" if is_cpio(content.blocks.decode(0)) else "tar"
+        return "cpio" if cpio.is_header(content.blocks.decode(0)) else "tar"
 
     def digest(self) -> bytes:
         """Return a SHA-256 that is the same for the same file, and reads no more of it than load().
@@ -136,12 +136,12 @@ class WholeReader(Reader):
 
     def prepare(self) -> None:
         """See Reader.prepare."""
-        from kheadersfs.archive import members, onepass  # noqa: F401 - the latter when used
+        from kheadersfs.archive import library, onepass  # noqa: F401 - the latter when used
         from kheadersfs.archive.compression import zstd
 
         super().prepare()
         self.archive.kind.prepare_stream()
-        members.import_library()
+        library.import_library()
         zstd.import_library()
 
     def _read(self) -> Content:

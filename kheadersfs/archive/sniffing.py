@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from kheadersfs.archive.compression import skippable
 from kheadersfs.archive.compression.kinds import KINDS, PLAIN, kind_of
+from kheadersfs.archive.cpio import fields as cpio
+from kheadersfs.archive.tar import fields as tar
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive, quoted, without_members
 from kheadersfs.limits import DEFAULT_LIMITS
 
@@ -21,13 +23,7 @@ _OTHERS = {
     b"\x5d\0\0": ("lzma", "xz -dc"),
 }
 """What is not read, and the commands that decompress it."""
-_CPIO_MAGICS = (b"070701", b"070702", b"070707")
-# Octal 070707 as one number of 16 bits, of a machine of either byte order.
-_OLD_CPIO_MAGICS = (b"\xc7\x71", b"\x71\xc7")
 _LONGEST_MAGIC = 16
-TAR_BLOCK = 512
-# GNU cpio and tar pad to their output block; nobody uses larger ones than this.
-LARGEST_PADDING = 1 << 20
 
 
 def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
@@ -37,8 +33,8 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
     UnsupportedArchive when it is neither compressed nor tar nor cpio, DamagedArchive when it is a
     tar of nothing, RefusedArchive when more is to be skipped at its start than *limits* allow.
     """
-    head = source.read_at(0, min(TAR_BLOCK, source.size))
-    if is_tar_header(head) or is_cpio(head):
+    head = source.read_at(0, min(tar.BLOCK, source.size))
+    if tar.is_header(head) or cpio.is_header(head):
         return PLAIN
     if skippable.size_of(head):
         offset = skippable.first_content(source, limits)
@@ -48,7 +44,7 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
         return kind
     if _is_empty_tar(source):
         raise without_members(source.name)
-    if head.startswith(_OLD_CPIO_MAGICS):
+    if head.startswith(cpio.OLD_MAGICS):
         raise old_cpio(source.name)
     for magic, (compression, command) in _OTHERS.items():
         if head.startswith(magic):
@@ -70,26 +66,10 @@ def old_cpio(archive: str) -> UnsupportedArchive:
     )
 
 
-def is_cpio(head: bytes) -> bool:
-    """Tell whether *head* begins a cpio archive, and not a tar whose first name looks like it."""
-    return head.startswith(_CPIO_MAGICS) and not is_tar_header(head[:TAR_BLOCK])
-
-
-def is_tar_header(head: bytes) -> bool:
-    """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
-    if len(head) < TAR_BLOCK:
-        return False
-    try:
-        stated = int(head[148:156].strip(b" \0") or b"x", 8)
-    except ValueError:
-        return False
-    return stated == sum(head) - sum(head[148:156]) + 8 * 0x20
-
-
 def _is_empty_tar(source: Source) -> bool:
     """Tell whether *source* is the end marker of a tar and nothing else, padded or not."""
     size = source.size
-    if size % TAR_BLOCK or not 2 * TAR_BLOCK <= size <= LARGEST_PADDING:
+    if size % tar.BLOCK or not 2 * tar.BLOCK <= size <= tar.LARGEST_PADDING:
         return False
     return source.read_at(0, size) == bytes(size)
 
@@ -99,10 +79,10 @@ def check_end(source: Source) -> None:
 
     A cpio needs its end marker; a tar may end behind any of its members.
     """
-    complete = source.size % TAR_BLOCK == 0
-    if is_cpio(source.read_at(0, min(TAR_BLOCK, source.size))):
-        length = min(source.size, LARGEST_PADDING)
-        complete = b"TRAILER!!!" in source.read_at(source.size - length, length)
+    complete = source.size % tar.BLOCK == 0
+    if cpio.is_header(source.read_at(0, min(tar.BLOCK, source.size))):
+        length = min(source.size, tar.LARGEST_PADDING)
+        complete = cpio.TRAILER in source.read_at(source.size - length, length)
     if not complete:
         raise DamagedArchive(
             f"{source.name}: does not end where an archive can: it is truncated; "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from kheadersfs.archive.members import Member
+    from kheadersfs.archive.member import Member
 
 _KIB, _MIB = 1 << 10, 1 << 20
 HOT_SIZE = 9 * _MIB // 2

@@ -6,7 +6,7 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.pack.layout import Kernel, Packed, arrange

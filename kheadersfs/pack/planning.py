@@ -8,15 +8,19 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.cpio import writing as cpio
+from kheadersfs.archive.cpio.fields import ALIGNMENT
+from kheadersfs.archive.digits import aligned
 from kheadersfs.archive.names.building import TableBuilder
-from kheadersfs.archive.tar import writing as framing
+from kheadersfs.archive.tar import writing as tar
+from kheadersfs.archive.tar.fields import BLOCK
 from kheadersfs.errors import KheadersfsError, RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kheadersfs.archive.members import Member
+    from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.table import Table
     from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Packed, Portion
@@ -93,7 +97,7 @@ def plan_blocks(
                 position += framed.size
             blocks.append(Block(start, position - start, frames, b""))
         hot_blocks = hot_blocks or len(blocks)
-    end = framing.tar_end(position) if format_name == "tar" else framing.newc_end(position)
+    end = tar.end_marker(position) if format_name == "tar" else cpio.end_marker(position)
     if not blocks:
         raise KheadersfsError("there is nothing to put into an archive")
     blocks[-1] = blocks[-1]._replace(size=blocks[-1].size + len(end), end=end)
@@ -105,7 +109,7 @@ def _cut(portion: Portion) -> Iterator[list[Packed]]:
     group: list[Packed] = []
     position = size = 0
     for packed in portion.members:
-        length = framing.TAR_BLOCK + framing.aligned(packed.member.size, framing.TAR_BLOCK)
+        length = BLOCK + aligned(packed.member.size, BLOCK)
         if group and size + length > portion.block_size(position):
             yield group
             position += size
@@ -130,10 +134,10 @@ def _place_in_block(packed: Packed) -> tuple[bool, int, list[bytes]]:
 def tar_frame(packed: Packed) -> Frame:
     """Return *packed* as tar writes it."""
     member = packed.member
-    header = framing.tar_header(member)
+    header = tar.header(member)
     if member.hard_link or not stat.S_ISREG(member.mode) or not member.size:
         return Frame(member, header, None, len(header))
-    size = len(header) + framing.aligned(member.size, framing.TAR_BLOCK)
+    size = len(header) + aligned(member.size, BLOCK)
     return Frame(member, header, packed.read, size)
 
 
@@ -163,9 +167,9 @@ class _NewcFrames:
         elif inode.size and not self._left[first]:
             read, size = original.read, inode.size
         inode = inode._replace(name=packed.member.name)
-        header = framing.newc_header(inode, number, links, size)
+        header = cpio.header(inode, number, links, size)
         member = packed.member._replace(size=size)
-        whole = len(header) + framing.aligned(size, framing.NEWC_ALIGNMENT)
+        whole = len(header) + aligned(size, ALIGNMENT)
         return Frame(member, header, read, whole)
 
 

@@ -8,7 +8,7 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.page import LATEST, ROOT
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.pack.layout import Kernel, Packed, arrange

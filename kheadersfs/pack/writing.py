@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS, Block, new_stream_encoder
+from kheadersfs.archive.cpio import writing as cpio
 from kheadersfs.archive.names import index as embedded
-from kheadersfs.archive.tar import writing as framing
+from kheadersfs.archive.tar.fields import BLOCK
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
@@ -145,10 +146,10 @@ class _Blocks:
         """
         position = self._plan.size
         if self._format == "tar":
-            return bytes(-(position + len(index)) % framing.TAR_BLOCK) + index
-        marker_size = len(framing.newc_end(position, 1))
-        body = bytes(-(position + marker_size + len(index)) % framing.TAR_BLOCK) + index
-        return framing.newc_end(position, len(body)) + body
+            return bytes(-(position + len(index)) % BLOCK) + index
+        marker_size = len(cpio.end_marker(position, 1))
+        body = bytes(-(position + marker_size + len(index)) % BLOCK) + index
+        return cpio.end_marker(position, len(body)) + body
 
 
 class _Budget:

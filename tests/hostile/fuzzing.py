@@ -139,7 +139,7 @@ def fuzz_streams(data: bytes) -> None:
 def fuzz_headers(data: bytes) -> None:
     """The walk over a block's own headers, and the sums of cpio."""
     from kheadersfs.archive.cpio.sums import CpioSums
-    from kheadersfs.archive.tar.walking import walk_members
+    from kheadersfs.archive.walking import walk_members
 
     try:
         for member in walk_members(data):

@@ -7,7 +7,7 @@ from time import thread_time
 import pytest
 
 from kheadersfs.archive.cpio.sums import CpioSums
-from kheadersfs.archive.tar.walking import walk_members
+from kheadersfs.archive.walking import walk_members
 from tests.hostile import forging as forge
 from tests.hostile.fuzzing import TARGETS, seeds, target_function
 

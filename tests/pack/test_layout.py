@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.members import Member
-from kheadersfs.archive.tar.walking import walk_members
+from kheadersfs.archive.member import Member
+from kheadersfs.archive.walking import walk_members
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.pack.layout import HOT_SIZE, WARM_SIZE, Kernel, Packed, Portion, arrange
 from kheadersfs.pack.planning import Plan, plan_blocks

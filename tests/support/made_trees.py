@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.pack.layout import Kernel, Packed
 
 if TYPE_CHECKING:

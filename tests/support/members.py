@@ -6,7 +6,7 @@ import stat
 
 from hypothesis import strategies as st
 
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.building import TableBuilder
 from kheadersfs.archive.names.table import Table
 from kheadersfs.limits import Limits

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.building import TableBuilder
 from kheadersfs.archive.names.index import DIGEST_SIZE, Index, decode, encode, find
 from kheadersfs.archive.names.page import NAME_LIMIT, ROOT

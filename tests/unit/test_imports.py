@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE = {
     "pyfuse3": "fuse",
     "trio": "fuse",
-    "libarchive": "archive/members.py",
+    "libarchive": "archive/library.py",
     "backports": "archive/compression/zstd.py",
     "compression": "archive/compression/zstd.py",
     "tqdm": "cli/progress.py",

@@ -6,7 +6,8 @@ import stat
 
 import pytest
 
-from kheadersfs.archive.tar.walking import Described, walk_members
+from kheadersfs.archive.member import Member
+from kheadersfs.archive.walking import walk_members
 from tests.hostile import forging as forge
 from tests.hostile.forging import (
     DIRECTORY,
@@ -28,11 +29,24 @@ FILE = tar_file(b"f", b"content")
 SECOND = 1_000_000_000
 
 
-def walk(block: bytes, is_last: bool = True) -> list[Described]:
+def described(
+    name: bytes,
+    mode: int,
+    mtime: int,
+    start: int,
+    size: int,
+    links: int = 0,
+    target: bytes | None = None,
+    hard_link: bool = False,
+) -> Member:
+    return Member(name, mode, mtime, size, target, hard_link, links=links, start=start)
+
+
+def walk(block: bytes, is_last: bool = True) -> list[Member]:
     return list(walk_members(block, is_last))
 
 
-def only(block: bytes) -> Described:
+def only(block: bytes) -> Member:
     [found] = walk(block)
     return found
 
@@ -52,14 +66,14 @@ def test_members_of_tar_are_as_their_headers_say() -> None:
     )
     assert walk(block, is_last=False) == walk(block) == walk(block + END)
     assert walk(block) == [
-        Described(b"", stat.S_IFDIR | 0o755, 0, 512, 0),
-        Described(b"d", stat.S_IFDIR | 0o2755, 0, 1024, 0),
-        Described(b"d/f", stat.S_IFREG | 0o600, 0, 1536, 512),
-        Described(b"e", stat.S_IFREG | 0o644, 0, 2560, 513),
-        Described(b"old", stat.S_IFREG | 0o644, 0, 4096, 1),
-        Described(b"h", stat.S_IFREG | 0o644, 0, 5120, 0, 0, b"d/f", True),
-        Described(b"s", stat.S_IFLNK | 0o777, 0, 5632, 0, 0, b"./d/f"),
-        Described(b"empty", stat.S_IFREG | 0o644, 0, 6144, 0),
+        described(b"", stat.S_IFDIR | 0o755, 0, 512, 0),
+        described(b"d", stat.S_IFDIR | 0o2755, 0, 1024, 0),
+        described(b"d/f", stat.S_IFREG | 0o600, 0, 1536, 512),
+        described(b"e", stat.S_IFREG | 0o644, 0, 2560, 513),
+        described(b"old", stat.S_IFREG | 0o644, 0, 4096, 1),
+        described(b"h", stat.S_IFREG | 0o644, 0, 5120, 0, 0, b"d/f", True),
+        described(b"s", stat.S_IFLNK | 0o777, 0, 5632, 0, 0, b"./d/f"),
+        described(b"empty", stat.S_IFREG | 0o644, 0, 6144, 0),
     ]
 
 
@@ -283,11 +297,11 @@ def test_members_of_cpio_are_as_their_headers_say() -> None:
     )
     assert walk(block, is_last=False) == walk(block) == walk(block + forge.newc())
     assert walk(block) == [
-        Described(b"", stat.S_IFDIR | 0o755, 0, 112, 0, 2),
-        Described(b"d", stat.S_IFDIR | 0o755, 0, 228, 0, 2),
-        Described(b"d/f", stat.S_IFREG | 0o644, 0, 344, 7, 2),
-        Described(b"name", stat.S_IFREG | 0o644, 0, 468, 4, 1),
-        Described(b"link", stat.S_IFLNK | 0o777, 0, 588, 0, 1, b"target"),
+        described(b"", stat.S_IFDIR | 0o755, 0, 112, 0, 2),
+        described(b"d", stat.S_IFDIR | 0o755, 0, 228, 0, 2),
+        described(b"d/f", stat.S_IFREG | 0o644, 0, 344, 7, 2),
+        described(b"name", stat.S_IFREG | 0o644, 0, 468, 4, 1),
+        described(b"link", stat.S_IFLNK | 0o777, 0, 588, 0, 1, b"target"),
     ]
 
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.names.page import LATEST
 from kheadersfs.archive.names.paths import Lookup
-from kheadersfs.archive.tar.walking import walk_members
+from kheadersfs.archive.walking import walk_members
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
+    from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.index import Index
     from kheadersfs.archive.names.page import Leaf
-    from kheadersfs.archive.tar.walking import Described
 
 
 class IndexedBlocks(BlockTable):
@@ -104,13 +104,13 @@ class IndexedBlocks(BlockTable):
         if next_file != len(files):
             raise ValueError("the index has files in it of which it has no headers; repack it")
 
-    def _agrees(self, inode: int, described: Described, lookup: Lookup) -> bool:
+    def _agrees(self, inode: int, described: Member, lookup: Lookup) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
         leaf = self._table.leaf_of(inode)
         row = inode - leaf.first_inode
         mode, size = leaf.inode_mode[row], leaf.inode_size[row]
         if described.hard_link:
-            return not stat.S_ISDIR(mode) and lookup.inode_at(described.target) == inode
+            return not stat.S_ISDIR(mode) and lookup.inode_at(described.target or b"") == inode
         if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
             return False
         mtime = leaf.inode_mtime[row]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive import raw
 from kheadersfs.archive.compression import skippable
-from kheadersfs.archive.members import decompress_lz4
 from kheadersfs.archive.source import Source
 
 if TYPE_CHECKING:
@@ -36,4 +36,4 @@ class _Rest(Source):
 def decompress(source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
     """Yield what *source* decompresses to. libarchive skips no frame at its start."""
     start = skippable.first_content(source, limits)
-    return decompress_lz4(_Rest(source, start), piece_size)
+    return raw.decompress(_Rest(source, start), "lz4", piece_size)

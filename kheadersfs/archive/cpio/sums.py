@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import stat
 
-from kheadersfs.archive.sniffing import TAR_BLOCK, is_tar_header
-from kheadersfs.archive.tar.walking import parse_digits
-
-MAGIC = b"070702"
-_HEADER_SIZE = 110
-_TRAILER = b"TRAILER!!!\0"
+from kheadersfs.archive.cpio.fields import ALIGNMENT, CRC_MAGIC, HEADER_SIZE, TRAILER
+from kheadersfs.archive.digits import aligned, parse_digits
+from kheadersfs.archive.tar import fields as tar
 
 
 class CpioSums:
@@ -35,7 +32,7 @@ class CpioSums:
         if not self._started:
             self._started = True
             # The first name of a tar may look like the magic.
-            self._done = is_tar_header(piece[:TAR_BLOCK])
+            self._done = tar.is_header(piece[: tar.BLOCK])
         position = 0
         while position < len(piece) and not self._done:
             if self._left:
@@ -59,26 +56,22 @@ class CpioSums:
 
     def _take_head(self, piece: bytes) -> int:
         """Collect a header and the name behind it. Returns how much of *piece* that took."""
-        wanted = _HEADER_SIZE
-        if len(self._head) >= _HEADER_SIZE:
-            wanted = _padded(_HEADER_SIZE + parse_digits(self._head[94:102], 16))
+        wanted = HEADER_SIZE
+        if len(self._head) >= HEADER_SIZE:
+            wanted = aligned(HEADER_SIZE + parse_digits(self._head[94:102], 16), ALIGNMENT)
         taken = piece[: wanted - len(self._head)]
         self._head += taken
-        if not self._head.startswith(MAGIC[: len(self._head)]):
+        if not self._head.startswith(CRC_MAGIC[: len(self._head)]):
             self._done = True  # another format, or what libarchive will complain of
-        elif len(self._head) == wanted > _HEADER_SIZE:
+        elif len(self._head) == wanted > HEADER_SIZE:
             self._begin_content(self._head)
             self._head = b""
         return len(taken)
 
     def _begin_content(self, head: bytes) -> None:
         self._left = parse_digits(head[54:62], 16)
-        self._padding = -self._left % 4
+        self._padding = -self._left % ALIGNMENT
         self._sum = 0
         regular = stat.S_ISREG(parse_digits(head[14:22], 16))
         self._check = parse_digits(head[102:110], 16) if regular else None
-        self._done = head[_HEADER_SIZE:].startswith(_TRAILER)
-
-
-def _padded(size: int) -> int:
-    return -(-size // 4) * 4
+        self._done = head[HEADER_SIZE:].startswith(TRAILER + b"\0")

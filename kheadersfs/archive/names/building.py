@@ -16,7 +16,7 @@ from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.members import Member
+    from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.inodes import Children
     from kheadersfs.limits import Limits
 

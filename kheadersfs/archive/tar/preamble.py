@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.sniffing import TAR_BLOCK
-from kheadersfs.archive.tar.walking import parse_digits, pax_records, pax_time, tar_number
+from kheadersfs.archive.digits import parse_digits
+from kheadersfs.archive.tar.fields import BLOCK, number, pax_records, pax_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,20 +69,20 @@ class Preambles:
 
         They are those of the next member, which libarchive has read.
         """
-        header = self._at(position, TAR_BLOCK)
-        if len(header) < TAR_BLOCK or (header[156] in _ORDINARY and not self._everywhere):
+        header = self._at(position, BLOCK)
+        if len(header) < BLOCK or (header[156] in _ORDINARY and not self._everywhere):
             return NOTHING
         said: dict[bytes, bytes] = {}
         while header[156:157] in _IN_FRONT:
-            kind, size = header[156:157], tar_number(header[124:136])
-            content = self._at(position + TAR_BLOCK, size)
+            kind, size = header[156:157], number(header[124:136])
+            content = self._at(position + BLOCK, size)
             if kind == _GLOBAL:
                 self._take_global(content)
             elif kind in _PAX:
                 said.update(pax_records(content))
-            position += TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK
-            header = self._at(position, TAR_BLOCK)
-        return self._told(header, said) if len(header) == TAR_BLOCK else NOTHING
+            position += BLOCK + -(-size // BLOCK) * BLOCK
+            header = self._at(position, BLOCK)
+        return self._told(header, said) if len(header) == BLOCK else NOTHING
 
     def _take_global(self, content: bytes) -> None:
         """Remember what is said of all members from now on. Raises ValueError.
@@ -101,10 +101,10 @@ class Preambles:
         for keyword in said:
             sparse = sparse or keyword.startswith(_SPARSE_KEYWORDS)
             if keyword.startswith(_ACCESS):
-                permissions = tar_number(header[100:108]) & 0o7777
+                permissions = number(header[100:108]) & 0o7777
         if _REAL_SIZE in said and not sparse:
             stated = said.get(b"size")
-            size = tar_number(header[124:136]) if stated is None else parse_digits(stated, 10)
+            size = number(header[124:136]) if stated is None else parse_digits(stated, 10)
         if b"mtime" in self._everywhere and b"mtime" not in said:
             mtime = pax_time(self._everywhere[b"mtime"])
         return Preamble(permissions, mtime, size, sparse)
