@@ -81,7 +81,6 @@ def _command_of(process: int) -> str:
             program, *words = os.fsdecode(arguments.read()).split("\0")
     except OSError:
         return "ended now"
-    command = "".join(
-        c if c.isprintable() else "?" for c in " ".join((os.path.basename(program), *words)).strip()
-    )
+    line = " ".join((os.path.basename(program), *words)).strip()
+    command = "".join(character if character.isprintable() else "?" for character in line)
     return command if len(command) <= _SHOWN_WORDS else f"{command[:_SHOWN_WORDS]}..."

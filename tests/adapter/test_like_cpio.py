@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile.forging import Newc, newc
+from tests.attacks.forging import Newc, newc
 from tests.support.seen import Seen, seen_by_us, seen_on_disk
 
 EXAMPLES = 150

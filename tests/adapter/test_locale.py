@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hostile import forging as forge
+from tests.attacks import forging as forge
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hostile import forging as forge
+from tests.attacks import forging as forge
 from tests.support.mounting import Outcome, run_command
 from tests.support.seen import seen_by_us, seen_on_disk
 from tests.support.synthetic import require_programs

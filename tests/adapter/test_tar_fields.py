@@ -14,8 +14,8 @@ from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.fuse.safety import require_safe
-from tests.hostile import forging as forge
-from tests.hostile.forging import END, pax_record, tar_file, tar_header, tar_pax
+from tests.attacks import forging as forge
+from tests.attacks.forging import END, pax_record, tar_file, tar_header, tar_pax
 from tests.support.seen import Seen, seen_by_us, seen_on_disk
 from tests.support.synthetic import require_programs
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hostile.case import DONE, ESCAPED, Case
-from tests.hostile.corpus import cases
+from tests.attacks.case import DONE, ESCAPED, Case
+from tests.attacks.corpus import cases
 from tests.support.mounting import command_line, is_running, mounts_below, run_command
 
 if TYPE_CHECKING:

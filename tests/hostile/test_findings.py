@@ -1,4 +1,4 @@
-"""What fuzzing found, one test each. See tests/hostile/fuzzing.py for how to look for more."""
+"""What fuzzing found, one test each. See tests/attacks/fuzzing.py for how to look for more."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.walking import walk_members
-from tests.hostile import forging as forge
-from tests.hostile.fuzzing import TARGETS, seeds, target_function
+from tests.attacks import forging as forge
+from tests.attacks.fuzzing import TARGETS, seeds, target_function
 
 
 @pytest.mark.parametrize("size", [b"-0000001000\0", b"-0000002000\0", b"+0000000001\0", b"1_1\0"])

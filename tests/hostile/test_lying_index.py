@@ -19,7 +19,7 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, KheadersfsError
 from kheadersfs.limits import UNLIMITED
 from kheadersfs.reader import HeaderArchive
-from tests.hostile.lies import NOT_USED, SAME_SIZE, USED, with_index, with_sections
+from tests.attacks.lies import NOT_USED, SAME_SIZE, USED, with_index, with_sections
 from tests.support.mounting import run_command
 
 if TYPE_CHECKING:

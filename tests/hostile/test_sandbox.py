@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attempts import ATTEMPTS, NEEDS_ROOT, in_a_process, try_inside
 from tests.conftest import REPOSITORY
-from tests.hostile.attempts import ATTEMPTS, NEEDS_ROOT, in_a_process, try_inside
 from tests.support.mounting import run_command
 
 if TYPE_CHECKING:

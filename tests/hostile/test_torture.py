@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hostile import forging as forge
-from tests.hostile.cycling import cycles
-from tests.hostile.damage import (
+from tests.attacks import forging as forge
+from tests.attacks.damage import (
     Alteration,
     Examiner,
     Tally,
@@ -21,11 +20,12 @@ from tests.hostile.damage import (
     alterations,
     examine_in_processes,
 )
-from tests.hostile.killing import kill
-from tests.hostile.pace import RunningTime, growth
-from tests.hostile.place import Place
-from tests.hostile.soaking import soak
+from tests.attacks.place import Place
 from tests.support.mounting import Outcome, run_command
+from tests.torture.cycling import cycles
+from tests.torture.killing import kill
+from tests.torture.pace import RunningTime, growth
+from tests.torture.soaking import soak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hostile.forging import END, tar_file
+from tests.attacks.forging import END, tar_file
 from tests.support.mounting import run_command
 from tests.support.synthetic import require_programs
 

@@ -14,7 +14,7 @@ from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
-from tests.hostile.forging import END, lz4_frame, tar_file
+from tests.attacks.forging import END, lz4_frame, tar_file
 from tests.support.sources import CountingSource
 
 needs_lz4 = pytest.mark.skipif(shutil.which("lz4") is None, reason="not installed: lz4")

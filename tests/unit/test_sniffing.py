@@ -14,7 +14,7 @@ from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
-from tests.hostile.forging import END, compress, newc, tar_file
+from tests.attacks.forging import END, compress, newc, tar_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
-from tests.hostile.forging import END, tar_file
+from tests.attacks.forging import END, tar_file
 
 PIECE_SIZE = 1000
 

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from kheadersfs.archive.cpio.sums import CpioSums
-from tests.hostile.forging import END, Newc, newc, tar_file
+from tests.attacks.forging import END, Newc, newc, tar_file
 
 CRC = b"070702"
 PIECES = [1, 2, 3, 5, 109, 110, 111, 112, 113, 1000, 1 << 20]

@@ -11,7 +11,7 @@ from kheadersfs.errors import DamagedArchive, RefusedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.reader import HeaderArchive
 from kheadersfs.verification import verify
-from tests.hostile.forging import END, tar_file, xz_stream
+from tests.attacks.forging import END, tar_file, xz_stream
 from tests.support.synthetic import altered
 
 BLOCKS = [tar_file(b"f", b"content") + END, *[bytes(5000)] * 3]

@@ -8,8 +8,8 @@ import pytest
 
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.walking import walk_members
-from tests.hostile import forging as forge
-from tests.hostile.forging import (
+from tests.attacks import forging as forge
+from tests.attacks.forging import (
     DIRECTORY,
     END,
     HARD_LINK,

@@ -15,7 +15,7 @@ from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource, open_source
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
-from tests.hostile.forging import END, tar_file
+from tests.attacks.forging import END, tar_file
 from tests.support.mounting import run_command
 from tests.support.sources import CountingSource
 

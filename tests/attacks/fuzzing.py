@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing with atheris: python -m tests.hostile.fuzzing TARGET [LIBFUZZER OPTIONS]
+"""Coverage-guided fuzzing with atheris: python -m tests.attacks.fuzzing TARGET [LIBFUZZER OPTIONS]
 
 Every target gets bytes, makes their checksums right where there are any, as an attacker would, and
 fails on any exception that its module does not announce.
@@ -162,7 +162,7 @@ def fuzz_members(data: bytes) -> None:
     from kheadersfs.limits import Limits
     from kheadersfs.store import Store
     from kheadersfs.tree import Tree
-    from tests.hostile.forging import TAR_BLOCK, tar_file
+    from tests.attacks.forging import TAR_BLOCK, tar_file
 
     # What does not begin like an archive is not even read; behind a good member it is.
     for content in (data, tar_file(b"first", b"") + data):
@@ -185,8 +185,8 @@ def seeds(target: str) -> list[bytes]:
     from kheadersfs.archive.names import index as embedded
     from kheadersfs.archive.names.building import TableBuilder
     from kheadersfs.limits import Limits
-    from tests.hostile import forging as forge
-    from tests.hostile.corpus import cases
+    from tests.attacks import forging as forge
+    from tests.attacks.corpus import cases
     from tests.support import members
 
     if target == "index":

@@ -18,14 +18,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kheadersfs.bpf.toolchain import cflags
-from tests.hostile.damage import digest_of
-from tests.hostile.pace import Journal, await_that
-from tests.hostile.place import Place, processes_of
+from tests.attacks.damage import digest_of
+from tests.attacks.place import Place, processes_of
+from tests.torture.pace import Journal, await_that
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.hostile.pace import Say
+    from tests.torture.pace import Say
 
 SEED = 20_000
 PHASES = ("mount", "build", "unmount")

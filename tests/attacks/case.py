@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.hostile.forging import END, tar_file
+from tests.attacks.forging import END, tar_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.hostile import forging as forge
-from tests.hostile.case import (
+from tests.attacks import forging as forge
+from tests.attacks.case import (
     DAMAGED,
     ESCAPED,
     GOOD,
@@ -20,7 +20,7 @@ from tests.hostile.case import (
     refused,
     tar,
 )
-from tests.hostile.forging import Newc, newc, pax_record, tar_file, tar_header
+from tests.attacks.forging import Newc, newc, pax_record, tar_file, tar_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

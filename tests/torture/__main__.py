@@ -1,4 +1,4 @@
-"""The long runs: python -m tests.hostile.torture PART --archive FILE [OPTIONS]
+"""The long runs: python -m tests.torture PART --archive FILE [OPTIONS]
 
 A sample of each part is among the tests. Every part says once a minute how it gets on and at the
 end how much it did; status 1 if anything was not as it should be. A run may be stopped and
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.hostile.cycling import cycles
-from tests.hostile.damage import Examiner, all_cuts, alterations, examine_in_processes
-from tests.hostile.killing import kill
-from tests.hostile.place import Place
-from tests.hostile.soaking import SERVER_INTERVAL, soak
+from tests.attacks.damage import Examiner, all_cuts, alterations, examine_in_processes
+from tests.attacks.place import Place
+from tests.torture.cycling import cycles
+from tests.torture.killing import kill
+from tests.torture.soaking import SERVER_INTERVAL, soak
 
 
 def say(text: str) -> None:

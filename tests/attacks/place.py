@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from kheadersfs.mount.asking import STATUS_ATTRIBUTE
 from kheadersfs.reader import open_archive
-from tests.hostile.damage import digest_of
-from tests.hostile.pace import await_that
+from tests.attacks.damage import digest_of
 from tests.support.mounting import command_line, is_running, mounts_below
+from tests.torture.pace import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.hostile import forging as forge
-from tests.hostile.case import (
+from tests.attacks import forging as forge
+from tests.attacks.case import (
     DAMAGED,
     GOOD,
     MEBIBYTE,
@@ -16,7 +16,7 @@ from tests.hostile.case import (
     Case,
     tar,
 )
-from tests.hostile.forging import Newc, compress, tar_header
+from tests.attacks.forging import Newc, compress, tar_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

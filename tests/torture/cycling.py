@@ -10,12 +10,12 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from tests.hostile.pace import Journal, growth
 from tests.support.mounting import drop_caches
+from tests.torture.pace import Journal, growth
 
 if TYPE_CHECKING:
-    from tests.hostile.pace import Say
-    from tests.hostile.place import Place
+    from tests.attacks.place import Place
+    from tests.torture.pace import Say
 
 SEED = 20_000
 SAMPLES = 40

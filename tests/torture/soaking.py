@@ -19,14 +19,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tests.hostile.damage import digest_of
-from tests.hostile.pace import Journal, RunningTime, await_that, growth
-from tests.hostile.place import processes_of
+from tests.attacks.damage import digest_of
+from tests.attacks.place import processes_of
 from tests.support.mounting import drop_caches
+from tests.torture.pace import Journal, RunningTime, await_that, growth
 
 if TYPE_CHECKING:
-    from tests.hostile.pace import Say
-    from tests.hostile.place import Place
+    from tests.attacks.place import Place
+    from tests.torture.pace import Say
 
 SEED = 20_000
 SERVER_GROWTH = 8 << 20

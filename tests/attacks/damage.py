@@ -20,7 +20,7 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.store import Store
 from kheadersfs.tree import Tree
-from tests.hostile.pace import Journal
+from tests.torture.pace import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.names.page import Leaf
     from kheadersfs.archive.readers import Content
-    from tests.hostile.pace import Say
+    from tests.torture.pace import Say
 
 SEED = 20_000
 CUT_STEP = 1024
