@@ -211,7 +211,7 @@ def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions)
         Task(archive, Run(call.command, _environment(**variables)))
         for archive, variables in zip(archives, names, strict=True)
     ]
-    outcomes = list(run_each(tasks, jobs, options))
+    outcomes = run_each(tasks, jobs, options)
     outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
     print("\nstatus  seconds  headers  archive")
     for outcome in outcomes:

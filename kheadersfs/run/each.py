@@ -8,8 +8,11 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import trio
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import KheadersfsError, escaped, reason
@@ -19,8 +22,6 @@ from kheadersfs.run import namespace
 from kheadersfs.run.child import Run, end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kheadersfs.fuse.options import ServeOptions
 
 
@@ -50,45 +51,86 @@ class _Started(NamedTuple):
     since: float
 
 
-def run_each(tasks: list[Task], jobs: int, options: ServeOptions) -> Iterator[Outcome]:
+def run_each(tasks: list[Task], jobs: int, options: ServeOptions) -> list[Outcome]:
     """Run the command of each of *tasks*, up to *jobs* at the same time.
 
-    Yields an outcome when one has ended, after writing all that it printed to standard output;
-    what it prints is kept apart until then. Raises KeyboardInterrupt, after a first one only when
+    Returns the outcomes as they came. All that a command printed is written to standard output when
+    it has ended; it is kept apart until then. Raises KeyboardInterrupt, after a first one only when
     all commands that are running have ended.
     """
     # Every server forks from here, so what all of them need is loaded once.
     daemon.import_pyfuse3()
-    waiting = list(reversed(tasks))
-    started: dict[int, _Started] = {}
-    interrupted = False
-    while waiting or started:
-        while waiting and len(started) < jobs:
-            task = waiting.pop()
-            child = _Started(task.archive, _open_output(), _open_record(), monotonic())
-            started[_start(task, child, options)] = child
-        try:
-            pid, status = os.wait()
-        except KeyboardInterrupt:
-            if interrupted:
-                raise
-            # The terminal has sent it to the commands too, and each ends when it has cleaned up.
-            interrupted = True
-            waiting.clear()
-            continue
-        # Servers that outlived their caller are not ours to wait for.
-        if pid in started:
-            child = started.pop(pid)
-            code = os.waitstatus_to_exitcode(status)
-            _print_output(child)
-            yield Outcome(
-                child.archive,
-                code if code >= 0 else 128 - code,
-                monotonic() - child.since,
-                _count_headers(child),
-            )
-    if interrupted:
-        raise KeyboardInterrupt
+    runs = _Runs(tasks, options)
+    trio.run(runs.run, jobs)
+    if runs.failure is not None:
+        raise runs.failure
+    return runs.outcomes
+
+
+class _Runs:
+    """The commands that wait, run and have ended.
+
+    All share one nursery: what keeps one of them from being run or shown ends the others too, who
+    are sent SIGTERM when this process ends.
+    """
+
+    def __init__(self, tasks: list[Task], options: ServeOptions) -> None:
+        self._waiting = deque(tasks)
+        self._options = options
+        self.outcomes: list[Outcome] = []
+        self.failure: BaseException | None = None
+
+    async def run(self, jobs: int) -> None:
+        """Run all of them, *jobs* at a time."""
+        async with trio.open_nursery() as nursery:
+            if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+                await nursery.start(self._heed_interrupts, nursery.cancel_scope)
+            async with trio.open_nursery() as workers:
+                for _ in range(min(jobs, len(self._waiting))):
+                    workers.start_soon(self._work, nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+
+    async def _heed_interrupts(
+        self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
+    ) -> None:
+        """Start no more commands at the first interrupt; at the second, wait for none."""
+        with trio.open_signal_receiver(signal.SIGINT) as interrupts:
+            task_status.started()
+            async for _ in interrupts:
+                if self.failure is not None:
+                    scope.cancel()
+                # The terminal has sent it to the commands too; each ends when it has cleaned up.
+                self.failure = KeyboardInterrupt()
+                self._waiting.clear()
+
+    async def _work(self, scope: trio.CancelScope) -> None:
+        """Run one command after the other."""
+        while self._waiting:
+            try:
+                await self._run_next()
+            except Exception as error:  # noqa: BLE001 - raised again by run_each
+                self.failure = error
+                scope.cancel()
+
+    async def _run_next(self) -> None:
+        task = self._waiting.popleft()
+        started = _Started(task.archive, _open_output(), _open_record(), monotonic())
+        status = await _wait(_start(task, started, self._options))
+        seconds = monotonic() - started.since
+        _print_output(started)
+        self.outcomes.append(Outcome(task.archive, status, seconds, _count_headers(started)))
+
+
+async def _wait(pid: int) -> int:
+    """Wait for the child *pid* to end. Returns its exit status, 128 + N for signal N."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        await trio.lowlevel.wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _open_output() -> BinaryIO:
@@ -116,7 +158,8 @@ def _start(task: Task, child: _Started, options: ServeOptions) -> int:
         return pid
     status = 1
     try:
-        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.set_wakeup_fd(-1)  # which is trio's, of the process that started this one
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             # What it has mounted is to be undone.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         # It passes this on to its command; a command that has not begun ends with it.

@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 OUTSIDE = {
     "pyfuse3": "fuse",
-    "trio": "fuse",
+    "trio": "run/each.py",
     "libarchive": "archive/library.py",
     "backports": "archive/compression/zstd.py",
     "compression": "archive/compression/zstd.py",
