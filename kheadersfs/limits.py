@@ -18,6 +18,12 @@ from kheadersfs.records import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Literal
+
+    LimitName = Literal[
+        "members", "total", "file", "path", "depth", "target",
+        "ratio", "block", "blocks", "memory", "seconds", "decode",
+    ]  # fmt: skip
 
 DEFAULT_BUDGET = 64 << 20
 """Bytes of decoded blocks to hold: a kernel's headers fit with room to spare."""
@@ -51,7 +57,7 @@ class Limits(Record):
     seconds: int = 60
     decode: int = 60
 
-    def check(self, archive: str, name: str, value: float) -> None:
+    def check(self, archive: str, name: LimitName, value: float) -> None:
         """Raise RefusedArchive when *archive* has a *value* beyond the limit *name*."""
         limit: int = getattr(self, name)
         if value > limit:
@@ -64,7 +70,7 @@ class Limits(Record):
 DEFAULT_LIMITS = Limits()
 UNLIMITED = Limits(*[sys.maxsize] * len(Limits._fields))
 
-SUBJECTS = {
+SUBJECTS: dict[LimitName, str] = {
     "members": "the number of names",
     "total": "the content of all files in bytes",
     "file": "the size of a file in bytes",

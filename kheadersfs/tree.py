@@ -1,4 +1,4 @@
-"""The immutable tree: lookup, listing, attributes and paths, over the leaves of a table."""
+"""The immutable tree: lookup, listing, attributes and paths, over the pages of a table."""
 
 from __future__ import annotations
 
@@ -60,33 +60,33 @@ class Tree:
 
         Positions count from 1, so that *after* is the last one seen.
         """
-        leaf, entries = self.table.directory(directory)
+        page, entries = self.table.directory(directory)
         for position, entry in enumerate(entries[after:], after + 1):
-            yield position, leaf.name(entry), leaf.inode(entry)
+            yield position, page.name(entry), page.inode(entry)
 
     def is_directory(self, inode: int) -> bool:
         """Tell whether *inode* is a directory."""
-        leaf = self.table.leaf_of(inode)
-        return stat.S_ISDIR(leaf.inode_mode[inode - leaf.first_inode])
+        page = self.table.page_of(inode)
+        return stat.S_ISDIR(page.inode_mode[inode - page.first_inode])
 
     def attributes(self, inode: int) -> Attributes:
         """Return the attributes of *inode*. Directories have size 0, as they take no content."""
-        leaf = self.table.leaf_of(inode)
-        row = inode - leaf.first_inode
-        mode = leaf.inode_mode[row]
-        size = 0 if stat.S_ISDIR(mode) else leaf.inode_size[row]
+        page = self.table.page_of(inode)
+        row = inode - page.first_inode
+        mode = page.inode_mode[row]
+        size = 0 if stat.S_ISDIR(mode) else page.inode_size[row]
         blocks = -(-size // BLOCK_SIZE) if stat.S_ISREG(mode) else 0
-        return Attributes(inode, mode, leaf.inode_links[row], size, blocks, leaf.inode_mtime[row])
+        return Attributes(inode, mode, page.inode_links[row], size, blocks, page.inode_mtime[row])
 
     def extent(self, inode: int) -> tuple[int, int]:
         """Return start and size in bytes of the content of the file *inode*."""
-        leaf = self.table.leaf_of(inode)
-        row = inode - leaf.first_inode
-        return leaf.inode_start[row], leaf.inode_size[row]
+        page = self.table.page_of(inode)
+        row = inode - page.first_inode
+        return page.inode_start[row], page.inode_size[row]
 
     def target(self, inode: int) -> bytes:
         """Return the target of the symlink *inode*."""
-        return self.table.leaf_of(inode).target(inode)
+        return self.table.page_of(inode).target(inode)
 
     def resolve(self, path: bytes) -> int:
         """Return the inode at *path*, relative to the root; 0 when there is none.
@@ -106,7 +106,7 @@ class Tree:
         """
         if inode == ROOT:
             return ROOT
-        return self.table.parent(self.table.leaf_of(inode).naming_entry(inode))
+        return self.table.parent(self.table.page_of(inode).naming_entry(inode))
 
     def path(self, inode: int) -> bytes:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""

@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.blocks.held import HeldBlocks
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
@@ -109,7 +109,7 @@ class _Compressor:
         """Hand over one block; waits while too many are under way."""
         if len(self._stored) >= BLOCKS_UNDER_WAY:
             self.held += len(self._stored[-BLOCKS_UNDER_WAY].result())
-        self._stored.append(self._pool.submit(zstd.encode_frame, content, HELD_LEVEL))
+        self._stored.append(self._pool.submit(zstd_coding.encode_frame, content, HELD_LEVEL))
         self._sizes.append(len(content))
 
     def blocks(self, name: str) -> HeldBlocks:

@@ -137,12 +137,12 @@ class WholeReader(Reader):
     def prepare(self) -> None:
         """See Reader.prepare."""
         from kheadersfs.archive import library, onepass  # noqa: F401 - the latter when used
-        from kheadersfs.archive.compression import zstd
+        from kheadersfs.archive.compression import zstd_coding
 
         super().prepare()
         self.archive.kind.prepare_stream()
         library.import_library()
-        zstd.import_library()
+        zstd_coding.import_library()
 
     def _read(self) -> Content:
         try:

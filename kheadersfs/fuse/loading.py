@@ -101,7 +101,7 @@ class Loading:
 
     async def _read_pages_ahead(self, table: Table) -> None:
         for number in range(min(len(table), PAGES_AHEAD)):
-            await self._loop.run_in_thread(partial(table.leaf, number), ahead=True)
+            await self._loop.run_in_thread(partial(table.page, number), ahead=True)
 
     def _read_archive(self) -> Served:
         """Runs in a worker thread."""

@@ -1,46 +1,17 @@
-"""Which kernel runs here, which kernel a set of headers belongs to, and whether they agree.
-
-Architectures go by the name of their directory below ``arch/`` in the kernel's
-sources (the kernel's ``SRCARCH``): x86, arm64, arm, riscv, powerpc, s390, mips,
-loongarch.
-"""
+"""Which kernel runs here, which kernel a set of headers belongs to, and whether they agree."""
 
 from __future__ import annotations
 
 import os
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.kernel.architectures import arch_of_machine, arch_of_symbol
 from kheadersfs.records import Record
 
 RELEASE_HEADER = "include/generated/utsrelease.h"
 CONFIGURATION_HEADER = "include/generated/autoconf.h"
 LARGEST_DESCRIPTION = 1 << 20
 """Bytes that either may have; a larger one says nothing, and would take memory to read."""
-
-# The configuration symbol that is set in every kernel of an architecture, and in no other.
-# CONFIG_ARM is not set in arm64 kernels, CONFIG_PPC covers 32 and 64 bits.
-_ARCH_OF_SYMBOL = {
-    b"CONFIG_X86": "x86",
-    b"CONFIG_ARM64": "arm64",
-    b"CONFIG_ARM": "arm",
-    b"CONFIG_RISCV": "riscv",
-    b"CONFIG_PPC": "powerpc",
-    b"CONFIG_S390": "s390",
-    b"CONFIG_MIPS": "mips",
-    b"CONFIG_LOONGARCH": "loongarch",
-}
-
-# What uname(2) calls the machine, where that is not already the name of the directory.
-_ARCH_OF_MACHINE_PREFIX = (
-    ("x86_64", "x86"),
-    ("aarch64", "arm64"),
-    ("arm", "arm"),
-    ("riscv", "riscv"),
-    ("ppc", "powerpc"),
-    ("s390", "s390"),
-    ("mips", "mips"),
-    ("loongarch", "loongarch"),
-)
 
 
 class Kernel(Record):
@@ -51,16 +22,6 @@ class Kernel(Record):
 
     def __str__(self) -> str:
         return f"{self.release} ({self.arch})"
-
-
-def arch_of_machine(machine: str) -> str:
-    """Return the architecture directory for what ``uname -m`` prints."""
-    if len(machine) == 4 and machine[0] == "i" and machine.endswith("86"):
-        return "x86"
-    for prefix, arch in _ARCH_OF_MACHINE_PREFIX:
-        if machine.startswith(prefix):
-            return arch
-    return machine
 
 
 def running_kernel() -> Kernel:
@@ -93,8 +54,8 @@ def headers_arch(autoconf: bytes) -> str | None:
             symbol, _, value = line[len(b"#define ") :].partition(b" ")
         else:
             symbol, _, value = line.partition(b"=")
-        if value.strip() in (b"1", b"y") and symbol in _ARCH_OF_SYMBOL:
-            return _ARCH_OF_SYMBOL[symbol]
+        if value.strip() in (b"1", b"y") and (arch := arch_of_symbol(symbol)):
+            return arch
     return None
 
 

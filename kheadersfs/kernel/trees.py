@@ -7,10 +7,10 @@ import re
 from typing import NamedTuple
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.kernel.architectures import arch_of_machine, srcarch_of
 from kheadersfs.kernel.release import (
     CONFIGURATION_HEADER,
     RELEASE_HEADER,
-    arch_of_machine,
     headers_release,
 )
 from kheadersfs.kernel.unpacked import (
@@ -30,16 +30,6 @@ _VERSION_HEADER = "include/generated/uapi/linux/version.h"
 # is asked before the version.
 _FIRST_WITH_LISTS = 6 << 16 | 17 << 8
 _LISTS_MARK = b"kheaders-srclist"
-
-# "Additional ARCH settings" of the kernel's Makefile: ARCH to SRCARCH where they differ.
-_SRCARCH_OF_ARCH = {
-    "i386": "x86",
-    "x86_64": "x86",
-    "sparc32": "sparc",
-    "sparc64": "sparc",
-    "parisc64": "parisc",
-    "sh64": "sh",
-}
 
 
 class KernelTree(NamedTuple):
@@ -87,7 +77,7 @@ def find_srcarch(srctree: str, arch: str) -> str:
 
     Raises UsageError when *srctree* has no such architecture.
     """
-    for name in (arch, _SRCARCH_OF_ARCH.get(arch, arch), arch_of_machine(arch)):
+    for name in (arch, srcarch_of(arch), arch_of_machine(arch)):
         if (
             name not in ("", ".", "..")
             and "/" not in name

@@ -36,7 +36,7 @@ class Packed(NamedTuple):
     read: Callable[[], bytes]
 
 
-class Kernel(NamedTuple):
+class KernelMembers(NamedTuple):
     """What one kernel brings to an archive.
 
     ``files`` come most important first, of which ``hot`` many are what most builds read, or
@@ -67,7 +67,7 @@ class Portion(NamedTuple):
         return min(size, max(self.first_block, position))
 
 
-def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
+def arrange(kernels: Sequence[KernelMembers]) -> list[Portion]:
     """Return all members of *kernels* in portions; the first one is hot.
 
     Directories come before what is in them, and hard links after what they link to.
@@ -93,7 +93,7 @@ def arrange(kernels: Sequence[Kernel]) -> list[Portion]:
     ]
 
 
-def _split(kernel: Kernel) -> tuple[int, int]:
+def _split(kernel: KernelMembers) -> tuple[int, int]:
     """Return how many of *kernel*'s files are hot, and how many are hot or warm."""
     sizes = [packed.member.size + _FRAME_SIZE for packed in kernel.files]
     starts = list(accumulate(sizes, initial=0))[:-1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive.member import Member
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
-from kheadersfs.pack.layout import Kernel, Packed, arrange
+from kheadersfs.pack.layout import KernelMembers, Packed, arrange
 from kheadersfs.pack.ordering import by_profile, by_reach, inclusions
 from kheadersfs.pack.output import complete_file
 from kheadersfs.pack.selection import changed, read_header
@@ -92,7 +92,7 @@ def _require_same(before: dict[bytes, Header], after: dict[bytes, Header]) -> No
 
 def _kernel(
     headers: dict[bytes, Header], texts: dict[bytes, bytes], srcarch: str, settings: Settings
-) -> Kernel:
+) -> KernelMembers:
     """Return the members: *headers*, with *texts* for those that are files, and directories."""
     time = settings.time * 1_000_000_000
     directories = {b""}
@@ -106,7 +106,7 @@ def _kernel(
         if not listed:
             raise UsageError("the profile lists no header of this tree; record one with it")
         order, hot = list(dict.fromkeys([*listed, *order])), len(listed)
-    return Kernel(
+    return KernelMembers(
         directories=[
             Packed(Member(path, DIRECTORY_MODE, time, 0, None, False), bytes)
             for path in sorted(directories)

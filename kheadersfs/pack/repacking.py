@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.page import LATEST, ROOT
 from kheadersfs.errors import RefusedArchive
-from kheadersfs.pack.layout import Kernel, Packed, arrange
+from kheadersfs.pack.layout import KernelMembers, Packed, arrange
 from kheadersfs.pack.ordering import by_reach, inclusions
 from kheadersfs.pack.writing import Description, Form, write_archive
 
@@ -54,7 +54,7 @@ def merge(
     same content at other places stay apart, because compilers take one inode for one header.
     Raises what ``repack`` raises.
     """
-    kernels: list[Kernel] = []
+    kernels: list[KernelMembers] = []
     first_of: dict[tuple[bytes, int, bytes], bytes] = {}
     for source in inputs:
         kernel = _read_kernel(source.archive, source.name + b"/")
@@ -63,7 +63,7 @@ def merge(
     write_archive(file, arrange(kernels), form, Description("", ""), progress, limits=limits)
 
 
-def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:
+def _read_kernel(archive: HeaderArchive, prefix: bytes) -> KernelMembers:
     """Return what is in *archive*, with *prefix* before every name."""
     archive.require_complete()
     refusals = archive.content.refusals
@@ -73,7 +73,7 @@ def _read_kernel(archive: HeaderArchive, prefix: bytes) -> Kernel:
             "make the archive without it"
         )
     tree = archive.tree
-    kernel = Kernel([], [], [], [])
+    kernel = KernelMembers([], [], [], [])
     first_paths: dict[int, bytes] = {}
     files: dict[bytes, Packed] = {}
     for name, inode in [(b"", ROOT), *tree.walk()]:
@@ -125,8 +125,8 @@ def _importance(
 
 
 def _share(
-    kernel: Kernel, prefix_size: int, first_of: dict[tuple[bytes, int, bytes], bytes]
-) -> Kernel:
+    kernel: KernelMembers, prefix_size: int, first_of: dict[tuple[bytes, int, bytes], bytes]
+) -> KernelMembers:
     """Return *kernel* with files that *first_of* has already made hard links to those.
 
     *first_of* gives the name of the first file with a path below the kernel's root, a mode and

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.archive.blocks.table import BlockTable
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
     from kheadersfs.archive.readers import Content
     from tests.torture.pace import Say
 
@@ -99,7 +99,7 @@ class Tally(NamedTuple):
 class Listing(NamedTuple):
     """All that an archive says of itself before a file's content is decoded."""
 
-    table: Leaf
+    table: Page
     starts: list[int]
     release: str
     arch: str

@@ -8,7 +8,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.compression import xz, xz_coding, zstd
+from kheadersfs.archive.compression import xz, xz_coding, zstd_coding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,7 +127,7 @@ def compress(compression: str, content: bytes) -> bytes:
     if compression == "xz":
         return lzma.compress(content)
     if compression == "zstd":
-        return zstd.encode_frame(content, 3)
+        return zstd_coding.encode_frame(content, 3)
     assert compression == "lz4"
     return lz4_frame(content)
 
@@ -197,7 +197,7 @@ def zstd_file(frames: list[bytes], sizes: list[tuple[int, int]], count: int | No
 
 def zstd_seek_table(sizes: list[tuple[int, int]], count: int | None = None) -> bytes:
     """A seek table that lists *sizes*, and says that there are *count*."""
-    table = bytearray(zstd.encode_seek_table(sizes))
+    table = bytearray(zstd_coding.encode_seek_table(sizes))
     if count is not None:
         table[-9:-5] = count.to_bytes(4, "little")
     return bytes(table)
@@ -215,7 +215,7 @@ def zstd_run(start: bytes, size: int) -> bytes:
 
 def zstd_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """*pieces* as one frame, a little at a time."""
-    compressor = zstd.import_library().ZstdCompressor(level=1)
+    compressor = zstd_coding.import_library().ZstdCompressor(level=1)
     for piece in pieces:
         yield compressor.compress(piece)
     yield compressor.flush()

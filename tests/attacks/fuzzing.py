@@ -88,7 +88,7 @@ def fuzz_xz(data: bytes) -> None:
 
 def fuzz_zstd(data: bytes) -> None:
     """The zstd framing, with and without a seek table."""
-    from kheadersfs.archive.compression import zstd
+    from kheadersfs.archive.compression import zstd, zstd_coding
     from kheadersfs.archive.source import BytesSource
     from kheadersfs.limits import Limits
 
@@ -104,7 +104,7 @@ def fuzz_zstd(data: bytes) -> None:
             if 0 <= frame.decoded_size < 1 << 20:
                 try:
                     stored = source.read_at(frame.offset, frame.stored_size)
-                    content = zstd.decode_frame(stored, frame.decoded_size)
+                    content = zstd_coding.decode_frame(stored, frame.decoded_size)
                     assert len(content) == frame.decoded_size
                 except (ValueError, KheadersfsError):
                     continue
@@ -195,7 +195,7 @@ def seeds(target: str) -> list[bytes]:
         for start, member in enumerate(some):
             builder.add(member, start * 512)
         index = embedded.Index(builder.build(), "6.1", "x86", [bytes(32)] * 2, 1, BLOCK_STARTS[-1])
-        body = embedded.find(embedded.encode(index, BLOCK_STARTS[:-1], leaf_entries=2))
+        body = embedded.find(embedded.encode(index, BLOCK_STARTS[:-1], page_entries=2))
         return [SEPARATOR.join(section.inflate() for section in embedded.split(body))]
     if target == "xz":
         block = xz_coding.encode_block(b"content" * 20, 1)

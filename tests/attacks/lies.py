@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.archive.names.index import Index
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
 
 SAME_SIZE = 3000
 """Bytes of the files that can be taken for each other."""
@@ -30,7 +30,7 @@ SAME_SIZE = 3000
 def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
     """Return the archive *packed* with its index changed, and all checksums made right.
 
-    It has more leaves than one would make of so few names.
+    It has more pages than one would make of so few names.
     """
     blocks = Archive(BytesSource(packed)).blocks
     assert isinstance(blocks, XzBlocks)
@@ -39,7 +39,7 @@ def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
         embedded.find(blocks.decode(last)), blocks.starts[: last + 1], "index", UNLIMITED
     )
     return with_last_block(
-        blocks, embedded.encode(change(index), blocks.starts[:last], leaf_entries=4)
+        blocks, embedded.encode(change(index), blocks.starts[:last], page_entries=4)
     )
 
 
@@ -67,8 +67,8 @@ def file_rows(index: Index) -> list[int]:
     ]
 
 
-def with_table(index: Index, leaf: Leaf) -> Index:
-    return index._replace(table=Table.of(leaf))
+def with_table(index: Index, page: Page) -> Index:
+    return index._replace(table=Table.of(page))
 
 
 def renamed(index: Index, name: bytes, other: bytes) -> Index:

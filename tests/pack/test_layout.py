@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.walking import walk_members
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.pack.layout import HOT_SIZE, WARM_SIZE, Kernel, Packed, Portion, arrange
+from kheadersfs.pack.layout import HOT_SIZE, WARM_SIZE, KernelMembers, Packed, Portion, arrange
 from kheadersfs.pack.planning import Plan, plan_blocks
 
 MIB = 1 << 20
@@ -38,7 +38,7 @@ def names(portion: Portion) -> list[str]:
 
 def test_files_are_hot_then_warm_then_cold_by_name() -> None:
     files = [file(f"include/{9999 - number}.h", 100_000) for number in range(200)]
-    kernel = Kernel([directory(""), directory("include"), directory("empty")], files, [], [])
+    kernel = KernelMembers([directory(""), directory("include"), directory("empty")], files, [], [])
     hot, warm, cold, links = arrange([kernel])
     assert names(hot)[:3] == ["", "include", "include/9999.h"]
     assert sum(packed.member.size for packed in hot.members) == pytest.approx(HOT_SIZE, rel=0.05)
@@ -54,16 +54,16 @@ def test_files_are_hot_then_warm_then_cold_by_name() -> None:
 
 def test_as_many_are_hot_as_are_known_to_be() -> None:
     files = [file(f"{number}.h", 10) for number in range(5)]
-    hot, warm, *_ = arrange([Kernel([], files, [], [], hot=2)])
+    hot, warm, *_ = arrange([KernelMembers([], files, [], [], hot=2)])
     assert (names(hot), names(warm)) == (["0.h", "1.h"], ["2.h", "3.h", "4.h"])
     large = [file(f"{number}.h", WARM_SIZE) for number in range(3)]
-    hot, warm, cold, _ = arrange([Kernel([], large, [], [], hot=2)])
+    hot, warm, cold, _ = arrange([KernelMembers([], large, [], [], hot=2)])
     assert (names(hot), names(warm), names(cold)) == (["0.h", "1.h"], [], ["2.h"])
 
 
 def test_several_kernels_follow_each_other_and_links_come_last() -> None:
-    def kernel(name: str) -> Kernel:
-        return Kernel(
+    def kernel(name: str) -> KernelMembers:
+        return KernelMembers(
             [directory(name)],
             [file(f"{name}/{letter}.h", WARM_SIZE // 2) for letter in "zyxw"],
             [],

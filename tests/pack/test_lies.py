@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kheadersfs.archive.names.index import Index
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
     from tests.pack.conftest import SmallTree
 
 
@@ -46,8 +46,8 @@ def files(index: Index) -> list[int]:
     return [row for row in whole.rows(stat.S_IFREG) if whole.inode_size[row]]
 
 
-def with_table(index: Index, leaf: Leaf) -> Index:
-    return index._replace(table=Table.of(leaf))
+def with_table(index: Index, page: Page) -> Index:
+    return index._replace(table=Table.of(page))
 
 
 def with_starts(index: Index, change: Callable[[array[int], list[int]], None]) -> Index:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.archive.opening import Archive
@@ -53,7 +53,7 @@ def decompressed(content: bytes, compression: str) -> bytes:
     if compression == "gzip":
         return gzip.decompress(content)
     if compression == "zstd":
-        plain: bytes = zstd.import_library().decompress(content)
+        plain: bytes = zstd_coding.import_library().decompress(content)
         return plain
     return content
 

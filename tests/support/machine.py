@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.kernel.release import arch_of_machine
+from kheadersfs.kernel.architectures import arch_of_machine
 from kheadersfs.mount.mountpoint import default_mountpoint
 from tests.support.mounting import command_line
 

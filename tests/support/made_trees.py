@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 from kheadersfs.archive.member import Member
-from kheadersfs.pack.layout import Kernel, Packed
+from kheadersfs.pack.layout import KernelMembers, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Node(NamedTuple):
 class MadeTree(NamedTuple):
     """Members to pack, and all names that are in an archive of them; the root's is empty."""
 
-    kernel: Kernel
+    kernel: KernelMembers
     nodes: dict[bytes, Node]
 
 
@@ -93,7 +93,7 @@ def _grow(drafts: list[_Draft], root_time: int) -> MadeTree:
     """Return the tree of those *drafts* that fit together."""
     implied = Node(stat.S_IFDIR | 0o755, 0, b"", b"")
     nodes = {b"": implied._replace(mtime=root_time)}
-    kernel = Kernel([Packed(_member(b"", nodes[b""]), bytes)], [], [], [])
+    kernel = KernelMembers([Packed(_member(b"", nodes[b""]), bytes)], [], [], [])
     for draft in drafts:
         name = b"/".join(draft.path)
         above = [b"/".join(draft.path[:depth]) for depth in range(1, len(draft.path))]
@@ -123,7 +123,7 @@ def _member(name: bytes, node: Node) -> Member:
     return Member(name, node.mode, node.mtime, 0, None, False)
 
 
-def _offer(kernel: Kernel, name: bytes, node: Node, first: bytes) -> None:
+def _offer(kernel: KernelMembers, name: bytes, node: Node, first: bytes) -> None:
     """Put a member of *name* into *kernel*; a hard link if there is a *first* name."""
     member = _member(name, node)
     if first:

@@ -216,10 +216,12 @@ def _in_halves(*command: str) -> Callable[[bytes], bytes]:
 
 def _with_known_size(content: bytes) -> bytes:
     """Compress with zstd in two frames that state their sizes, as from two files."""
-    from kheadersfs.archive.compression import zstd
+    from kheadersfs.archive.compression import zstd_coding
 
     middle = len(content) // 2
-    return zstd.encode_frame(content[:middle], 3) + zstd.encode_frame(content[middle:], 3)
+    return zstd_coding.encode_frame(content[:middle], 3) + zstd_coding.encode_frame(
+        content[middle:], 3
+    )
 
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {

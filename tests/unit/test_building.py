@@ -37,11 +37,11 @@ def paths(tree: Tree) -> list[bytes]:
 
 
 def check(table: Table) -> None:
-    """Check that *table* holds together: that it could come with an archive, in small leaves."""
+    """Check that *table* holds together: that it could come with an archive, in small pages."""
     starts = divide(table, 2)
     index = Index(table, "", "", [bytes(DIGEST_SIZE)] * (len(starts) - 1), 0, starts[-1])
     decode(
-        find(encode(index, starts[:-1], leaf_entries=3)), starts, "index", UNLIMITED
+        find(encode(index, starts[:-1], page_entries=3)), starts, "index", UNLIMITED
     ).table.check()
 
 

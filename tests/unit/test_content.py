@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.archive.blocks.held import HeldBlocks
-from kheadersfs.archive.compression.zstd import encode_frame
+from kheadersfs.archive.compression.zstd_coding import encode_frame
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.fuse.content import OPENS_OF_A_BUILD, ContentServer
 from kheadersfs.fuse.loop import Loop

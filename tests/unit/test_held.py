@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.archive.blocks.held import HeldBlocks
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
@@ -27,7 +27,7 @@ CONTENTS = [bytes([number]) * (100 + number) for number in range(5)]
 
 
 def held(contents: list[bytes]) -> HeldBlocks:
-    stored = [zstd.encode_frame(content, 1) for content in contents]
+    stored = [zstd_coding.encode_frame(content, 1) for content in contents]
     return HeldBlocks("archive", stored, [len(content) for content in contents])
 
 

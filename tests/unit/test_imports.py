@@ -56,8 +56,8 @@ OUTSIDE = {
     "pyfuse3": "fuse",
     "trio": "run/each.py",
     "libarchive": "archive/library.py",
-    "backports": "archive/compression/zstd.py",
-    "compression": "archive/compression/zstd.py",
+    "backports": "archive/compression/zstd_coding.py",
+    "compression": "archive/compression/zstd_coding.py",
     "tqdm": "cli/progress.py",
 }
 """The one place below the package that may import what is not in the standard library."""

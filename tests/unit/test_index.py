@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names.index import Index
-from kheadersfs.archive.names.page import Leaf
+from kheadersfs.archive.names.page import Page
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.limits import UNLIMITED
@@ -26,14 +26,14 @@ SHOWN = "6.1.0-test"
 
 
 class Made(NamedTuple):
-    """An index, where its archive's blocks begin and end, and the size of its leaves."""
+    """An index, where its archive's blocks begin and end, and the size of its pages."""
 
     described: Index
     block_starts: list[int]
-    leaf_entries: int
+    page_entries: int
 
     def encode(self) -> bytes:
-        return embedded.encode(self.described, self.block_starts[:-1], self.leaf_entries)
+        return embedded.encode(self.described, self.block_starts[:-1], self.page_entries)
 
     def decode(self, content: bytes) -> Index:
         return embedded.decode(embedded.find(content), self.block_starts, "index", UNLIMITED)
@@ -43,13 +43,13 @@ class Made(NamedTuple):
 
 
 def make(
-    table: Table, every: int = 2, leaf_entries: int = 2, release: str = SHOWN, arch: str = "x86"
+    table: Table, every: int = 2, page_entries: int = 2, release: str = SHOWN, arch: str = "x86"
 ) -> Made:
     """Return an index of *table* in blocks of *every* so many files."""
     starts = divide(table, every)
     digests = [bytes([number]) * embedded.DIGEST_SIZE for number in range(len(starts) - 1)]
     index = Index(table, release, arch, digests, len(digests) // 2, starts[-1])
-    return Made(index, starts, leaf_entries)
+    return Made(index, starts, page_entries)
 
 
 made_indexes = st.builds(
@@ -75,17 +75,17 @@ def test_an_index_round_trips_whatever_comes_before_it(made: Made, before: bytes
 
 
 @given(made_indexes)
-def test_a_leaf_is_made_when_something_in_it_is_asked_for(made: Made) -> None:
+def test_a_page_is_made_when_something_in_it_is_asked_for(made: Made) -> None:
     whole = Tree(made.described.table)
     for path, inode in whole.walk():
-        leaves = Tree(made.decode(made.encode()).table)
-        assert leaves.path(inode) == whole.path(inode)
-        assert leaves.attributes(inode) == whole.attributes(inode)
-        assert leaves.resolve(path) == inode
+        pages = Tree(made.decode(made.encode()).table)
+        assert pages.path(inode) == whole.path(inode)
+        assert pages.attributes(inode) == whole.attributes(inode)
+        assert pages.resolve(path) == inode
         if stat.S_ISLNK(whole.attributes(inode).mode):
-            assert leaves.target(inode) == whole.target(inode)
+            assert pages.target(inode) == whole.target(inode)
         elif not whole.is_directory(inode):
-            assert leaves.extent(inode) == whole.extent(inode)
+            assert pages.extent(inode) == whole.extent(inode)
 
 
 def sample() -> Made:
@@ -161,35 +161,35 @@ def test_a_section_that_is_not_deflated_is_refused() -> None:
 
 
 def test_an_index_of_very_many_sections_is_refused_before_they_take_memory() -> None:
-    with pytest.raises(ValueError, match="more than 16384 leaves"):
+    with pytest.raises(ValueError, match="more than 16384 pages"):
         embedded.decode(embedded.find(embedded.wrap(*[b""] * 20_000)), [0], "index", UNLIMITED)
 
 
 def without_hard_links() -> Made:
-    """Return an index of several leaves, each of which can be looked at alone."""
+    """Return an index of several pages, each of which can be looked at alone."""
     directories = [directory(b"%d" % number) for number in range(5)]
     files = [file(b"%d/%d" % divmod(number, 3), 100 * number) for number in range(15)]
     table = built(*directories, *files)
-    return make(table, leaf_entries=3)
+    return make(table, page_entries=3)
 
 
-def with_damaged_leaf(made: Made, number: int) -> Table:
-    """Return the table of *made* with leaf *number* damaged, which who looks at it finds out."""
+def with_damaged_page(made: Made, number: int) -> Table:
+    """Return the table of *made* with page *number* damaged, which who looks at it finds out."""
     body = bytearray(embedded.find(made.encode()))
     damaged = embedded.split(bytes(body))[number + 1].deflated
     body[bytes(body).index(damaged) + len(damaged) // 2] ^= 0xFF
     return embedded.decode(bytes(body), made.block_starts, "index", UNLIMITED).table
 
 
-def test_a_damaged_leaf_is_an_error_for_who_needs_it_and_nobody_else() -> None:
+def test_a_damaged_page_is_an_error_for_who_needs_it_and_nobody_else() -> None:
     made = without_hard_links()
     whole = made.described.table
-    leaves = len(made.decode(made.encode()).table)
-    assert leaves > 3
-    for number in range(1, leaves):
+    pages = len(made.decode(made.encode()).table)
+    assert pages > 3
+    for number in range(1, pages):
         failed = set()
         for path, inode in Tree(whole).walk():
-            tree = Tree(with_damaged_leaf(made, number))
+            tree = Tree(with_damaged_page(made, number))
             for _ in range(2):  # the second time it is not looked at again
                 try:
                     assert tree.resolve(path) == inode
@@ -199,15 +199,15 @@ def test_a_damaged_leaf_is_an_error_for_who_needs_it_and_nobody_else() -> None:
                     failed.add(path)
         assert 0 < len(failed) <= 3
     with pytest.raises(DamagedArchive, match="its index cannot be used"):
-        with_damaged_leaf(made, 2).check()
+        with_damaged_page(made, 2).check()
 
 
-def test_another_number_of_leaves_than_the_outline_has_is_refused() -> None:
+def test_another_number_of_pages_than_the_outline_has_is_refused() -> None:
     made = sample()
     sections = [section.inflate() for section in embedded.split(embedded.find(made.encode()))]
     assert len(sections) > 2
     for wrong in (sections[:-1], [*sections, sections[-1]], sections[:1]):
-        with pytest.raises(ValueError, match="number of leaves"):
+        with pytest.raises(ValueError, match="number of pages"):
             made.decode(embedded.wrap(*wrong))
 
 
@@ -250,39 +250,39 @@ def walk_completely(table: Table) -> None:
 
 
 BELOW_ITSELF = "a directory below itself"
-LIES: dict[str, Callable[[Leaf], Leaf]] = {
-    "an inode that is not there": lambda leaf: change(leaf, "entry_inode", 0, 0),
-    "the root as an entry": lambda leaf: change(leaf, "entry_inode", 0, 1),
-    BELOW_ITSELF: lambda leaf: change(leaf, "entry_inode", 2, 2),
-    "a directory with two names": lambda leaf: change(leaf, "entry_inode", 1, 2),
-    "a root that is a file": lambda leaf: change(leaf, "inode_mode", 0, stat.S_IFREG | 0o644),
-    "a device": lambda leaf: change(leaf, "inode_mode", -1, stat.S_IFCHR | 0o666),
-    "a directory with too few entries": lambda leaf: change(leaf, "inode_size", 0, 1),
-    "a name with a slash": lambda leaf: leaf._replace(names=b"/" + leaf.names[1:]),
-    "a name with a NUL": lambda leaf: leaf._replace(names=b"\0" + leaf.names[1:]),
-    "names that are cut off": lambda leaf: leaf._replace(names=leaf.names[:-1]),
-    "a target that is cut off": lambda leaf: leaf._replace(targets=leaf.targets[:-1]),
-    "a target with a NUL": lambda leaf: leaf._replace(targets=b"\0" + leaf.targets[1:]),
-    "a file with more names than it has": lambda leaf: change(leaf, "inode_links", -1, 2),
+LIES: dict[str, Callable[[Page], Page]] = {
+    "an inode that is not there": lambda page: change(page, "entry_inode", 0, 0),
+    "the root as an entry": lambda page: change(page, "entry_inode", 0, 1),
+    BELOW_ITSELF: lambda page: change(page, "entry_inode", 2, 2),
+    "a directory with two names": lambda page: change(page, "entry_inode", 1, 2),
+    "a root that is a file": lambda page: change(page, "inode_mode", 0, stat.S_IFREG | 0o644),
+    "a device": lambda page: change(page, "inode_mode", -1, stat.S_IFCHR | 0o666),
+    "a directory with too few entries": lambda page: change(page, "inode_size", 0, 1),
+    "a name with a slash": lambda page: page._replace(names=b"/" + page.names[1:]),
+    "a name with a NUL": lambda page: page._replace(names=b"\0" + page.names[1:]),
+    "names that are cut off": lambda page: page._replace(names=page.names[:-1]),
+    "a target that is cut off": lambda page: page._replace(targets=page.targets[:-1]),
+    "a target with a NUL": lambda page: page._replace(targets=b"\0" + page.targets[1:]),
+    "a file with more names than it has": lambda page: change(page, "inode_links", -1, 2),
 }
 
 
-def change(leaf: Leaf, column: str, position: int, value: int) -> Leaf:
-    changed = getattr(leaf, column)[:]
+def change(page: Page, column: str, position: int, value: int) -> Page:
+    changed = getattr(page, column)[:]
     changed[position] = value
-    return leaf._replace(**{column: changed})
+    return page._replace(**{column: changed})
 
 
-# Numbers cannot lag behind by less than nothing, which is what this would take in several leaves.
+# Numbers cannot lag behind by less than nothing, which is what this would take in several pages.
 _CASES = [(lie, size) for lie in LIES for size in (3, 1000) if (lie, size) != (BELOW_ITSELF, 3)]
 
 
-@pytest.mark.parametrize(("lie", "leaf_entries"), _CASES)
-def test_a_table_that_lies_is_refused(lie: str, leaf_entries: int) -> None:
+@pytest.mark.parametrize(("lie", "page_entries"), _CASES)
+def test_a_table_that_lies_is_refused(lie: str, page_entries: int) -> None:
     made = sample()
     lying = Table.of(LIES[lie](made.described.table.whole()))
     content = made._replace(
-        described=made.described._replace(table=lying), leaf_entries=leaf_entries
+        described=made.described._replace(table=lying), page_entries=page_entries
     ).encode()
     with pytest.raises((ValueError, DamagedArchive)):
         made.decode(content).table.check()

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.kernel.architectures import arch_of_machine
 from kheadersfs.kernel.release import (
     Kernel,
-    arch_of_machine,
     headers_arch,
     headers_release,
     require_same_kernel,

@@ -1,4 +1,4 @@
-"""What an index says of its leaves before they are read: it fits together, and into the limits."""
+"""What an index says of its pages before they are read: it fits together, and into the limits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from kheadersfs.archive.names.columns import Sections, encode_column
-from kheadersfs.archive.names.outline import MOST_LEAVES, Outline, outline_of
-from kheadersfs.archive.names.page import Leaf
+from kheadersfs.archive.names.outline import MOST_PAGES, Outline, outline_of
+from kheadersfs.archive.names.page import Page
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import UNLIMITED
 from tests.support.members import built, directory, file, hard_link, symlink
@@ -17,7 +17,7 @@ from tests.support.members import built, directory, file, hard_link, symlink
 BLOCKS = 3
 
 
-def sample() -> tuple[Leaf, dict[int, int]]:
+def sample() -> tuple[Page, dict[int, int]]:
     """Entries of the root: a b l; of a: c f; of b: hh m; of a/c: g. Also each file's block."""
     table = built(
         directory(b"a"),
@@ -32,8 +32,8 @@ def sample() -> tuple[Leaf, dict[int, int]]:
     return table.whole(), {5: 0, 6: 1, 7: 0, 8: 2}
 
 
-def outline(leaf_entries: int = 3) -> Outline:
-    return outline_of(*sample(), leaf_entries)
+def outline(page_entries: int = 3) -> Outline:
+    return outline_of(*sample(), page_entries)
 
 
 def decode(described: Outline, blocks: int = BLOCKS) -> Outline:
@@ -54,35 +54,35 @@ def test_a_tree_is_divided_where_directories_end() -> None:
     assert described.bounds.children == numbers(0, 7, 8, 8)
     assert described.level_starts == numbers(0, 3, 7, 8)
     assert described.level_names == numbers(1, 2, 1)
-    assert described.leaf_contents == array("Q", (0, 45, 20))
-    assert described.leaf_blocks == [numbers(), numbers(0, 1), numbers(2)]
+    assert described.page_contents == array("Q", (0, 45, 20))
+    assert described.page_blocks == [numbers(), numbers(0, 1), numbers(2)]
     assert (described.largest_file, described.longest_target) == (30, 6)
     assert described.content_size == 65
 
 
 @pytest.mark.parametrize(
-    ("leaf_entries", "starts"),
+    ("page_entries", "starts"),
     [(1, (0, 3, 5, 7)), (2, (0, 3, 5, 7)), (3, (0, 3, 7)), (4, (0, 5)), (7, (0, 7)), (8, (0,))],
 )
-def test_a_leaf_ends_with_the_directory_that_fills_it(
-    leaf_entries: int, starts: tuple[int, ...]
+def test_a_page_ends_with_the_directory_that_fills_it(
+    page_entries: int, starts: tuple[int, ...]
 ) -> None:
-    assert outline(leaf_entries).bounds.entries == numbers(*starts, 8)
+    assert outline(page_entries).bounds.entries == numbers(*starts, 8)
 
 
-def test_no_leaf_is_made_for_directories_with_nothing_in_them() -> None:
+def test_no_page_is_made_for_directories_with_nothing_in_them() -> None:
     table = built(directory(b"first"), file(b"first/f"), directory(b"last"))
     described = outline_of(table.whole(), {3: 0}, 1)
     assert described.bounds.entries == numbers(0, 2, 3)
     assert decode(described).level_names == numbers(5, 1)
 
 
-@pytest.mark.parametrize("leaf_entries", [1, 2, 3, 5, 1000])
-def test_an_outline_round_trips(leaf_entries: int) -> None:
-    assert decode(outline(leaf_entries)) == outline(leaf_entries)
+@pytest.mark.parametrize("page_entries", [1, 2, 3, 5, 1000])
+def test_an_outline_round_trips(page_entries: int) -> None:
+    assert decode(outline(page_entries)) == outline(page_entries)
 
 
-def test_of_an_empty_tree_there_is_one_leaf() -> None:
+def test_of_an_empty_tree_there_is_one_page() -> None:
     table = built()
     described = decode(outline_of(table.whole(), {}), 0)
     assert described.bounds.entries == described.bounds.children == numbers(0, 0)
@@ -95,11 +95,11 @@ def with_bounds(**columns: array[int]) -> Callable[[Outline], Outline]:
 
 
 def with_blocks(*blocks: array[int]) -> Callable[[Outline], Outline]:
-    return lambda described: described._replace(leaf_blocks=list(blocks))
+    return lambda described: described._replace(page_blocks=list(blocks))
 
 
 ADD_UP = "do not add up"
-NOTHING = "a leaf or a level with nothing in it"
+NOTHING = "a page or a level with nothing in it"
 
 LIES: dict[str, tuple[Callable[[Outline], Outline], str]] = {
     "a name more": (with_bounds(entries=numbers(0, 3, 7, 9)), ADD_UP),
@@ -107,7 +107,7 @@ LIES: dict[str, tuple[Callable[[Outline], Outline], str]] = {
     "a child more": (with_bounds(children=numbers(0, 7, 8, 9)), ADD_UP),
     "a child less": (with_bounds(children=numbers(0, 7, 7, 7)), ADD_UP),
     "no root": (with_bounds(inodes=numbers(1, 1, 9, 10)), "has no root"),
-    "a leaf with nothing": (with_bounds(entries=numbers(0, 3, 3, 8)), NOTHING),
+    "a page with nothing": (with_bounds(entries=numbers(0, 3, 3, 8)), NOTHING),
     "a level with nothing": (
         lambda described: described._replace(level_starts=numbers(0, 3, 3, 8)),
         NOTHING,
@@ -131,18 +131,18 @@ def test_an_outline_that_contradicts_itself_is_refused(lie: str) -> None:
 
 def test_as_many_blocks_with_files_as_names_are_possible() -> None:
     described = with_blocks(numbers(0, 1), numbers(0, 1, 2), numbers(0, 1, 2))(outline())
-    assert decode(described).leaf_blocks == described.leaf_blocks
+    assert decode(described).page_blocks == described.page_blocks
 
 
-def test_an_outline_without_a_leaf_is_refused() -> None:
+def test_an_outline_without_a_page_is_refused() -> None:
     none = outline()._replace(
         bounds=outline().bounds._replace(
             entries=numbers(0), inodes=numbers(1), children=numbers(0)
         ),
         level_starts=numbers(0),
         level_names=numbers(),
-        leaf_contents=array("Q"),
-        leaf_blocks=[],
+        page_contents=array("Q"),
+        page_blocks=[],
     )
     with pytest.raises(ValueError, match="has no root"):
         decode(none)
@@ -154,9 +154,9 @@ def test_sums_beyond_what_is_counted_to_are_refused() -> None:
         Outline.decode(Sections(b"".join(columns)), 0)
 
 
-def test_leaves_are_limited_before_they_take_memory() -> None:
-    for leaves, message in ((MOST_LEAVES, "cut off"), (MOST_LEAVES + 1, "more than 16384 leaves")):
-        start = encode_column((0, 0)) + encode_column((leaves, 0))
+def test_pages_are_limited_before_they_take_memory() -> None:
+    for pages, message in ((MOST_PAGES, "cut off"), (MOST_PAGES + 1, "more than 16384 pages")):
+        start = encode_column((0, 0)) + encode_column((pages, 0))
         with pytest.raises(ValueError, match=message):
             Outline.decode(Sections(start), 0)
 
@@ -165,7 +165,7 @@ LARGEST = {"members": 9, "file": 30, "total": 65, "target": 6, "depth": 3, "path
 
 
 @pytest.mark.parametrize("limit", LARGEST)
-def test_each_limit_holds_for_what_the_leaves_can_have(limit: str) -> None:
+def test_each_limit_holds_for_what_the_pages_can_have(limit: str) -> None:
     described = outline()
     described.check_limits("archive", UNLIMITED._replace(**{limit: LARGEST[limit]}))
     with pytest.raises(RefusedArchive, match=f"--limit {limit}="):

@@ -1,4 +1,4 @@
-"""How an index writes a leaf: byte for byte, and what is no leaf of its outline."""
+"""How an index writes a page: byte for byte, and what is no page of its outline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from kheadersfs.archive.names.columns import encode_column
 from kheadersfs.archive.names.outline import Outline, outline_of
-from kheadersfs.archive.names.page import Leaf
-from kheadersfs.archive.names.pages import decode_leaf, encode_leaf, find_shift
+from kheadersfs.archive.names.page import Page
+from kheadersfs.archive.names.pages import decode_page, encode_page, find_shift
 from kheadersfs.archive.names.table import Table
 from tests.support.members import built, directory, file, hard_link, symlink
 
@@ -18,7 +18,7 @@ STARTS = (0, 2560, 10_240)
 """Two blocks."""
 
 
-def whole_of(table: Table, *starts: int) -> Leaf:
+def whole_of(table: Table, *starts: int) -> Page:
     """*table* with its files, in the order of their inodes, at *starts*."""
     whole = table.whole()
     changed = whole.inode_start[:]
@@ -27,7 +27,7 @@ def whole_of(table: Table, *starts: int) -> Leaf:
     return whole._replace(inode_start=changed)
 
 
-def sample() -> Leaf:
+def sample() -> Page:
     """Entries of the root: d f l same; of d: a b c. same is another name of f."""
     table = built(
         directory(b"d", mtime=7),
@@ -45,16 +45,16 @@ BLOCKS = {2: 0, 4: 1, 5: 0, 6: 1}
 """By row: f, a, b, c."""
 
 
-def described(whole: Leaf) -> Outline:
+def described(whole: Page) -> Outline:
     return outline_of(whole, BLOCKS)
 
 
-def decode(payload: bytes, outline: Outline, starts: tuple[int, ...] = STARTS) -> Leaf:
-    return decode_leaf(payload, 0, outline, starts, UNITS)
+def decode(payload: bytes, outline: Outline, starts: tuple[int, ...] = STARTS) -> Page:
+    return decode_page(payload, 0, outline, starts, UNITS)
 
 
-def encoded(whole: Leaf) -> bytes:
-    return encode_leaf(whole, 0, described(whole), BLOCKS, UNITS)
+def encoded(whole: Page) -> bytes:
+    return encode_page(whole, 0, described(whole), BLOCKS, UNITS)
 
 
 FILE, DIRECTORY, LINK = stat.S_IFREG | 0o644, stat.S_IFDIR | 0o755, stat.S_IFLNK | 0o777
@@ -71,14 +71,14 @@ COLUMNS = (
 )
 
 
-def test_a_leaf_is_written_as_it_always_was() -> None:
+def test_a_page_is_written_as_it_always_was() -> None:
     """Archives of before have it like this."""
     payload = b"".join(map(encode_column, COLUMNS)) + b"dflsameabc" + b"target"
     assert encoded(sample()) == payload
     assert decode(payload, described(sample())) == sample()
 
 
-def test_a_leaf_ends_with_its_targets() -> None:
+def test_a_page_ends_with_its_targets() -> None:
     payload, outline = encoded(sample()), described(sample())
     for length in range(len(payload)):
         with pytest.raises(ValueError, match="cut off"):
@@ -91,10 +91,10 @@ def test_a_leaf_ends_with_its_targets() -> None:
     "blocks", [[(0,)], [(1,)], [()], [(0, 1, 2)], [(0, 2)]], ids=lambda blocks: str(blocks[0])
 )
 def test_files_are_in_the_blocks_that_the_outline_names(blocks: list[tuple[int, ...]]) -> None:
-    numbers = [described(sample()).leaf_blocks[0][:0] for _ in blocks]
+    numbers = [described(sample()).page_blocks[0][:0] for _ in blocks]
     for column, wanted in zip(numbers, blocks, strict=True):
         column.extend(wanted)
-    outline = described(sample())._replace(leaf_blocks=numbers)
+    outline = described(sample())._replace(page_blocks=numbers)
     with pytest.raises(ValueError, match="in other blocks"):
         decode(encoded(sample()), outline)
 

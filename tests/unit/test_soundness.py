@@ -1,4 +1,4 @@
-"""What a leaf must hold to: each lie is found by itself, not by what else it brings about."""
+"""What a page must hold to: each lie is found by itself, not by what else it brings about."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable
 import pytest
 
 from kheadersfs.archive.names.outline import Outline, outline_of
-from kheadersfs.archive.names.page import Leaf
-from kheadersfs.archive.names.pages import decode_leaf, encode_leaf
-from kheadersfs.archive.names.soundness import check_directory, check_leaf, check_links
+from kheadersfs.archive.names.page import Page
+from kheadersfs.archive.names.pages import decode_page, encode_page
+from kheadersfs.archive.names.soundness import check_directory, check_links, check_page
 from tests.support.members import built, directory, file, hard_link, symlink
 
 IN_ONE = 1000
-"""A leaf of so many entries has all of them."""
+"""A page of so many entries has all of them."""
 
 
-def sample() -> Leaf:
+def sample() -> Page:
     """Entries of the root: a b l; of a: c f; of b: h m; of a/c: g. Inodes in that order, from 2."""
     table = built(
         directory(b"a"),
@@ -33,47 +33,47 @@ def sample() -> Leaf:
     return table.whole()
 
 
-def outline(whole: Leaf, leaf_entries: int = IN_ONE) -> Outline:
-    return outline_of(whole, dict.fromkeys(whole.rows(stat.S_IFREG), 0), leaf_entries)
+def outline(whole: Page, page_entries: int = IN_ONE) -> Outline:
+    return outline_of(whole, dict.fromkeys(whole.rows(stat.S_IFREG), 0), page_entries)
 
 
-def leaves(whole: Leaf, described: Outline) -> list[Leaf]:
-    """*whole* in the leaves that are *described*, as an index has them."""
+def pages(whole: Page, described: Outline) -> list[Page]:
+    """*whole* in the pages that are *described*, as an index has them."""
     blocks = dict.fromkeys(whole.rows(stat.S_IFREG), 0)
     encoded = (
-        encode_leaf(whole, number, described, blocks, 0)
-        for number in range(len(described.leaf_blocks))
+        encode_page(whole, number, described, blocks, 0)
+        for number in range(len(described.page_blocks))
     )
     return [
-        decode_leaf(payload, number, described, (0, 1 << 20), 0)
+        decode_page(payload, number, described, (0, 1 << 20), 0)
         for number, payload in enumerate(encoded)
     ]
 
 
-def replace(leaf: Leaf, column: str, changes: dict[int, int]) -> Leaf:
-    changed = getattr(leaf, column)[:]
+def replace(page: Page, column: str, changes: dict[int, int]) -> Page:
+    changed = getattr(page, column)[:]
     for row, value in changes.items():
         changed[row] = value
-    return leaf._replace(**{column: changed})
+    return page._replace(**{column: changed})
 
 
-def with_one_more(leaf: Leaf) -> Leaf:
+def with_one_more(page: Page) -> Page:
     """Another empty file, which no entry names."""
-    return leaf._replace(
-        inode_mode=array("I", (*leaf.inode_mode, stat.S_IFREG | 0o644)),
-        inode_links=array("I", (*leaf.inode_links, 1)),
-        inode_mtime=array("q", (*leaf.inode_mtime, 0)),
-        inode_size=array("Q", (*leaf.inode_size, 0)),
-        inode_start=array("Q", (*leaf.inode_start, 0)),
+    return page._replace(
+        inode_mode=array("I", (*page.inode_mode, stat.S_IFREG | 0o644)),
+        inode_links=array("I", (*page.inode_links, 1)),
+        inode_mtime=array("q", (*page.inode_mtime, 0)),
+        inode_size=array("Q", (*page.inode_size, 0)),
+        inode_start=array("Q", (*page.inode_start, 0)),
     )
 
 
-def with_extents(leaf: Leaf, sizes: dict[int, int], starts: dict[int, int]) -> Leaf:
-    return replace(replace(leaf, "inode_size", sizes), "inode_start", starts)
+def with_extents(page: Page, sizes: dict[int, int], starts: dict[int, int]) -> Page:
+    return replace(replace(page, "inode_size", sizes), "inode_start", starts)
 
 
-def mode(row: int, kind: int, permissions: int) -> Callable[[Leaf], Leaf]:
-    return lambda leaf: replace(leaf, "inode_mode", {row: kind | permissions})
+def mode(row: int, kind: int, permissions: int) -> Callable[[Page], Page]:
+    return lambda page: replace(page, "inode_mode", {row: kind | permissions})
 
 
 A, B, L, C, F, H, M, G = range(1, 9)
@@ -86,7 +86,7 @@ PERMISSIONS = "permissions that symlinks do not have"
 PLACE = "entries are not where they should be"
 NAME = "a name that cannot be"
 
-LIES: dict[str, tuple[Callable[[Leaf], Leaf], str]] = {
+LIES: dict[str, tuple[Callable[[Page], Page], str]] = {
     "a bit above the type": (mode(F, stat.S_IFREG, 1 << 16), MODE),
     "the highest bit": (mode(F, stat.S_IFREG, 1 << 31), MODE),
     "a set-user-ID file": (mode(F, stat.S_IFREG, 0o4755), SET_ID),
@@ -97,95 +97,95 @@ LIES: dict[str, tuple[Callable[[Leaf], Leaf], str]] = {
     "a fifo": (mode(F, stat.S_IFIFO, 0o644), KIND),
     "no type": (mode(F, 0, 0o644), KIND),
     "a root that is a file": (mode(0, stat.S_IFREG, 0o644), "root is not a directory"),
-    "inode 0": (lambda leaf: replace(leaf, "entry_inode", {0: 0}), "that is not there"),
-    "the root": (lambda leaf: replace(leaf, "entry_inode", {0: 1}), "that is not there"),
-    "an inode of later": (lambda leaf: replace(leaf, "entry_inode", {0: 3}), "that is not there"),
-    "an inode behind all": (lambda leaf: replace(leaf, "entry_inode", {7: 10}), "is not there"),
+    "inode 0": (lambda page: replace(page, "entry_inode", {0: 0}), "that is not there"),
+    "the root": (lambda page: replace(page, "entry_inode", {0: 1}), "that is not there"),
+    "an inode of later": (lambda page: replace(page, "entry_inode", {0: 3}), "that is not there"),
+    "an inode behind all": (lambda page: replace(page, "entry_inode", {7: 10}), "is not there"),
     "an inode without a name": (with_one_more, "an inode has no name"),
-    "two names": (lambda leaf: replace(leaf, "inode_links", {G: 2}), "not as many names"),
-    "no name": (lambda leaf: replace(leaf, "inode_links", {L: 0}), "not as many names"),
-    "entries that overlap": (lambda leaf: replace(leaf, "inode_start", {B: 4}), PLACE),
-    "entries with a gap": (lambda leaf: replace(leaf, "inode_start", {C: 8}), PLACE),
-    "entries of the level above": (lambda leaf: with_extents(leaf, {B: 1, C: 2}, {C: 6}), PLACE),
-    "entries of the level below": (lambda leaf: with_extents(leaf, {0: 4, A: 1}, {A: 4}), PLACE),
-    "entries into the next level": (lambda leaf: with_extents(leaf, {B: 3, C: 0}, {C: 8}), PLACE),
-    "entries that are missing": (lambda leaf: replace(leaf, "inode_size", {C: 0}), "do not add up"),
-    "a name of nothing": (lambda leaf: replace(leaf, "entry_name_end", {4: 4, 5: 6}), NAME),
-    "a name with a slash": (lambda leaf: leaf._replace(names=leaf.names[:-1] + b"/"), NAME),
-    "a name with a NUL": (lambda leaf: leaf._replace(names=leaf.names[:-1] + b"\0"), NAME),
+    "two names": (lambda page: replace(page, "inode_links", {G: 2}), "not as many names"),
+    "no name": (lambda page: replace(page, "inode_links", {L: 0}), "not as many names"),
+    "entries that overlap": (lambda page: replace(page, "inode_start", {B: 4}), PLACE),
+    "entries with a gap": (lambda page: replace(page, "inode_start", {C: 8}), PLACE),
+    "entries of the level above": (lambda page: with_extents(page, {B: 1, C: 2}, {C: 6}), PLACE),
+    "entries of the level below": (lambda page: with_extents(page, {0: 4, A: 1}, {A: 4}), PLACE),
+    "entries into the next level": (lambda page: with_extents(page, {B: 3, C: 0}, {C: 8}), PLACE),
+    "entries that are missing": (lambda page: replace(page, "inode_size", {C: 0}), "do not add up"),
+    "a name of nothing": (lambda page: replace(page, "entry_name_end", {4: 4, 5: 6}), NAME),
+    "a name with a slash": (lambda page: page._replace(names=page.names[:-1] + b"/"), NAME),
+    "a name with a NUL": (lambda page: page._replace(names=page.names[:-1] + b"\0"), NAME),
     "a name too long for its level": (
-        lambda leaf: replace(
-            leaf._replace(names=b"y" + leaf.names),
+        lambda page: replace(
+            page._replace(names=b"y" + page.names),
             "entry_name_end",
-            {entry: end + 1 for entry, end in enumerate(leaf.entry_name_end)},
+            {entry: end + 1 for entry, end in enumerate(page.entry_name_end)},
         ),
         NAME,
     ),
-    "a longer file": (lambda leaf: replace(leaf, "inode_size", {G: 21}), "another size in all"),
+    "a longer file": (lambda page: replace(page, "inode_size", {G: 21}), "another size in all"),
     "a file that took from another": (
-        lambda leaf: replace(leaf, "inode_size", {H: 31, G: 19}),
+        lambda page: replace(page, "inode_size", {H: 31, G: 19}),
         "larger than the largest",
     ),
     "a longer target": (
-        lambda leaf: replace(leaf, "inode_size", {L: 7, M: 1}),
+        lambda page: replace(page, "inode_size", {L: 7, M: 1}),
         "a length that cannot be",
     ),
-    "a target of nothing": (lambda leaf: replace(leaf, "inode_size", {M: 0}), "length that cannot"),
-    "a target with a NUL": (lambda leaf: leaf._replace(targets=b"\0argetxx"), "target that cannot"),
+    "a target of nothing": (lambda page: replace(page, "inode_size", {M: 0}), "length that cannot"),
+    "a target with a NUL": (lambda page: page._replace(targets=b"\0argetxx"), "target that cannot"),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_every_lie_in_a_leaf_is_found(lie: str) -> None:
+def test_every_lie_in_a_page_is_found(lie: str) -> None:
     change, message = LIES[lie]
     whole = sample()
     with pytest.raises(ValueError, match=message):
-        check_leaf(change(whole), 0, outline(whole))
+        check_page(change(whole), 0, outline(whole))
 
 
 @pytest.mark.parametrize(
     "sound",
     [mode(A, stat.S_IFDIR, 0o7777), mode(F, stat.S_IFREG, 0o1777), mode(F, stat.S_IFREG, 0)],
 )
-def test_modes_that_tell_nothing_dangerous_are_sound(sound: Callable[[Leaf], Leaf]) -> None:
+def test_modes_that_tell_nothing_dangerous_are_sound(sound: Callable[[Page], Page]) -> None:
     whole = sample()
-    check_leaf(sound(whole), 0, outline(whole))
+    check_page(sound(whole), 0, outline(whole))
 
 
-@pytest.mark.parametrize("leaf_entries", [1, 2, 3, 4, 5, IN_ONE])
-def test_what_is_sound_stays_so_in_leaves_of_any_size(leaf_entries: int) -> None:
+@pytest.mark.parametrize("page_entries", [1, 2, 3, 4, 5, IN_ONE])
+def test_what_is_sound_stays_so_in_pages_of_any_size(page_entries: int) -> None:
     whole = sample()
-    described = outline(whole, leaf_entries)
-    for number, leaf in enumerate(leaves(whole, described)):
-        check_leaf(leaf, number, described)
+    described = outline(whole, page_entries)
+    for number, page in enumerate(pages(whole, described)):
+        check_page(page, number, described)
 
 
-def test_the_largest_of_a_later_leaf_are_held_against_their_own_level() -> None:
+def test_the_largest_of_a_later_page_are_held_against_their_own_level() -> None:
     whole = sample()
     described = outline(whole, 3)
-    _, _, last = leaves(whole, described)
+    _, _, last = pages(whole, described)
     assert last.first_entry == 7
     longer = replace(last._replace(names=b"gg"), "entry_name_end", {0: 2})
     with pytest.raises(ValueError, match=NAME):
-        check_leaf(longer, 2, described)
+        check_page(longer, 2, described)
 
 
 def test_the_root_of_an_empty_tree_is_a_directory_too() -> None:
     table = built()
     empty = table.whole()
-    check_leaf(empty, 0, outline(empty))
+    check_page(empty, 0, outline(empty))
     with pytest.raises(ValueError, match="root is not a directory"):
-        check_leaf(mode(0, stat.S_IFREG, 0o644)(empty), 0, outline(empty))
+        check_page(mode(0, stat.S_IFREG, 0o644)(empty), 0, outline(empty))
 
 
-def test_a_directory_that_is_first_in_a_leaf_counts_as_a_subdirectory() -> None:
+def test_a_directory_that_is_first_in_a_page_counts_as_a_subdirectory() -> None:
     whole = sample()
-    second = leaves(whole, outline(whole, 3))[1]
+    second = pages(whole, outline(whole, 3))[1]
     assert second.first_entry == 3
     check_directory(second, range(3, 5), 3)
 
 
-def with_names(*names: bytes) -> Leaf:
+def with_names(*names: bytes) -> Page:
     """The entries of a: *names*."""
     whole = sample()
     ends = [1, 2, 3, *(3 + len(b"".join(names[:count])) for count in (1, 2))]
@@ -198,9 +198,9 @@ def with_names(*names: bytes) -> Leaf:
         (range(3, 5), 2, "number of subdirectories"),
         (range(3, 5), 4, "number of subdirectories"),
         (range(5, 7), 3, "number of subdirectories"),
-        (range(-1, 2), 4, "in two leaves"),
-        (range(7, 9), 2, "in two leaves"),
-        (range(9, 10), 2, "in two leaves"),
+        (range(-1, 2), 4, "in two pages"),
+        (range(7, 9), 2, "in two pages"),
+        (range(9, 10), 2, "in two pages"),
     ],
 )
 def test_a_directory_is_whole_and_as_its_links_say(
@@ -210,7 +210,7 @@ def test_a_directory_is_whole_and_as_its_links_say(
     check_directory(whole, range(3), 4)
     check_directory(whole, range(3, 5), 3)
     check_directory(whole, range(7, 8), 2)
-    check_directory(whole, range(20, 20), 2)  # it may be in another leaf
+    check_directory(whole, range(20, 20), 2)  # it may be in another page
     with pytest.raises(ValueError, match=message):
         check_directory(whole, entries, links)
 
@@ -235,7 +235,7 @@ def test_names_of_a_directory_are_sorted_and_differ(
         check_directory(with_names(*names), range(3, 5), 3)
 
 
-def linked() -> Leaf:
+def linked() -> Page:
     """Entries of the root: a b d e; of d: f. b and d/f are other names of a."""
     table = built(
         file(b"a", 5),
@@ -260,7 +260,7 @@ LINKS = {
 @pytest.mark.parametrize("lie", LINKS)
 def test_inodes_have_the_names_that_they_say(lie: str) -> None:
     whole = linked()
-    check_leaf(whole, 0, outline(whole))
+    check_page(whole, 0, outline(whole))
     check_links(whole)
     for column, changes in LINKS[lie].items():
         whole = replace(whole, column, changes)
@@ -268,15 +268,15 @@ def test_inodes_have_the_names_that_they_say(lie: str) -> None:
         check_links(whole)
 
 
-@pytest.mark.parametrize("leaf_entries", [1, 2, 3, 4, IN_ONE])
-def test_hard_links_of_any_leaf_are_sound(leaf_entries: int) -> None:
+@pytest.mark.parametrize("page_entries", [1, 2, 3, 4, IN_ONE])
+def test_hard_links_of_any_page_are_sound(page_entries: int) -> None:
     whole = linked()
-    described = outline(whole, leaf_entries)
-    parts = leaves(whole, described)
-    for number, leaf in enumerate(parts):
-        check_leaf(leaf, number, described)
-    assert sum(len(leaf.repeats) for leaf in parts) == 2
-    # What is first named in another leaf is no subdirectory, whatever is in this one.
+    described = outline(whole, page_entries)
+    parts = pages(whole, described)
+    for number, page in enumerate(parts):
+        check_page(page, number, described)
+    assert sum(len(page.repeats) for page in parts) == 2
+    # What is first named in another page is no subdirectory, whatever is in this one.
     check_directory(parts[-1], range(4, 5), 2)
 
 
@@ -285,6 +285,6 @@ def test_an_entry_that_repeats_an_inode_of_later_is_found() -> None:
     for inode in (0, 1, 4):
         lie = replace(whole, "entry_inode", {1: inode})
         with pytest.raises(ValueError, match="an inode that is not there"):
-            check_leaf(lie, 0, outline(whole))
+            check_page(lie, 0, outline(whole))
     with pytest.raises(ValueError, match="an inode that is not there"):
-        check_leaf(replace(whole, "repeats", {0: 2}), 0, outline(whole))
+        check_page(replace(whole, "repeats", {0: 2}), 0, outline(whole))

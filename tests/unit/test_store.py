@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kheadersfs.archive.blocks.held import HeldBlocks
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.store import Store
 
 
 def blocks_of(contents: list[bytes]) -> HeldBlocks:
-    stored = [zstd.encode_frame(content, 1) for content in contents]
+    stored = [zstd_coding.encode_frame(content, 1) for content in contents]
     return HeldBlocks("archive", stored, [len(content) for content in contents])
 
 
@@ -108,7 +108,7 @@ class BrittleBlocks(HeldBlocks):
     """Blocks that count how often each is decoded; one of them is damaged."""
 
     def __init__(self, damaged: int) -> None:
-        good = [zstd.encode_frame(content, 1) for content in CONTENTS]
+        good = [zstd_coding.encode_frame(content, 1) for content in CONTENTS]
         good[damaged] = good[damaged][:-1] + b"\xff"
         super().__init__("archive", good, [len(content) for content in CONTENTS])
         self.decodings = [0] * len(CONTENTS)

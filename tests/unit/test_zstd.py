@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd, zstd_coding
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource, open_source
@@ -29,11 +29,11 @@ contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5
 
 
 def write_frames(blocks: list[bytes], seek_table: bool) -> bytes:
-    frames = [zstd.encode_frame(block, LEVEL) for block in blocks]
+    frames = [zstd_coding.encode_frame(block, LEVEL) for block in blocks]
     table = b""
     if seek_table:
         sizes = [(len(frame), len(block)) for frame, block in zip(frames, blocks, strict=True)]
-        table = zstd.encode_seek_table(sizes)
+        table = zstd_coding.encode_seek_table(sizes)
     return b"".join(frames) + table
 
 
@@ -41,7 +41,9 @@ def read_content(file: bytes) -> list[bytes]:
     """Return what each frame of *file* decodes to. Raises DamagedArchive or ValueError."""
     source = BytesSource(file)
     return [
-        zstd.decode_frame(source.read_at(frame.offset, frame.stored_size), frame.decoded_size)
+        zstd_coding.decode_frame(
+            source.read_at(frame.offset, frame.stored_size), frame.decoded_size
+        )
         for frame in zstd.read_frames(source)
     ]
 
@@ -51,7 +53,7 @@ def test_frames_round_trip_with_and_without_a_seek_table(
     blocks: list[bytes], seek_table: bool
 ) -> None:
     file = write_frames(blocks, seek_table)
-    assert zstd.import_library().decompress(file) == b"".join(blocks)
+    assert zstd_coding.import_library().decompress(file) == b"".join(blocks)
     assert read_content(file) == blocks
 
 
@@ -65,20 +67,20 @@ def test_the_seek_table_says_what_walking_finds(blocks: list[bytes]) -> None:
 
 @given(st.binary(min_size=1, max_size=5000), st.integers(1, 3000))
 def test_a_frame_is_decoded_in_pieces(content: bytes, piece_size: int) -> None:
-    frame = zstd.encode_frame(content, LEVEL)
+    frame = zstd_coding.encode_frame(content, LEVEL)
     chunks = (frame[i : i + 11] for i in range(0, len(frame), 11))
-    assert b"".join(zstd.decode_pieces(chunks, len(content), piece_size)) == content
+    assert b"".join(zstd_coding.decode_pieces(chunks, len(content), piece_size)) == content
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_791, 65_792, 1 << 20])
 def test_headers_of_every_length_are_understood(size: int) -> None:
     content = random.Random(size).randbytes(size)
-    [frame] = zstd.read_frames(BytesSource(zstd.encode_frame(content, LEVEL)))
+    [frame] = zstd.read_frames(BytesSource(zstd_coding.encode_frame(content, LEVEL)))
     assert frame.decoded_size == size
 
 
 def test_a_frame_of_unknown_size_is_said_to_be_so() -> None:
-    compressor = zstd.import_library().ZstdCompressor()
+    compressor = zstd_coding.import_library().ZstdCompressor()
     file = compressor.compress(b"content") + compressor.flush()
     [frame] = zstd.read_frames(BytesSource(file))
     assert (frame.decoded_size, frame.checked) == (zstd.UNKNOWN, False)
@@ -168,13 +170,13 @@ def skippable(magic: int) -> bytes:
     ("magic", "other"), [(0x184D2A50, 0x184D2A4F), (0x184D2A5F, 0x184D2A60)], ids=hex
 )
 def test_frames_of_any_skippable_kind_are_skipped_and_no_others(magic: int, other: int) -> None:
-    frame = zstd.encode_frame(b"content", LEVEL)
+    frame = zstd_coding.encode_frame(b"content", LEVEL)
     assert read_content(skippable(magic) + frame + skippable(magic)) == [b"content"]
     with pytest.raises(DamagedArchive, match="no zstd frame at offset 0"):
         zstd.read_frames(BytesSource(skippable(other) + frame))
     for listed in (magic, other):
         empty = skippable(listed)
-        table = zstd.encode_seek_table([(len(empty), 0), (len(frame), 7)])
+        table = zstd_coding.encode_seek_table([(len(empty), 0), (len(frame), 7)])
         if listed == magic:
             assert read_content(empty + frame + table) == [b"content"]
         else:
@@ -223,23 +225,23 @@ def test_every_truncation_is_noticed_or_ends_at_a_whole_frame(seek_table: bool) 
 
 def test_a_frame_that_decodes_to_more_or_less_than_announced_is_refused() -> None:
     content = b"content " * 100
-    frame = zstd.encode_frame(content, LEVEL)
+    frame = zstd_coding.encode_frame(content, LEVEL)
     for size in (0, 1, len(content) - 1, len(content) + 1):
         with pytest.raises(ValueError):
-            zstd.decode_frame(frame, size)
+            zstd_coding.decode_frame(frame, size)
         with pytest.raises(ValueError):
-            list(zstd.decode_pieces([frame], size, 64))
+            list(zstd_coding.decode_pieces([frame], size, 64))
     for more in (frame + frame, frame + b"x", frame[:-1]):
         with pytest.raises(ValueError):
-            zstd.decode_frame(more, len(content))
+            zstd_coding.decode_frame(more, len(content))
         with pytest.raises(ValueError):
-            list(zstd.decode_pieces([more], len(content), 64))
+            list(zstd_coding.decode_pieces([more], len(content), 64))
 
 
 def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
     """Whoever collects the pieces would hold all of it before the end shows the lie."""
-    frame = zstd.encode_frame(bytes(16 << 20), LEVEL)
-    pieces = zstd.decode_pieces([frame], 2500, 1000)
+    frame = zstd_coding.encode_frame(bytes(16 << 20), LEVEL)
+    pieces = zstd_coding.decode_pieces([frame], 2500, 1000)
     assert [len(next(pieces)) for _ in range(2)] == [1000, 1000]
     with pytest.raises(ValueError, match="more than 2500 bytes"):
         next(pieces)
@@ -253,18 +255,18 @@ def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
     ],
 )
 def test_a_seek_table_that_lies_is_refused(sizes: list[tuple[int, int]]) -> None:
-    file = write_frames(SAMPLE, seek_table=False) + zstd.encode_seek_table(sizes)
+    file = write_frames(SAMPLE, seek_table=False) + zstd_coding.encode_seek_table(sizes)
     with pytest.raises(DamagedArchive):
         zstd.read_frames(BytesSource(file))
 
 
 def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None:
-    frames = [zstd.encode_frame(block, LEVEL) for block in SAMPLE]
+    frames = [zstd_coding.encode_frame(block, LEVEL) for block in SAMPLE]
     sizes = [(len(frame), len(block)) for frame, block in zip(frames, SAMPLE, strict=True)]
     (first, first_size), (second, second_size), third = sizes
     lie = [(first + 1, first_size), (second - 1, second_size), third]
     with pytest.raises((ValueError, DamagedArchive)):
-        read_content(b"".join(frames) + zstd.encode_seek_table(lie))
+        read_content(b"".join(frames) + zstd_coding.encode_seek_table(lie))
 
 
 def seek_table(descriptor: int, entries: list[bytes], count: int) -> bytes:
@@ -281,7 +283,7 @@ UNCHECKED = START[:5] + (7).to_bytes(4, "little") + raw_block(b"content")
 
 
 def test_a_seek_table_may_have_checksums_and_frames_none() -> None:
-    checked = zstd.encode_frame(b"other", LEVEL)
+    checked = zstd_coding.encode_frame(b"other", LEVEL)
     entries = [listed(UNCHECKED, 7), listed(checked, 5)]
     for unused in range(4):
         plain = seek_table(unused, entries, 2)
@@ -328,8 +330,8 @@ def test_a_seek_table_covers_no_more_than_the_frames(size: int) -> None:
         zstd.read_frames(BytesSource(UNCHECKED + seek_table(0, [entry], 1)))
 
 
-HIDDEN = zstd.encode_frame(b"what nobody is to see", LEVEL)
-NOTHING = zstd.encode_frame(b"", LEVEL)
+HIDDEN = zstd_coding.encode_frame(b"what nobody is to see", LEVEL)
+NOTHING = zstd_coding.encode_frame(b"", LEVEL)
 SKIPPED = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
 
 
@@ -338,26 +340,26 @@ SKIPPED = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"not
     [HIDDEN, SKIPPED + HIDDEN, NOTHING + HIDDEN, NOTHING + b"x", SKIPPED + b"x", HIDDEN[:7], b""],
 )
 def test_a_seek_table_hides_no_frame_by_saying_that_it_is_empty(hidden: bytes) -> None:
-    frame = zstd.encode_frame(SAMPLE[0], LEVEL)
+    frame = zstd_coding.encode_frame(SAMPLE[0], LEVEL)
     sizes = [(len(frame), len(SAMPLE[0])), (len(hidden), 0)]
     with pytest.raises(DamagedArchive, match="no content at offset"):
-        zstd.read_frames(BytesSource(frame + hidden + zstd.encode_seek_table(sizes)))
+        zstd.read_frames(BytesSource(frame + hidden + zstd_coding.encode_seek_table(sizes)))
 
 
 @pytest.mark.parametrize("empty", [NOTHING, SKIPPED, START + raw_block(b"")])
 def test_a_seek_table_may_list_what_decodes_to_nothing(empty: bytes) -> None:
-    frame = zstd.encode_frame(SAMPLE[0], LEVEL)
+    frame = zstd_coding.encode_frame(SAMPLE[0], LEVEL)
     sizes = [(len(empty), 0), (len(frame), len(SAMPLE[0]))]
-    file = empty + frame + zstd.encode_seek_table(sizes)
-    assert zstd.import_library().decompress(file) == SAMPLE[0]
+    file = empty + frame + zstd_coding.encode_seek_table(sizes)
+    assert zstd_coding.import_library().decompress(file) == SAMPLE[0]
     assert read_content(file) == [SAMPLE[0]]
 
 
 @given(st.sampled_from([1, 2, 131_071, 131_072, 131_073, 300_000]), st.integers(0, 255))
 def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int) -> None:
     content = bytes([filling]) * size
-    frame = zstd.encode_plain_frame(content)
-    assert zstd.import_library().decompress(frame) == content
+    frame = zstd_coding.encode_plain_frame(content)
+    assert zstd_coding.import_library().decompress(frame) == content
     assert zstd.plain_content(frame, size) == content
     [found] = zstd.read_frames(BytesSource(frame))
     assert (found.decoded_size, found.checked) == (size, True)
@@ -365,7 +367,10 @@ def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int
 
 def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:
     content = b"text " * 1000
-    compressed, plain = zstd.encode_frame(content, LEVEL), zstd.encode_plain_frame(content)
+    compressed, plain = (
+        zstd_coding.encode_frame(content, LEVEL),
+        zstd_coding.encode_plain_frame(content),
+    )
     for frame in (compressed, plain[: len(content)]):
         for length in range(0, len(frame), 7):
             assert zstd.plain_content(frame[:length], len(content)) is None
@@ -382,9 +387,9 @@ def test_what_is_repeated_or_of_another_size_is_not_taken_for_plain() -> None:
 
 
 def test_a_seek_table_takes_no_content_of_a_frame_for_the_next_frame() -> None:
-    inner = zstd.encode_frame(b"content", LEVEL)
+    inner = zstd_coding.encode_frame(b"content", LEVEL)
     start = START + (len(inner) << 3 | 1).to_bytes(3, "little")
-    table = zstd.encode_seek_table([(len(start), 0), (len(inner), 7)])
+    table = zstd_coding.encode_seek_table([(len(start), 0), (len(inner), 7)])
     with pytest.raises(DamagedArchive, match="no content at offset 0"):
         zstd.read_frames(BytesSource(start + inner + table))
 
@@ -395,12 +400,12 @@ def test_frames_are_found_whatever_is_to_be_skipped_around_them(
 ) -> None:
     """A seek table is then not of the whole file, and goes for nothing."""
     skipped = b"".join(SKIPPED[:4] + len(note).to_bytes(4, "little") + note for note in notes)
-    frames = [zstd.encode_frame(block, LEVEL) for block in SAMPLE]
+    frames = [zstd_coding.encode_frame(block, LEVEL) for block in SAMPLE]
     between = frames[0] + skipped + b"".join(frames[1:])
     file = skipped * is_first + between + skipped
     if seek_table:
-        file += zstd.encode_seek_table([(len(frames[0]), len(SAMPLE[0]))])
-    assert zstd.import_library().decompress(file) == b"".join(SAMPLE)
+        file += zstd_coding.encode_seek_table([(len(frames[0]), len(SAMPLE[0]))])
+    assert zstd_coding.import_library().decompress(file) == b"".join(SAMPLE)
     assert read_content(file) == SAMPLE
 
 

@@ -12,7 +12,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.table import BlockTable
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.errors import (
     DamagedArchive,
     RefusedArchive,
@@ -58,7 +58,7 @@ class HeldBlocks(BlockTable):
 
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
-        return zstd.decode_frame(stored, self.starts[number + 1] - self.starts[number])
+        return zstd_coding.decode_frame(stored, self.starts[number + 1] - self.starts[number])
 
     def allow_release(self, again: Callable[[], HeldBlocks]) -> None:
         """Make ``release`` work: *again* makes the same blocks from the archive once more."""

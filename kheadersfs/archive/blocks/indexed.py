@@ -26,13 +26,13 @@ from kheadersfs.errors import DamagedArchive
 if TYPE_CHECKING:
     from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.index import Index
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
 
 
 class IndexedBlocks(BlockTable):
     """The blocks of *container* that come before the index's own."""
 
-    __slots__ = ("_container", "_files", "_leaves", "_table")
+    __slots__ = ("_container", "_files", "_pages", "_table")
 
     def __init__(self, container: BlockTable, index: Index) -> None:
         starts = container.starts
@@ -42,12 +42,12 @@ class IndexedBlocks(BlockTable):
         self.digests = index.digests
         self._container = container
         self._table = index.table
-        self._leaves: list[list[int]] = [[] for _ in index.digests]
-        """The leaves with files in each block."""
-        for leaf, blocks in enumerate(index.leaf_blocks):
+        self._pages: list[list[int]] = [[] for _ in index.digests]
+        """The pages with files in each block."""
+        for page, blocks in enumerate(index.page_blocks):
             for block in blocks:
-                self._leaves[block].append(leaf)
-        # Start and inode of each file with content, by leaf; listing an archive needs none.
+                self._pages[block].append(page)
+        # Start and inode of each file with content, by page; listing an archive needs none.
         self._files: dict[int, list[tuple[int, int]]] = {}
 
     def stored_size(self, number: int) -> int:
@@ -72,10 +72,10 @@ class IndexedBlocks(BlockTable):
         """Return start and inode of each file in block *number*, sorted. Raises DamagedArchive."""
         span = self.starts[number : number + 2]
         found: list[tuple[int, int]] = []
-        for leaf in self._leaves[number]:
-            files = self._files.get(leaf)
+        for page in self._pages[number]:
+            files = self._files.get(page)
             if files is None:
-                files = self._files[leaf] = _files_of(self._table.leaf(leaf))
+                files = self._files[page] = _files_of(self._table.page(page))
             first, last = (bisect_left(files, (start,)) for start in span)
             found += files[first:last]
         return sorted(found)
@@ -106,32 +106,32 @@ class IndexedBlocks(BlockTable):
 
     def _agrees(self, inode: int, described: Member, lookup: Lookup) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
-        leaf = self._table.leaf_of(inode)
-        row = inode - leaf.first_inode
-        mode, size = leaf.inode_mode[row], leaf.inode_size[row]
+        page = self._table.page_of(inode)
+        row = inode - page.first_inode
+        mode, size = page.inode_mode[row], page.inode_size[row]
         if described.hard_link:
             return not stat.S_ISDIR(mode) and lookup.inode_at(described.target or b"") == inode
         if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
             return False
-        mtime = leaf.inode_mtime[row]
+        mtime = page.inode_mtime[row]
         if described.mtime != mtime and max(-LATEST, min(described.mtime, LATEST)) != mtime:
             return False
         if stat.S_ISLNK(mode):
-            return described.target == leaf.target(inode)
+            return described.target == page.target(inode)
         if mode != described.mode:
             return False
         if stat.S_ISDIR(mode):
             return True
-        if described.links not in (0, leaf.inode_links[row]):
+        if described.links not in (0, page.inode_links[row]):
             return False
         # Of a file's names in cpio one has the content.
         return described.size == size or (described.size == 0 and described.links > 1)
 
 
-def _files_of(leaf: Leaf) -> list[tuple[int, int]]:
+def _files_of(page: Page) -> list[tuple[int, int]]:
     """Return start and inode of each file with content, sorted."""
     return sorted(
-        (leaf.inode_start[row], leaf.first_inode + row)
-        for row in leaf.rows(stat.S_IFREG)
-        if leaf.inode_size[row]
+        (page.inode_start[row], page.first_inode + row)
+        for row in page.rows(stat.S_IFREG)
+        if page.inode_size[row]
     )

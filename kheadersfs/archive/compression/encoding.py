@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kheadersfs.archive.compression import xz, xz_coding, zstd
+from kheadersfs.archive.compression import xz, xz_coding, zstd_coding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,17 +75,17 @@ class _Zstd:
 
     def encode(self, content: bytes) -> Block:
         """See BlockEncoder.encode."""
-        stored = zstd.encode_frame(content, ZSTD_LEVEL)
+        stored = zstd_coding.encode_frame(content, ZSTD_LEVEL)
         return Block(stored, len(stored), len(content))
 
     def encode_plain(self, content: bytes) -> Block:
         """See BlockEncoder.encode_plain."""
-        stored = zstd.encode_plain_frame(content)
+        stored = zstd_coding.encode_plain_frame(content)
         return Block(stored, len(stored), len(content))
 
     def end(self, blocks: Sequence[Block]) -> bytes:
         """See BlockEncoder.end."""
-        return zstd.encode_seek_table([(len(b.stored), b.decoded_size) for b in blocks])
+        return zstd_coding.encode_seek_table([(len(b.stored), b.decoded_size) for b in blocks])
 
 
 class _Plain:

@@ -48,7 +48,9 @@ class _Zstd(Compression):
 
     def prepare_blocks(self) -> None:
         """See Compression.prepare_blocks."""
-        zstd.import_library()
+        from kheadersfs.archive.compression import zstd_coding  # not before the first block
+
+        zstd_coding.import_library()
 
     def prepare_stream(self) -> None:
         """See Compression.prepare_stream."""

@@ -1,4 +1,4 @@
-"""The framing of zstd files: find the frames, decode one, and write several with a seek table.
+"""The framing of zstd files: find the frames, and what their headers say.
 
 Sources: RFC 8878 (frames, blocks, skippable frames) and "Zstandard Seekable Format", version
 0.1.0 (contrib/seekable_format in the zstd repository). The compressed
@@ -7,13 +7,10 @@ data itself is libzstd's business.
 
 from __future__ import annotations
 
-import sys
-
 from kheadersfs.archive.compression import skippable
 from kheadersfs.archive.source import BytesSource, Source
 from kheadersfs.errors import (
     DamagedArchive,
-    KheadersfsError,
     UnsupportedArchive,
     damaged,
     quoted,
@@ -21,24 +18,17 @@ from kheadersfs.errors import (
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import ModuleType
-
 MAGIC = b"\x28\xb5\x2f\xfd"
-_SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
-_SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
+SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
+SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
 _SEEK_TABLE_FOOTER_SIZE = 9
 _FRAME_HEADER_LIMIT = 18
 # Content is never larger than this in one block (RFC 8878, 3.1.1.2.4).
-_BLOCK_SIZE_LIMIT = 128 << 10
-_RAW = 0
+BLOCK_SIZE_LIMIT = 128 << 10
+RAW = 0
 _LAST_AND_EMPTY = b"\x01\0\0"
 """The header of a raw block that is the last one of its frame and has nothing in it."""
-_PLAIN_DESCRIPTOR = 0xE4
-"""A content size of 8 bytes, a single segment, a checksum."""
-_CHECKSUM_SIZE = 4
+CHECKSUM_SIZE = 4
 WINDOW_LIMIT = 128 << 20
 """Bytes that libzstd keeps at most of what it has decoded, unless it is told to keep more."""
 UNKNOWN = -1
@@ -57,23 +47,6 @@ class ZstdFrame(Record):
     checked: bool
 
 
-def import_library() -> ModuleType:
-    """Return the zstd module of the standard library, or its backport before Python 3.14.
-
-    Raises KheadersfsError when it is not installed.
-    """
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-    except ImportError as error:
-        raise KheadersfsError(
-            "zstd needs Python 3.14 or the package backports.zstd: pip install backports.zstd"
-        ) from error
-    return zstd
-
-
 def read_frames(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[ZstdFrame]:
     """Return the frames of *source* that hold content, in file order.
 
@@ -89,7 +62,7 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
     if source.size < 8 + _SEEK_TABLE_FOOTER_SIZE:
         return []
     footer = source.read_at(source.size - _SEEK_TABLE_FOOTER_SIZE, _SEEK_TABLE_FOOTER_SIZE)
-    if footer[5:] != _SEEK_TABLE_MAGIC:
+    if footer[5:] != SEEK_TABLE_MAGIC:
         return []
     count = int.from_bytes(footer[:4], "little")
     entry_size = 12 if footer[4] & 0x80 else 8
@@ -99,7 +72,7 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
         raise damaged(source.name, "the zstd seek table does not fit the file")
     limits.check(source.name, "blocks", count)
     header = source.read_at(table_start, 8)
-    if header[:4] != _SEEK_TABLE_FRAME or int.from_bytes(header[4:], "little") != table_size:
+    if header[:4] != SEEK_TABLE_FRAME or int.from_bytes(header[4:], "little") != table_size:
         raise damaged(source.name, "the zstd seek table is not where its footer says")
     entries = source.read_at(table_start + 8, count * entry_size)
     if _stored_total(entries, entry_size) < table_start:
@@ -138,7 +111,7 @@ def _is_empty(source: Source, offset: int, size: int) -> bool:
         return size == skipped
     header = _parse_header(source, offset)
     block = source.read_at(offset + header.size, 3)
-    return block == _LAST_AND_EMPTY and size == header.size + 3 + _CHECKSUM_SIZE * header.checked
+    return block == _LAST_AND_EMPTY and size == header.size + 3 + CHECKSUM_SIZE * header.checked
 
 
 class _FrameHeader(Record):
@@ -221,51 +194,11 @@ def _end_of_blocks(source: Source, offset: int, most: int) -> tuple[int, int]:
             raise damaged(source.name, "the last zstd frame is cut off")
         header = int.from_bytes(source.read_at(offset, 3), "little")
         last, kind, size = header & 1, header >> 1 & 3, header >> 3
-        if kind == 3 or size > _BLOCK_SIZE_LIMIT:
+        if kind == 3 or size > BLOCK_SIZE_LIMIT:
             raise damaged(source.name, f"the zstd block at offset {offset} is invalid")
         offset += 3 + (1 if kind == 1 else size)
         if last or count > most:
             return offset, count
-
-
-def decode_frame(stored: bytes, decoded_size: int) -> bytes:
-    """Return the content of the one frame in *stored*: exactly *decoded_size* bytes.
-
-    Raises ValueError when it does not decode to that, or fails its own checksum.
-    """
-    library = import_library()
-    decoder = library.ZstdDecompressor()
-    try:
-        decoded: bytes = decoder.decompress(stored, decoded_size + 1)
-    except library.ZstdError as error:
-        raise ValueError(str(error)) from error
-    if len(decoded) != decoded_size or not decoder.eof or decoder.unused_data:
-        raise ValueError(f"it does not decode to {decoded_size} bytes")
-    return decoded
-
-
-def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -> Iterator[bytes]:
-    """Yield the content of the one frame in *stored* in pieces of at most *piece_size* bytes.
-
-    A checksum comes last: what was yielded before the end was not verified yet. Raises ValueError,
-    as soon as there is more than *decoded_size*.
-    """
-    library = import_library()
-    decoder = library.ZstdDecompressor()
-    decoded = 0
-    try:
-        for chunk in stored:
-            piece = decoder.decompress(chunk, piece_size)
-            while piece:
-                decoded += len(piece)
-                if decoded > decoded_size:
-                    raise ValueError(f"it decodes to more than {decoded_size} bytes")
-                yield piece
-                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
-    except (library.ZstdError, EOFError) as error:
-        raise ValueError(str(error)) from error
-    if decoded != decoded_size or not decoder.eof or decoder.unused_data:
-        raise ValueError(f"it does not decode to {decoded_size} bytes")
 
 
 def plain_content(stored: bytes, decoded_size: int) -> bytes | None:
@@ -281,7 +214,7 @@ def plain_content(stored: bytes, decoded_size: int) -> bytes | None:
         while not last:
             header = int.from_bytes(source.read_at(position, 3), "little")
             last, kind, size = header & 1, header >> 1 & 3, header >> 3
-            if kind != _RAW:
+            if kind != RAW:
                 return None
             pieces.append(source.read_at(position + 3, size))
             position += 3 + size
@@ -289,33 +222,3 @@ def plain_content(stored: bytes, decoded_size: int) -> bytes | None:
         return None
     content = b"".join(pieces)
     return content if len(content) == decoded_size else None
-
-
-def encode_plain_frame(content: bytes) -> bytes:
-    """Put *content* into a frame as it is (RFC 8878, 3.1.1.1 and 3.1.1.2); see plain_content()."""
-    # The checksum comes last in a frame of libzstd's own, whatever its level.
-    checksum = encode_frame(content, 1)[-_CHECKSUM_SIZE:]
-    pieces = [MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
-    for start in range(0, len(content), _BLOCK_SIZE_LIMIT):
-        piece = content[start : start + _BLOCK_SIZE_LIMIT]
-        is_last = start + len(piece) == len(content)
-        pieces += ((len(piece) << 3 | _RAW << 1 | is_last).to_bytes(3, "little"), piece)
-    return b"".join((*pieces, checksum))
-
-
-def encode_frame(content: bytes, level: int) -> bytes:
-    """Compress *content* to one frame that states its size and ends with a checksum."""
-    library = import_library()
-    parameter = library.CompressionParameter
-    options = {parameter.compression_level: level, parameter.checksum_flag: 1}
-    compressed: bytes = library.compress(content, options=options)
-    return compressed
-
-
-def encode_seek_table(sizes: list[tuple[int, int]]) -> bytes:
-    """Return the skippable frame that lists (stored, decoded) sizes of all frames before it."""
-    entries = b"".join(
-        stored.to_bytes(4, "little") + decoded.to_bytes(4, "little") for stored, decoded in sizes
-    )
-    content = entries + len(sizes).to_bytes(4, "little") + b"\0" + _SEEK_TABLE_MAGIC
-    return _SEEK_TABLE_FRAME + len(content).to_bytes(4, "little") + content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kheadersfs.archive.blocks.table import BlockTable
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd, zstd_coding
 from kheadersfs.archive.compression.cutting import PIECE_SIZE, chunks, cut, is_quick
 from kheadersfs.limits import DEFAULT_LIMITS, Limits, Stopwatch
 
@@ -44,14 +44,14 @@ class ZstdBlocks(BlockTable):
         """See BlockTable.unpack."""
         decoded_size = self.frames[number].decoded_size
         if is_quick(len(stored), decoded_size):
-            return zstd.decode_frame(stored, decoded_size)
+            return zstd_coding.decode_frame(stored, decoded_size)
         watch = Stopwatch(self.name, self._limits).watch
         with self._large:
-            pieces = zstd.decode_pieces(watch(cut(stored)), decoded_size, PIECE_SIZE)
+            pieces = zstd_coding.decode_pieces(watch(cut(stored)), decoded_size, PIECE_SIZE)
             return b"".join(watch(pieces))
 
     def unpack_pieces(self, number: int, piece_size: int) -> Iterator[bytes]:
         """See BlockTable.unpack_pieces."""
         frame = self.frames[number]
         stored = chunks(self.source, frame.offset, frame.stored_size)
-        return zstd.decode_pieces(stored, frame.decoded_size, piece_size)
+        return zstd_coding.decode_pieces(stored, frame.decoded_size, piece_size)

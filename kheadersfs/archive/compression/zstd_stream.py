@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.compression import zstd
+from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Reader(io.RawIOBase):
 
 def decompress(source: Source, piece_size: int) -> Iterator[bytes]:
     """Yield what *source* decompresses to, *piece_size* bytes at a time. Raises DamagedArchive."""
-    library = zstd.import_library()
+    library = zstd_coding.import_library()
     decoder = library.ZstdFile(io.BufferedReader(_Reader(source)))
     try:
         while piece := decoder.read(piece_size):

@@ -1,4 +1,4 @@
-"""Where the leaves of a table begin and end."""
+"""Where the pages of a table begin and end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Bounds(NamedTuple):
-    """Where the leaves of a table begin, and as a last element where the table ends.
+    """Where the pages of a table begin, and as a last element where the table ends.
 
-    ``children`` are the entries of the directories in a leaf: their entries follow each other.
+    ``children`` are the entries of the directories in a page: their entries follow each other.
     """
 
     entries: array[int]
@@ -22,5 +22,5 @@ class Bounds(NamedTuple):
 
     @property
     def has_hard_links(self) -> bool:
-        """Whether an inode has more than one name. Which names it has only all leaves can tell."""
+        """Whether an inode has more than one name. Which names it has only all pages can tell."""
         return self.entries[-1] > self.inodes[-1] - ROOT - 1

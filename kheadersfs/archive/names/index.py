@@ -1,7 +1,7 @@
 """The embedded index: the table of an archive's members, stored behind its end marker.
 
 It is the end of the archive's last block: sections, the first with the outline of the table and
-each of the others with one of its leaves, and a footer. Each section is deflated (RFC 1950) behind
+each of the others with one of its pages, and a footer. Each section is deflated (RFC 1950) behind
 its size and its deflated size. The block itself is not compressed, so that anybody can tell,
 without a decoder and so before it has given up its rights, whether there is an index.
 
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.columns import Sections
-from kheadersfs.archive.names.outline import LEAF_ENTRIES, MOST_LEAVES, Outline, outline_of
-from kheadersfs.archive.names.page import Leaf
-from kheadersfs.archive.names.pages import LARGEST_SHIFT, decode_leaf, encode_leaf, find_shift
+from kheadersfs.archive.names.outline import MOST_PAGES, PAGE_ENTRIES, Outline, outline_of
+from kheadersfs.archive.names.page import Page
+from kheadersfs.archive.names.pages import LARGEST_SHIFT, decode_page, encode_page, find_shift
 from kheadersfs.archive.names.table import Table
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Index(NamedTuple):
     ``release`` and ``arch`` (the kernel's SRCARCH) are of the kernel that the headers belong to,
     empty when unknown. ``digests`` are the SHA-256 of the stored bytes of every block before
     the index's own, of which the first ``hot_blocks`` are what most builds read.
-    ``stream_size`` is what those blocks decode to, in bytes. ``leaf_blocks`` are the blocks that
-    each of the table's leaves has files in; to encode an index, they are found anew. ``digest`` is
+    ``stream_size`` is what those blocks decode to, in bytes. ``page_blocks`` are the blocks that
+    each of the table's pages has files in; to encode an index, they are found anew. ``digest`` is
     the SHA-256 of the index that this was decoded from.
     """
 
@@ -64,33 +64,33 @@ class Index(NamedTuple):
     digests: list[bytes]
     hot_blocks: int
     stream_size: int
-    leaf_blocks: Sequence[Sequence[int]] = ()
+    page_blocks: Sequence[Sequence[int]] = ()
     digest: bytes = b""
 
 
-def encode(index: Index, block_starts: Sequence[int], leaf_entries: int = LEAF_ENTRIES) -> bytes:
+def encode(index: Index, block_starts: Sequence[int], page_entries: int = PAGE_ENTRIES) -> bytes:
     """Return *index* as bytes, footer included; what is put before them does not matter.
 
     *block_starts* are the offsets in the stream where its blocks begin, in order; for
-    *leaf_entries* see outline_of.
+    *page_entries* see outline_of.
     """
     whole = index.table.whole()
     blocks = {
         row: bisect_right(block_starts, whole.inode_start[row]) - 1
         for row in whole.rows(stat.S_IFREG)
     }
-    outline = outline_of(whole, blocks, leaf_entries)
+    outline = outline_of(whole, blocks, page_entries)
     shift = find_shift(whole)
     release, arch = index.release.encode(), index.arch.encode()
     header = _HEADER.pack(
         len(index.digests), index.hot_blocks, shift, len(release), len(arch), index.stream_size
     )
     first = b"".join((header, release, arch, *index.digests, outline.encode()))
-    leaves = [
-        encode_leaf(whole, number, outline, blocks, shift)
-        for number in range(len(outline.leaf_blocks))
+    pages = [
+        encode_page(whole, number, outline, blocks, shift)
+        for number in range(len(outline.page_blocks))
     ]
-    return wrap(first, *leaves)
+    return wrap(first, *pages)
 
 
 def wrap(*sections: bytes) -> bytes:
@@ -164,8 +164,8 @@ def split(body: bytes) -> list[_Section]:
             raise ValueError("a section is cut off")
         if total > LARGEST:
             raise ValueError(f"it is larger than {LARGEST} bytes")
-        if len(sections) > MOST_LEAVES:
-            raise ValueError(f"it has more than {MOST_LEAVES} leaves")
+        if len(sections) > MOST_PAGES:
+            raise ValueError(f"it has more than {MOST_PAGES} pages")
         sections.append(_Section(view[start:position], size))
     return sections
 
@@ -181,11 +181,11 @@ def decode(
 
     *block_starts* are the offsets where the blocks before the index's own begin, and where the
     last of them ends. Unless all of it is to be checked *completely*, or there are hard links,
-    leaves are decoded when the table is asked for what is in them, and raise DamagedArchive then if
+    pages are decoded when the table is asked for what is in them, and raise DamagedArchive then if
     they are not exactly what the outline says. Raises ValueError for anything else that is not
-    exactly an index, DamagedArchive for a leaf, RefusedArchive for what *limits* do not allow.
+    exactly an index, DamagedArchive for a page, RefusedArchive for what *limits* do not allow.
     """
-    first, *leaves = split(body)
+    first, *pages = split(body)
     section = first.inflate()
     if len(section) < _HEADER.size:
         raise ValueError("it has no header")
@@ -201,20 +201,20 @@ def decode(
     digests = [sections.take(DIGEST_SIZE) for _ in range(blocks)]
     outline = Outline.decode(sections, blocks)
     sections.finish()
-    if len(leaves) != len(outline.leaf_blocks):
-        raise ValueError("it has another number of leaves than it says")
+    if len(pages) != len(outline.page_blocks):
+        raise ValueError("it has another number of pages than it says")
     outline.check_limits(archive, limits)
 
-    def make(number: int) -> Leaf:
+    def make(number: int) -> Page:
         try:
-            leaf = decode_leaf(leaves[number].inflate(), number, outline, block_starts, shift)
+            page = decode_page(pages[number].inflate(), number, outline, block_starts, shift)
         except OverflowError as error:
             raise ValueError("it holds a value that cannot be") from error
-        soundness.check_leaf(leaf, number, outline)
-        return leaf
+        soundness.check_page(page, number, outline)
+        return page
 
     table = Table(archive, outline.bounds, outline.content_size, make)
-    # Only all leaves together tell that hard links are no other names than there should be.
+    # Only all pages together tell that hard links are no other names than there should be.
     if completely or table.bounds.has_hard_links:
         table.check()
     return Index(
@@ -224,7 +224,7 @@ def decode(
         digests,
         hot_blocks,
         stream_size,
-        outline.leaf_blocks,
+        outline.page_blocks,
         hashlib.sha256(body).digest(),
     )
 

@@ -10,7 +10,7 @@ import stat
 from array import array
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.names.page import ROOT, Leaf
+from kheadersfs.archive.names.page import ROOT, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Inodes:
 
     ``modes`` are st_mode, ``mtimes`` nanoseconds since 1970. Of files, ``sizes`` and ``starts`` are
     the extent of their content in the stream, in bytes; the others have none. A row that nothing in
-    ``children`` leads to any more is left out when ``number`` makes the leaf.
+    ``children`` leads to any more is left out when ``number`` makes the page.
     """
 
     __slots__ = ("children", "modes", "mtimes", "root", "sizes", "starts", "targets")
@@ -62,9 +62,9 @@ class Inodes:
         self.targets[row] = target
         return row
 
-    def number(self) -> Leaf:
-        """Return all that the root leads to as one leaf, see there. The columns are used up."""
-        return _Numbering(self).leaf()
+    def number(self) -> Page:
+        """Return all that the root leads to as one page, see there. The columns are used up."""
+        return _Numbering(self).page()
 
 
 class _Numbering:
@@ -115,7 +115,7 @@ class _Numbering:
                 position += len(target)
                 yield target
 
-    def leaf(self) -> Leaf:
+    def page(self) -> Page:
         """Return the columns in the order of the numbers."""
         inodes = self._inodes
         targets = b"".join(self._place_targets())
@@ -128,7 +128,7 @@ class _Numbering:
         for name in self._names:
             end += len(name)
             name_ends.append(end)
-        return Leaf(
+        return Page(
             first_entry=0,
             first_inode=ROOT,
             entry_inode=self._entry_inode,

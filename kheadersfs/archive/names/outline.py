@@ -1,4 +1,4 @@
-"""The outline of a table: all that an embedded index says of its leaves before they are read."""
+"""The outline of a table: all that an embedded index says of its pages before they are read."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kheadersfs.archive.names.page import ROOT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
     from kheadersfs.limits import Limits
 
-LEAF_ENTRIES = 2048
+PAGE_ENTRIES = 2048
 """To read as many takes 5 ms, which is no more than to decode a block."""
-MOST_LEAVES = 1 << 14
+MOST_PAGES = 1 << 14
 """Enough for 33 million names."""
 
 
 class Outline(NamedTuple):
-    """Where levels and leaves begin, and how large what is in them can be at most.
+    """Where levels and pages begin, and how large what is in them can be at most.
 
     A level has the entries of all directories that are equally deep; the first has the root's.
     """
@@ -34,31 +34,31 @@ class Outline(NamedTuple):
     """The first entry of each level, and as a last element where the table ends."""
     level_names: array[int]
     """The length of the longest name in each."""
-    leaf_contents: array[int]
-    """Bytes of all files in each leaf."""
-    leaf_blocks: list[array[int]]
-    """The blocks with files of each leaf, in ascending order."""
+    page_contents: array[int]
+    """Bytes of all files in each page."""
+    page_blocks: list[array[int]]
+    """The blocks with files of each page, in ascending order."""
     largest_file: int
     longest_target: int
 
     @property
     def content_size(self) -> int:
         """Bytes of all files."""
-        return sum(self.leaf_contents)
+        return sum(self.page_contents)
 
     def encode(self) -> bytes:
         """Return the outline as Outline.decode reads it."""
-        blocks = [block for blocks in self.leaf_blocks for block in blocks]
+        blocks = [block for blocks in self.page_blocks for block in blocks]
         columns = (
             (self.largest_file, self.longest_target),
-            (len(self.leaf_contents), len(self.level_names)),
+            (len(self.page_contents), len(self.level_names)),
             _differences(self.level_starts),
             self.level_names,
             _differences(self.bounds.entries),
             _differences(self.bounds.inodes),
             _differences(self.bounds.children),
-            self.leaf_contents,
-            [len(blocks) for blocks in self.leaf_blocks],
+            self.page_contents,
+            [len(blocks) for blocks in self.page_blocks],
             blocks,
         )
         return b"".join(map(encode_column, columns))
@@ -70,25 +70,25 @@ class Outline(NamedTuple):
         What it says fits together. Raises ValueError.
         """
         largest_file, longest_target = sections.column(2, "Q")
-        leaves, levels = sections.column(2, "Q")
-        if leaves > MOST_LEAVES:
-            raise ValueError(f"it has more than {MOST_LEAVES} leaves")
+        pages, levels = sections.column(2, "Q")
+        if pages > MOST_PAGES:
+            raise ValueError(f"it has more than {MOST_PAGES} pages")
         level_starts = _sums(0, sections.column(levels, "I"))
         level_names = sections.column(levels, "I")
         bounds = Bounds(
-            _sums(0, sections.column(leaves, "I")),
-            _sums(ROOT, sections.column(leaves, "I")),
-            _sums(0, sections.column(leaves, "I")),
+            _sums(0, sections.column(pages, "I")),
+            _sums(ROOT, sections.column(pages, "I")),
+            _sums(0, sections.column(pages, "I")),
         )
-        contents = sections.column(leaves, "Q")
-        counts = sections.column(leaves, "I")
+        contents = sections.column(pages, "Q")
+        counts = sections.column(pages, "I")
         if sum(counts) > level_starts[-1]:
             raise ValueError("it has more blocks with files than files")
         joined = sections.column(sum(counts), "I")
         ends = list(accumulate(counts, initial=0))
-        leaf_blocks = [joined[start:end] for start, end in pairwise(ends)]
+        page_blocks = [joined[start:end] for start, end in pairwise(ends)]
         outline = cls(
-            bounds, level_starts, level_names, contents, leaf_blocks, largest_file, longest_target
+            bounds, level_starts, level_names, contents, page_blocks, largest_file, longest_target
         )
         outline._check(blocks)
         return outline
@@ -96,15 +96,15 @@ class Outline(NamedTuple):
     def _check(self, blocks: int) -> None:
         entries = self.level_starts[-1]
         if self.bounds.entries[-1] != entries or self.bounds.children[-1] != entries:
-            raise ValueError("its leaves do not add up")
-        # Of an empty tree there is one leaf, with no entry.
-        if len(self.leaf_contents) == 0 or self.bounds.inodes[1] == ROOT:
+            raise ValueError("its pages do not add up")
+        # Of an empty tree there is one page, with no entry.
+        if len(self.page_contents) == 0 or self.bounds.inodes[1] == ROOT:
             raise ValueError("it has no root")
         if 0 in _differences(self.level_starts) or (
             entries and 0 in _differences(self.bounds.entries)
         ):
-            raise ValueError("it has a leaf or a level with nothing in it")
-        for numbers in self.leaf_blocks:
+            raise ValueError("it has a page or a level with nothing in it")
+        for numbers in self.page_blocks:
             if any(first >= second for first, second in pairwise(numbers)):
                 raise ValueError("its blocks are not sorted")
             if len(numbers) and numbers[-1] >= blocks:
@@ -126,16 +126,16 @@ class Outline(NamedTuple):
         limits.check(archive, "path", sum(self.level_names) + max(0, levels - 1))
 
 
-def outline_of(whole: Leaf, blocks: dict[int, int], leaf_entries: int = LEAF_ENTRIES) -> Outline:
-    """Divide *whole*, all of a table, into leaves.
+def outline_of(whole: Page, blocks: dict[int, int], page_entries: int = PAGE_ENTRIES) -> Outline:
+    """Divide *whole*, all of a table, into pages.
 
-    *blocks* has the number of each regular file's block, by its row. A leaf ends behind the
-    directory that has its entry number *leaf_entries*.
+    *blocks* has the number of each regular file's block, by its row. A page ends behind the
+    directory that has its entry number *page_entries*.
     """
     below = _entries_below(whole)
     # The inodes that are named before an entry are those up to the highest of them.
     highest = list(accumulate(whole.entry_inode, max, initial=ROOT))
-    entries = array("I", _cuts(whole, leaf_entries))
+    entries = array("I", _cuts(whole, page_entries))
     inodes = array("I", [ROOT, *(highest[entry] + 1 for entry in entries[1:])])
     children = array("I", [0, *(below[inode - ROOT] for inode in inodes[1:])])
     levels = array("I", (0,))
@@ -143,23 +143,23 @@ def outline_of(whole: Leaf, blocks: dict[int, int], leaf_entries: int = LEAF_ENT
         levels.append(following)
     lengths = [end - start for start, end in pairwise([0, *whole.entry_name_end])]
     contents = array("Q")
-    leaf_blocks: list[array[int]] = []
+    page_blocks: list[array[int]] = []
     for first, last in pairwise(inodes):
         rows = [row for row in range(first - ROOT, last - ROOT) if row in blocks]
         contents.append(sum(whole.inode_size[row] for row in rows))
-        leaf_blocks.append(array("I", sorted({blocks[row] for row in rows})))
+        page_blocks.append(array("I", sorted({blocks[row] for row in rows})))
     return Outline(
         bounds=Bounds(entries, inodes, children),
         level_starts=levels,
         level_names=array("I", [max(lengths[start:end]) for start, end in pairwise(levels)]),
-        leaf_contents=contents,
-        leaf_blocks=leaf_blocks,
+        page_contents=contents,
+        page_blocks=page_blocks,
         largest_file=max((whole.inode_size[row] for row in blocks), default=0),
         longest_target=max((whole.inode_size[row] for row in whole.rows(stat.S_IFLNK)), default=0),
     )
 
 
-def _entries_below(whole: Leaf) -> list[int]:
+def _entries_below(whole: Page) -> list[int]:
     """Return for each number of rows how many entries the directories in them have."""
     sizes = (
         size if stat.S_ISDIR(mode) else 0
@@ -168,12 +168,12 @@ def _entries_below(whole: Leaf) -> list[int]:
     return list(accumulate(sizes, initial=0))
 
 
-def _cuts(whole: Leaf, leaf_entries: int) -> list[int]:
-    """Return the entries that leaves begin with, and where the last one ends."""
+def _cuts(whole: Page, page_entries: int) -> list[int]:
+    """Return the entries that pages begin with, and where the last one ends."""
     cuts = [0]
     for row in whole.rows(stat.S_IFDIR):
         start = whole.inode_start[row]
-        if start - cuts[-1] >= leaf_entries:
+        if start - cuts[-1] >= page_entries:
             cuts.append(start)
     end = len(whole.entry_inode)
     return [*(cut for cut in cuts if cut < end or cut == 0), end]
@@ -187,4 +187,4 @@ def _sums(start: int, differences: array[int]) -> array[int]:
     try:
         return array("I", accumulate(differences, initial=start))
     except OverflowError as error:
-        raise ValueError("its leaves do not add up") from error
+        raise ValueError("its pages do not add up") from error

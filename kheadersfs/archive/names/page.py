@@ -1,7 +1,7 @@
-"""A leaf of a table: names and inodes as columns.
+"""A page of a table: names and inodes as columns.
 
 A kernel has tens of thousands of headers and a server may hold several kernels, so there is no
-object per file: a leaf is a handful of arrays, some 30 bytes a name plus the name itself.
+object per file: a page is a handful of arrays, some 30 bytes a name plus the name itself.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LATEST = (1 << 63) - 1
 """The farthest from 1970, either way, that a time in nanoseconds can be."""
 
 
-class Leaf(NamedTuple):
+class Page(NamedTuple):
     """Some of a table's entries, and the inodes that these name for the first time.
 
     Entries (one per name) are grouped by directory and sorted by name within it; directories
     come in breadth-first order, and inodes are numbered in that order of first appearance.
     So the numbers depend on the archive's names alone, and are the same at every mount. All
-    entries of a directory are in one leaf.
+    entries of a directory are in one page.
 
     For a directory ``inode_start`` is its first entry and ``inode_size`` the number of them;
     for a file they are the extent of its content in the archive's stream, for a symlink the
@@ -41,7 +41,7 @@ class Leaf(NamedTuple):
     first_entry: int
     """Entries are counted through the whole table, from 0."""
     first_inode: int
-    """Inodes too, from ROOT, which is in the first leaf though no entry names it."""
+    """Inodes too, from ROOT, which is in the first page though no entry names it."""
     entry_inode: array[int]
     """Type I: inode number per entry."""
     repeats: array[int]
@@ -94,41 +94,41 @@ def rows_of_type(modes: array[int], file_type: int) -> list[int]:
 
 
 def first_named(first_inode: int) -> int:
-    """Return the first inode that entries name in a leaf from *first_inode* on: never the root."""
+    """Return the first inode that entries name in a page from *first_inode* on: never the root."""
     return max(first_inode, ROOT + 1)
 
 
-def join(leaves: list[Leaf]) -> Leaf:
-    """Return all *leaves* of a table as one."""
+def join(pages: list[Page]) -> Page:
+    """Return all *pages* of a table as one."""
     ends, starts = array("I"), array("Q")
     names_size = targets_size = 0
-    for leaf in leaves:
-        ends.extend(names_size + end for end in leaf.entry_name_end)
-        starts.extend(_shift_targets(leaf, targets_size))
-        names_size += len(leaf.names)
-        targets_size += len(leaf.targets)
+    for page in pages:
+        ends.extend(names_size + end for end in page.entry_name_end)
+        starts.extend(_shift_targets(page, targets_size))
+        names_size += len(page.names)
+        targets_size += len(page.targets)
 
     def joined(typecode: str, columns: Iterator[array[int]]) -> array[int]:
         return array(typecode, chain.from_iterable(columns))
 
-    return Leaf(
+    return Page(
         first_entry=0,
         first_inode=ROOT,
-        entry_inode=joined("I", (leaf.entry_inode for leaf in leaves)),
-        repeats=joined("I", (leaf.repeats for leaf in leaves)),
+        entry_inode=joined("I", (page.entry_inode for page in pages)),
+        repeats=joined("I", (page.repeats for page in pages)),
         entry_name_end=ends,
-        names=b"".join(leaf.names for leaf in leaves),
-        inode_mode=joined("I", (leaf.inode_mode for leaf in leaves)),
-        inode_links=joined("I", (leaf.inode_links for leaf in leaves)),
-        inode_mtime=joined("q", (leaf.inode_mtime for leaf in leaves)),
-        inode_size=joined("Q", (leaf.inode_size for leaf in leaves)),
+        names=b"".join(page.names for page in pages),
+        inode_mode=joined("I", (page.inode_mode for page in pages)),
+        inode_links=joined("I", (page.inode_links for page in pages)),
+        inode_mtime=joined("q", (page.inode_mtime for page in pages)),
+        inode_size=joined("Q", (page.inode_size for page in pages)),
         inode_start=starts,
-        targets=b"".join(leaf.targets for leaf in leaves),
+        targets=b"".join(page.targets for page in pages),
     )
 
 
-def _shift_targets(leaf: Leaf, by: int) -> array[int]:
-    starts = leaf.inode_start[:]
-    for row in leaf.rows(stat.S_IFLNK):
+def _shift_targets(page: Page, by: int) -> array[int]:
+    starts = page.inode_start[:]
+    for row in page.rows(stat.S_IFLNK):
         starts[row] += by
     return starts

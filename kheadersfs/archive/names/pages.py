@@ -1,9 +1,9 @@
-"""How the embedded index writes a leaf.
+"""How the embedded index writes a page.
 
 Some columns are stored as what differs from what one would expect, which compresses to nothing.
 Names have lengths, not ends. An entry's inode is the next one that has no name yet, but for hard
 links. A file's content starts one header behind that of the file before it in its block and its
-leaf; so there are two columns, its block and the difference, in units of ``1 << shift`` bytes, with
+page; so there are two columns, its block and the difference, in units of ``1 << shift`` bytes, with
 its sign as zigzag coding has it: 0, -1, 1, -2 and 2 are stored as 0, 1, 2, 3 and 4. The starts of
 directories and symlinks follow from the sizes before them.
 """
@@ -16,7 +16,7 @@ from itertools import accumulate, count, pairwise
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.columns import Sections, encode_column
-from kheadersfs.archive.names.page import ROOT, Leaf, first_named, rows_of_type
+from kheadersfs.archive.names.page import ROOT, Page, first_named, rows_of_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ LARGEST_SHIFT = 9
 """A unit of tar's blocks."""
 
 
-def find_shift(whole: Leaf) -> int:
+def find_shift(whole: Page) -> int:
     """Return the largest unit, as a power of two, that all files of *whole* start at."""
     combined = 1 << LARGEST_SHIFT
     for row in whole.rows(stat.S_IFREG):
@@ -35,10 +35,10 @@ def find_shift(whole: Leaf) -> int:
     return (combined & -combined).bit_length() - 1
 
 
-def encode_leaf(
-    whole: Leaf, number: int, outline: Outline, blocks: dict[int, int], shift: int
+def encode_page(
+    whole: Page, number: int, outline: Outline, blocks: dict[int, int], shift: int
 ) -> bytes:
-    """Return leaf *number* of *whole*; *blocks* has each file's block, by its row."""
+    """Return page *number* of *whole*; *blocks* has each file's block, by its row."""
     bounds = outline.bounds
     first, last = bounds.entries[number], bounds.entries[number + 1]
     rows = range(bounds.inodes[number] - ROOT, bounds.inodes[number + 1] - ROOT)
@@ -65,7 +65,7 @@ def encode_leaf(
     return b"".join((*map(encode_column, columns), whole.names[ends[0] : ends[-1]], *targets))
 
 
-def _gaps(whole: Leaf, files: list[int], blocks: dict[int, int], shift: int) -> list[int]:
+def _gaps(whole: Page, files: list[int], blocks: dict[int, int], shift: int) -> list[int]:
     """Return how far from where they are expected *files* start, zigzag coded."""
     gaps: list[int] = []
     expected: dict[int, int] = {}
@@ -85,13 +85,13 @@ def _expected_next(start: int, size: int, shift: int) -> int:
     return start + (size + (1 << shift) - 1 >> shift) + 1
 
 
-def decode_leaf(
+def decode_page(
     payload: bytes, number: int, outline: Outline, block_starts: Sequence[int], shift: int
-) -> Leaf:
-    """Return leaf *number*. *block_starts* is where blocks begin, and where the last one ends.
+) -> Page:
+    """Return page *number*. *block_starts* is where blocks begin, and where the last one ends.
 
-    That files lie in its blocks is checked; the rest is for soundness.check_leaf. Raises
-    ValueError for what is no leaf.
+    That files lie in its blocks is checked; the rest is for soundness.check_page. Raises
+    ValueError for what is no page.
     """
     sections = Sections(payload)
     bounds = outline.bounds
@@ -106,14 +106,14 @@ def decode_leaf(
     files = rows_of_type(modes, stat.S_IFREG)
     blocks = sections.column(len(files), "I")
     gaps = sections.column(len(files), "Q")
-    if sorted(set(blocks)) != list(outline.leaf_blocks[number]):
+    if sorted(set(blocks)) != list(outline.page_blocks[number]):
         raise ValueError("its files are in other blocks")
     starts = array("Q", bytes(8 * inodes))
     targets_size = _place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
     _place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
     _place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
     first_inode = bounds.inodes[number]
-    leaf = Leaf(
+    page = Page(
         first_entry=bounds.entries[number],
         first_inode=first_inode,
         entry_inode=array("I", map(int.__sub__, count(first_named(first_inode)), lags)),
@@ -128,7 +128,7 @@ def decode_leaf(
         targets=sections.take(targets_size),
     )
     sections.finish()
-    return leaf
+    return page
 
 
 def _repeats(lags: array[int], first_entry: int) -> array[int]:

@@ -15,7 +15,7 @@ def path_of(table: Table, inode: int) -> bytes:
     """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
     components: list[bytes] = []
     while inode != ROOT:
-        own = table.leaf_of(inode)
+        own = table.page_of(inode)
         entry = own.naming_entry(inode)
         components.append(own.name(entry))
         inode = table.parent(entry)
@@ -54,12 +54,12 @@ class Lookup:
         """Return the inode of *name* in *directory*, 0 when there is none."""
         if not directory:
             return 0
-        leaf, entries = self._table.directory(directory)
+        page, entries = self._table.directory(directory)
         # Unless there are hard links, inodes follow each other as entries do.
-        entry = leaf.first_entry + guess - first_named(leaf.first_inode)
-        if entry in entries and leaf.name(entry) == name:
-            return leaf.inode(entry)
-        place = bisect_left(entries, name, key=leaf.name)
-        if place < len(entries) and leaf.name(entries[place]) == name:
-            return leaf.inode(entries[place])
+        entry = page.first_entry + guess - first_named(page.first_inode)
+        if entry in entries and page.name(entry) == name:
+            return page.inode(entry)
+        place = bisect_left(entries, name, key=page.name)
+        if place < len(entries) and page.name(entries[place]) == name:
+            return page.inode(entries[place])
         return 0

@@ -1,4 +1,4 @@
-"""What a leaf that came with an archive must hold to, before anything is looked up in it.
+"""What a page that came with an archive must hold to, before anything is looked up in it.
 
 With this done, no lookup can leave the columns or run in circles, and nothing is listed that one
 pass over the archive would refuse.
@@ -15,27 +15,27 @@ from kheadersfs.archive.names.page import ROOT, SYMLINK_PERMISSIONS, first_named
 
 if TYPE_CHECKING:
     from kheadersfs.archive.names.outline import Outline
-    from kheadersfs.archive.names.page import Leaf
+    from kheadersfs.archive.names.page import Page
 
 _PERMISSIONS = 0o7777
 
 
-def check_leaf(leaf: Leaf, number: int, outline: Outline) -> None:
-    """Check that *leaf* is what *outline* says of it, and sound in itself. Raises ValueError.
+def check_page(page: Page, number: int, outline: Outline) -> None:
+    """Check that *page* is what *outline* says of it, and sound in itself. Raises ValueError.
 
     What that leaves open shows when a directory is entered: see check_directory.
     """
-    _check_modes(leaf)
-    _check_numbering(leaf)
-    _check_single_names(leaf, outline)
-    _check_directories(leaf, number, outline)
-    _check_names(leaf, outline)
-    _check_sizes(leaf, number, outline)
+    _check_modes(page)
+    _check_numbering(page)
+    _check_single_names(page, outline)
+    _check_directories(page, number, outline)
+    _check_names(page, outline)
+    _check_sizes(page, number, outline)
 
 
-def _check_modes(leaf: Leaf) -> None:
+def _check_modes(page: Page) -> None:
     """Check that there are only files, directories and symlinks, without what is dangerous."""
-    for mode in set(leaf.inode_mode):
+    for mode in set(page.inode_mode):
         if mode & ~_PERMISSIONS != stat.S_IFMT(mode):
             raise ValueError("an inode has a mode that cannot be")
         if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
@@ -44,41 +44,41 @@ def _check_modes(leaf: Leaf) -> None:
             raise ValueError("a symlink has permissions that symlinks do not have")
         if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise ValueError("an inode is neither file, directory nor symlink")
-    if leaf.first_inode == ROOT and not stat.S_ISDIR(leaf.inode_mode[0]):
+    if page.first_inode == ROOT and not stat.S_ISDIR(page.inode_mode[0]):
         raise ValueError("its root is not a directory")
 
 
-def _check_numbering(leaf: Leaf) -> None:
+def _check_numbering(page: Page) -> None:
     """Check that entries name inodes of before, or the next one, and so all that are in here."""
-    following = first_named(leaf.first_inode)
-    repeats = iter(leaf.repeats)
-    for entry, inode in enumerate(leaf.entry_inode, leaf.first_entry):
+    following = first_named(page.first_inode)
+    repeats = iter(page.repeats)
+    for entry, inode in enumerate(page.entry_inode, page.first_entry):
         if inode == following:
             following += 1
         elif not ROOT < inode < following or next(repeats) != entry:
             raise ValueError("an entry names an inode that is not there")
-    if following != leaf.first_inode + len(leaf.inode_mode):
+    if following != page.first_inode + len(page.inode_mode):
         raise ValueError("an inode has no name")
 
 
-def _check_single_names(leaf: Leaf, outline: Outline) -> None:
+def _check_single_names(page: Page, outline: Outline) -> None:
     """Check that in an archive without hard links no inode claims several names."""
     if outline.bounds.has_hard_links:
-        return  # only all leaves together can tell, see check_links
-    for mode, links in zip(leaf.inode_mode, leaf.inode_links, strict=True):
+        return  # only all pages together can tell, see check_links
+    for mode, links in zip(page.inode_mode, page.inode_links, strict=True):
         if links != 1 and not stat.S_ISDIR(mode):
             raise ValueError("an inode has not as many names as it says")
 
 
-def _check_directories(leaf: Leaf, number: int, outline: Outline) -> None:
+def _check_directories(page: Page, number: int, outline: Outline) -> None:
     """Check that their entries follow each other, one level below where they are named."""
     bounds, levels = outline.bounds, outline.level_starts
     following = bounds.children[number]
-    for row in leaf.rows(stat.S_IFDIR):
-        start, size = leaf.inode_start[row], leaf.inode_size[row]
-        inode = leaf.first_inode + row
+    for row in page.rows(stat.S_IFDIR):
+        start, size = page.inode_start[row], page.inode_size[row]
+        inode = page.first_inode + row
         # Behind the last level there are none.
-        level = bisect_right(levels, leaf.naming_entry(inode)) if inode != ROOT else 0
+        level = bisect_right(levels, page.naming_entry(inode)) if inode != ROOT else 0
         first, last = (levels[min(end, len(levels) - 1)] for end in (level, level + 1))
         if start != following or not first <= start <= start + size <= last:
             raise ValueError("a directory's entries are not where they should be")
@@ -87,56 +87,56 @@ def _check_directories(leaf: Leaf, number: int, outline: Outline) -> None:
         raise ValueError("its directories do not add up to its entries")
 
 
-def _check_names(leaf: Leaf, outline: Outline) -> None:
+def _check_names(page: Page, outline: Outline) -> None:
     """Check that every name is one, and none longer than its level's longest."""
-    lengths = [end - start for start, end in pairwise(chain((0,), leaf.entry_name_end))]
-    is_named = 0 not in lengths and b"/" not in leaf.names and b"\0" not in leaf.names
-    # How far each level reaches into this leaf, counted from the leaf's first entry.
-    reached = [max(0, start - leaf.first_entry) for start in outline.level_starts]
+    lengths = [end - start for start, end in pairwise(chain((0,), page.entry_name_end))]
+    is_named = 0 not in lengths and b"/" not in page.names and b"\0" not in page.names
+    # How far each level reaches into this page, counted from the page's first entry.
+    reached = [max(0, start - page.first_entry) for start in outline.level_starts]
     for (start, stop), longest in zip(pairwise(reached), outline.level_names, strict=True):
         is_named = is_named and max(lengths[start:stop], default=0) <= longest
     if not is_named:
         raise ValueError("it has a name that cannot be")
 
 
-def _check_sizes(leaf: Leaf, number: int, outline: Outline) -> None:
+def _check_sizes(page: Page, number: int, outline: Outline) -> None:
     """Check the sizes of files and targets against what was said of them."""
-    files = [leaf.inode_size[row] for row in leaf.rows(stat.S_IFREG)]
-    targets = [leaf.inode_size[row] for row in leaf.rows(stat.S_IFLNK)]
-    if sum(files) != outline.leaf_contents[number]:
+    files = [page.inode_size[row] for row in page.rows(stat.S_IFREG)]
+    targets = [page.inode_size[row] for row in page.rows(stat.S_IFLNK)]
+    if sum(files) != outline.page_contents[number]:
         raise ValueError("its files have another size in all")
     if max(files, default=0) > outline.largest_file:
         raise ValueError("a file is larger than the largest")
     if max(targets, default=0) > outline.longest_target or 0 in targets:
         raise ValueError("a symlink's target has a length that cannot be")
-    if b"\0" in leaf.targets:
+    if b"\0" in page.targets:
         raise ValueError("it has a target that cannot be")
 
 
-def check_directory(leaf: Leaf, entries: range, links: int) -> None:
-    """Check that *entries*, of one directory, are all in *leaf*, are sorted, and differ.
+def check_directory(page: Page, entries: range, links: int) -> None:
+    """Check that *entries*, of one directory, are all in *page*, are sorted, and differ.
 
     *links* is its st_nlink, which counts subdirectories too. Raises ValueError.
     """
     if entries and (
-        not leaf.first_entry
+        not page.first_entry
         <= entries.start
         <= entries.stop
-        <= leaf.first_entry + len(leaf.entry_inode)
+        <= page.first_entry + len(page.entry_inode)
     ):
-        raise ValueError("a directory is in two leaves")
-    rows = (leaf.inode(entry) - leaf.first_inode for entry in entries)
+        raise ValueError("a directory is in two pages")
+    rows = (page.inode(entry) - page.first_inode for entry in entries)
     # A row before the first is of a hard link, and these are not of directories.
-    if links != 2 + sum(row >= 0 and stat.S_ISDIR(leaf.inode_mode[row]) for row in rows):
+    if links != 2 + sum(row >= 0 and stat.S_ISDIR(page.inode_mode[row]) for row in rows):
         raise ValueError("a directory has another number of subdirectories than it says")
-    names = [leaf.name(entry) for entry in entries]
+    names = [page.name(entry) for entry in entries]
     if b"." in names or b".." in names:
         raise ValueError("it has a name that cannot be")
     if any(name >= following for name, following in pairwise(names)):
         raise ValueError("a directory has a name twice, or its names are not sorted")
 
 
-def check_links(whole: Leaf) -> None:
+def check_links(whole: Page) -> None:
     """Check that in *whole*, which is all of a table, inodes have as many names as they say.
 
     Raises ValueError.

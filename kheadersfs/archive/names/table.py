@@ -1,6 +1,6 @@
-"""All leaves of an archive, each made when it is needed.
+"""All pages of an archive, each made when it is needed.
 
-What one pass has read is one leaf. An embedded index has many, each of some thousands of names, so
+What one pass has read is one page. An embedded index has many, each of some thousands of names, so
 that one file of a huge archive is found without reading the names of all others.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.bounds import Bounds
-from kheadersfs.archive.names.page import ROOT, Leaf, join
+from kheadersfs.archive.names.page import ROOT, Page, join
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """The leaves of an archive. May be used from any thread.
+    """The pages of an archive. May be used from any thread.
 
-    What is read of a leaf that lies raises DamagedArchive.
+    What is read of a page that lies raises DamagedArchive.
     """
 
-    __slots__ = ("_archive", "_entered", "_failures", "_leaves", "_make", "bounds", "content_size")
+    __slots__ = ("_archive", "_entered", "_failures", "_make", "_pages", "bounds", "content_size")
 
     def __init__(
-        self, archive: str, bounds: Bounds, content_size: int, make: Callable[[int], Leaf]
+        self, archive: str, bounds: Bounds, content_size: int, make: Callable[[int], Page]
     ) -> None:
-        """*make* makes a leaf, sound in itself, or raises ValueError; *content_size* is of all."""
+        """*make* makes a page, sound in itself, or raises ValueError; *content_size* is of all."""
         self.bounds = bounds
         self.content_size = content_size
         self._archive = archive
         self._make = make
-        self._leaves: list[Leaf | None] = [None] * (len(bounds.entries) - 1)
+        self._pages: list[Page | None] = [None] * (len(bounds.entries) - 1)
         self._failures: dict[int, str] = {}
         self._entered: set[int] = set()
 
     @classmethod
-    def of(cls, leaf: Leaf, archive: str = "archive") -> Table:
-        """Return the table of which *leaf* is all."""
-        entries, inodes = len(leaf.entry_inode), len(leaf.inode_mode)
+    def of(cls, page: Page, archive: str = "archive") -> Table:
+        """Return the table of which *page* is all."""
+        entries, inodes = len(page.entry_inode), len(page.inode_mode)
         bounds = Bounds(
             array("I", (0, entries)), array("I", (ROOT, ROOT + inodes)), array("I", (0, entries))
         )
-        content_size = sum(leaf.inode_size[row] for row in leaf.rows(stat.S_IFREG))
-        return cls(archive, bounds, content_size, lambda _number: leaf)
+        content_size = sum(page.inode_size[row] for row in page.rows(stat.S_IFREG))
+        return cls(archive, bounds, content_size, lambda _number: page)
 
     @property
     def entries(self) -> int:
@@ -61,61 +61,61 @@ class Table:
         return self.bounds.inodes[-1] - ROOT
 
     def __len__(self) -> int:
-        """Count the leaves."""
-        return len(self._leaves)
+        """Count the pages."""
+        return len(self._pages)
 
-    def leaf(self, number: int) -> Leaf:
-        """Return leaf *number*. Raises DamagedArchive."""
-        leaf = self._leaves[number]
-        if leaf is None:
+    def page(self, number: int) -> Page:
+        """Return page *number*. Raises DamagedArchive."""
+        page = self._pages[number]
+        if page is None:
             if number in self._failures:
                 raise DamagedArchive(self._failures[number])
             try:
                 # Two threads may both make it: they make the same.
-                leaf = self._leaves[number] = self._make(number)
+                page = self._pages[number] = self._make(number)
             except ValueError as error:
                 self._failures[number] = unusable(self._archive, error)
                 raise DamagedArchive(self._failures[number]) from error
-        return leaf
+        return page
 
-    def leaf_of(self, inode: int) -> Leaf:
-        """Return the leaf that has *inode*. Raises IndexError if none has, DamagedArchive."""
+    def page_of(self, inode: int) -> Page:
+        """Return the page that has *inode*. Raises IndexError if none has, DamagedArchive."""
         if not ROOT <= inode < self.bounds.inodes[-1]:
             raise IndexError(inode)
-        return self.leaf(bisect_right(self.bounds.inodes, inode) - 1)
+        return self.page(bisect_right(self.bounds.inodes, inode) - 1)
 
-    def directory(self, inode: int) -> tuple[Leaf, range]:
-        """Return the entries of the directory *inode*, and the leaf that has them all.
+    def directory(self, inode: int) -> tuple[Page, range]:
+        """Return the entries of the directory *inode*, and the page that has them all.
 
         There are none if it is no directory. Raises IndexError, DamagedArchive.
         """
-        own = self.leaf_of(inode)
+        own = self.page_of(inode)
         row = inode - own.first_inode
         if not stat.S_ISDIR(own.inode_mode[row]):
             return own, range(0)
         start, size = own.inode_start[row], own.inode_size[row]
-        leaf = self.leaf(bisect_right(self.bounds.entries, start) - 1) if size else own
+        page = self.page(bisect_right(self.bounds.entries, start) - 1) if size else own
         entries = range(start, start + size)
         if inode not in self._entered:
             try:
-                soundness.check_directory(leaf, entries, own.inode_links[row])
+                soundness.check_directory(page, entries, own.inode_links[row])
             except ValueError as error:
                 raise DamagedArchive(unusable(self._archive, error)) from error
             self._entered.add(inode)
-        return leaf, entries
+        return page, entries
 
     def parent(self, entry: int) -> int:
         """Return the inode of the directory that *entry* is in. Raises DamagedArchive."""
-        leaf = self.leaf(bisect_right(self.bounds.children, entry) - 1)
-        rows = leaf.rows(stat.S_IFDIR)
+        page = self.page(bisect_right(self.bounds.children, entry) - 1)
+        rows = page.rows(stat.S_IFDIR)
         # Of directories with the same start all but the last are empty.
-        row = rows[bisect_right(rows, entry, key=leaf.inode_start.__getitem__) - 1]
-        return leaf.first_inode + row
+        row = rows[bisect_right(rows, entry, key=page.inode_start.__getitem__) - 1]
+        return page.first_inode + row
 
-    def whole(self) -> Leaf:
-        """Return all leaves as one. Raises DamagedArchive."""
-        leaves = [self.leaf(number) for number in range(len(self))]
-        return leaves[0] if len(leaves) == 1 else join(leaves)
+    def whole(self) -> Page:
+        """Return all pages as one. Raises DamagedArchive."""
+        pages = [self.page(number) for number in range(len(self))]
+        return pages[0] if len(pages) == 1 else join(pages)
 
     def check(self) -> None:
         """Look at everything, so that nothing can be found to lie later. Raises DamagedArchive."""

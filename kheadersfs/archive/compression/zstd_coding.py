@@ -1,0 +1,113 @@
+"""Frames of zstd files: decode one, and encode one for a file of several with a seek table.
+
+The compressed data is libzstd's business.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kheadersfs.archive.compression.zstd import (
+    BLOCK_SIZE_LIMIT,
+    CHECKSUM_SIZE,
+    MAGIC,
+    RAW,
+    SEEK_TABLE_FRAME,
+    SEEK_TABLE_MAGIC,
+)
+from kheadersfs.errors import KheadersfsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType
+
+_PLAIN_DESCRIPTOR = 0xE4
+"""A content size of 8 bytes, a single segment, a checksum."""
+
+
+def import_library() -> ModuleType:
+    """Return the zstd module of the standard library, or its backport before Python 3.14.
+
+    Raises KheadersfsError when it is not installed.
+    """
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as error:
+        raise KheadersfsError(
+            "zstd needs Python 3.14 or the package backports.zstd: pip install backports.zstd"
+        ) from error
+    return zstd
+
+
+def decode_frame(stored: bytes, decoded_size: int) -> bytes:
+    """Return the content of the one frame in *stored*: exactly *decoded_size* bytes.
+
+    Raises ValueError when it does not decode to that, or fails its own checksum.
+    """
+    library = import_library()
+    decoder = library.ZstdDecompressor()
+    try:
+        decoded: bytes = decoder.decompress(stored, decoded_size + 1)
+    except library.ZstdError as error:
+        raise ValueError(str(error)) from error
+    if len(decoded) != decoded_size or not decoder.eof or decoder.unused_data:
+        raise ValueError(f"it does not decode to {decoded_size} bytes")
+    return decoded
+
+
+def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -> Iterator[bytes]:
+    """Yield the content of the one frame in *stored* in pieces of at most *piece_size* bytes.
+
+    A checksum comes last: what was yielded before the end was not verified yet. Raises ValueError,
+    as soon as there is more than *decoded_size*.
+    """
+    library = import_library()
+    decoder = library.ZstdDecompressor()
+    decoded = 0
+    try:
+        for chunk in stored:
+            piece = decoder.decompress(chunk, piece_size)
+            while piece:
+                decoded += len(piece)
+                if decoded > decoded_size:
+                    raise ValueError(f"it decodes to more than {decoded_size} bytes")
+                yield piece
+                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
+    except (library.ZstdError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if decoded != decoded_size or not decoder.eof or decoder.unused_data:
+        raise ValueError(f"it does not decode to {decoded_size} bytes")
+
+
+def encode_plain_frame(content: bytes) -> bytes:
+    """Put *content* into a frame as it is (RFC 8878, 3.1.1.1 and 3.1.1.2); see plain_content()."""
+    # The checksum comes last in a frame of libzstd's own, whatever its level.
+    checksum = encode_frame(content, 1)[-CHECKSUM_SIZE:]
+    pieces = [MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
+    for start in range(0, len(content), BLOCK_SIZE_LIMIT):
+        piece = content[start : start + BLOCK_SIZE_LIMIT]
+        is_last = start + len(piece) == len(content)
+        pieces += ((len(piece) << 3 | RAW << 1 | is_last).to_bytes(3, "little"), piece)
+    return b"".join((*pieces, checksum))
+
+
+def encode_frame(content: bytes, level: int) -> bytes:
+    """Compress *content* to one frame that states its size and ends with a checksum."""
+    library = import_library()
+    parameter = library.CompressionParameter
+    options = {parameter.compression_level: level, parameter.checksum_flag: 1}
+    compressed: bytes = library.compress(content, options=options)
+    return compressed
+
+
+def encode_seek_table(sizes: list[tuple[int, int]]) -> bytes:
+    """Return the skippable frame that lists (stored, decoded) sizes of all frames before it."""
+    entries = b"".join(
+        stored.to_bytes(4, "little") + decoded.to_bytes(4, "little") for stored, decoded in sizes
+    )
+    content = entries + len(sizes).to_bytes(4, "little") + b"\0" + SEEK_TABLE_MAGIC
+    return SEEK_TABLE_FRAME + len(content).to_bytes(4, "little") + content
