@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.support.documents import FAST, fast_modules, fast_path, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +123,20 @@ def test_what_is_not_in_the_standard_library_has_one_importer() -> None:
     } == set()
 
 
+def test_the_document_says_who_may_import_whom() -> None:
+    text = section("architecture.md", "Who may import whom")
+    groups: dict[str, set[str]] = {}
+
+    def rooms(words: str) -> set[str]:
+        named = set(re.findall(r"`(\w+)`", words))
+        return named.union(*(groups[group] for group in re.findall(r"\*(\w+)\*", words)))
+
+    for group, words in re.findall(r"^- \*(\w+)\* is (.+)\.$", text, re.MULTILINE):
+        groups[group] = rooms(words)
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    assert {room: rooms(words) for room, words in rows} == MAY_IMPORT
+
+
 def test_no_module_needs_itself_in_any_way() -> None:
     """Imports inside functions and those of types count like any other."""
     graph = {name_of(module): set(modules_imported_by(module)) for module in modules()}
@@ -144,17 +160,59 @@ def modules_imported_by(module: Path) -> Iterator[str]:
             yield found
 
 
-@pytest.mark.parametrize("command", ["mount", "run", "status", "umount"])
-def test_what_costs_time_is_not_imported_to_start_with(command: str) -> None:
+def imported_with(command: str) -> set[str]:
+    """Return what an interpreter has imported besides what it starts with, for *command*."""
     script = (
         "import sys; before = set(sys.modules)\n"
         f"import kheadersfs.cli.{command}\n"
         "print(*(sys.modules.keys() - before))"
     )
-    imported = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert {*SLOW_TO_IMPORT, "pyfuse3", "trio"} & set(imported) == set()
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", script], check=True, capture_output=True, text=True
+        ).stdout.split()
+    )
+
+
+def imports_at_the_top(block: ast.Module | ast.ClassDef | ast.If | ast.Try) -> Iterator[str]:
+    """Yield what is imported when a module is, but not for its types."""
+    for node in block.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+        elif isinstance(node, ast.If):
+            is_for_types = ast.unparse(node.test) == "TYPE_CHECKING"
+            yield from () if is_for_types else imports_at_the_top(node)
+            yield from imports_at_the_top(ast.Module(node.orelse, []))
+        elif isinstance(node, ast.ClassDef | ast.Try):
+            yield from imports_at_the_top(node)
+
+
+@pytest.mark.parametrize("command", FAST)
+def test_the_fast_path_is_what_the_document_lists(command: str) -> None:
+    imported = {name for name in imported_with(command) if name.split(".")[0] == "kheadersfs"}
+    named = {
+        str(module.relative_to(REPOSITORY)) for module in modules() if name_of(module) in imported
+    }
+    assert named == fast_modules()[command]
+
+
+@pytest.mark.parametrize("command", FAST)
+def test_the_fast_path_imports_of_python_what_the_document_lists(command: str) -> None:
+    found = {
+        name
+        for module in fast_modules()[command]
+        for name in imports_at_the_top(ast.parse((REPOSITORY / module).read_bytes()))
+        if name.split(".")[0] not in ("kheadersfs", "__future__")
+    }
+    assert found == fast_path("Modules of Python that these import")[command]
+
+
+@pytest.mark.parametrize("command", FAST)
+def test_what_costs_time_is_not_imported_to_start_with(command: str) -> None:
+    imported = imported_with(command)
+    assert {*SLOW_TO_IMPORT, "pyfuse3", "trio"} & imported == set()
     if command in ("mount", "umount"):
         assert "enum" not in imported
 
