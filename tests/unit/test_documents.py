@@ -9,8 +9,8 @@ import pytest
 
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.sandbox import seccomp
+from tests.attacks.attempts import ATTEMPTS
 from tests.conftest import REPOSITORY
-from tests.hostile.attempts import ATTEMPTS
 from tests.support.documents import section
 
 if TYPE_CHECKING:

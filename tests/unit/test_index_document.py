@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.archive.compression import xz, xz_coding
-from kheadersfs.archive.members import Member
+from kheadersfs.archive.member import Member
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names import outline
 from kheadersfs.archive.opening import Archive
@@ -170,8 +170,8 @@ def test_the_limits_in_the_document_are_those_of_the_code() -> None:
     assert f"version {embedded.VERSION}." in DOCUMENT
     assert f"Footer, {embedded.FOOTER_SIZE} bytes" in DOCUMENT
     assert f"{embedded.LARGEST >> 20} MiB" in DOCUMENT
-    assert f"at most {outline.MOST_LEAVES:,} pages" in DOCUMENT
-    assert f"page's {outline.LEAF_ENTRIES:,}th entry" in DOCUMENT
+    assert f"at most {outline.MOST_PAGES:,} pages" in DOCUMENT
+    assert f"page's {outline.PAGE_ENTRIES:,}th entry" in DOCUMENT
 
 
 def listing(archive: HeaderArchive) -> dict[bytes, Listed]:
