@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from itertools import pairwise
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.support.mounting import (
     Mount,
     Outcome,
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     Prepare = Callable[[Path], Mount]
     Start = Callable[..., subprocess.Popen[bytes]]
 
+from tests.support.mounting import await_end, is_mounted
+
 
 @pytest.fixture
 def background() -> Iterator[Start]:
@@ -52,15 +52,6 @@ def background() -> Iterator[Start]:
     for process in started:
         with process:
             process.kill()
-
-
-def is_mounted(mount: Mount) -> bool:
-    return bool(mounts_below(mount.path))
-
-
-def await_end(mount: Mount) -> None:
-    wait_until(lambda: not is_running(mount.pid), "the server ended")
-    mount.check_nothing_left()
 
 
 def test_umount_returns_when_the_server_is_gone(
@@ -99,16 +90,6 @@ def test_a_signal_unmounts(
     mount = prepared_mount(small_archive)
     mount.mount()
     assert (mount / "modes/644").read_bytes() == b"mode\n"
-    os.kill(mount.pid, number)
-    await_end(mount)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_that_comes_before_anything_else_unmounts(
-    prepared_mount: Prepare, small_archive: Path, number: signal.Signals
-) -> None:
-    mount = prepared_mount(small_archive)
-    mount.mount()
     os.kill(mount.pid, number)
     await_end(mount)
 
@@ -232,85 +213,6 @@ def test_a_mount_whose_files_are_opened_now_and_then_is_not_idle(
     pytest.fail("this process was never able to look in time")
 
 
-WITHOUT_PROCESSES = """
-import os, sys
-
-def fork():
-    raise BlockingIOError(11, os.strerror(11))
-
-os.fork = fork
-from kheadersfs.cli import script
-script()
-"""
-
-
-@pytest.mark.parametrize("option", [(), ("--strict",)])
-def test_where_no_process_can_be_started_nothing_stays_mounted(
-    fuse: None, small_archive: Path, tmp_path: Path, option: tuple[str, ...]
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PROCESSES, "mount", *option, small_archive, tmp_path],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "kheadersfs: no process can be started: Resource temporarily unavailable; "
-        "end some, or let their user have more\n"
-    )
-    assert not mounts_below(tmp_path)
-
-
-# At the last moment before the mount has a server, the signal NUMBER comes, as from a terminal.
-SIGNALLED = """
-import os, signal, sys
-from kheadersfs.mount import mounting
-
-number = int(sys.argv.pop(1))
-if sys.argv.pop(1) == "ignored":
-    signal.signal(number, signal.SIG_IGN)
-mount = mounting.mount
-
-def signalled(request):
-    device = mount(request)
-    os.kill(os.getpid(), number)
-    return device
-
-mounting.mount = signalled
-from kheadersfs.cli import script
-script()
-"""
-
-
-def run_signalled(number: signal.Signals, how: str, *arguments: str | Path) -> int:
-    words = [sys.executable, "-c", SIGNALLED, str(int(number)), how, *arguments]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=REPOSITORY)
-    assert (done.stdout, done.stderr) == ("", "")
-    return done.returncode
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("way", [(), ("--foreground",)])
-def test_a_signal_before_the_mount_is_served_leaves_nothing_mounted(
-    prepared_mount: Prepare, small_archive: Path, number: signal.Signals, way: tuple[str, ...]
-) -> None:
-    place = prepared_mount(small_archive).path
-    assert run_signalled(number, "", "mount", *way, small_archive, place) in (-number, 130)
-    assert not mounts_below(place)
-
-
-def test_a_signal_that_is_ignored_does_not_keep_from_mounting(
-    prepared_mount: Prepare, small_archive: Path
-) -> None:
-    mount = prepared_mount(small_archive)
-    arguments = ("mount", "--log", mount.log, small_archive, mount.path)
-    assert run_signalled(signal.SIGHUP, "ignored", *arguments) == 0
-    assert (mount / "modes/644").read_bytes() == b"mode\n"
-    assert run_command("umount", mount.path).status == 0
-
-
 @pytest.fixture
 def dead_mount(prepared_mount: Prepare, small_archive: Path) -> Mount:
     """A mount whose server was killed, and its guardian before that."""
@@ -351,52 +253,3 @@ def test_status_without_a_mountpoint_shows_every_mount(
     listed = run_command("status").output
     for mounted in mounts:
         assert str(mounted.path) in listed
-
-
-def test_refused_members_are_named_in_the_log(
-    mount: Mounting, tmp_path: Path, synthetic_tree: Path
-) -> None:
-    archive = tmp_path / "archive.tar"
-    os.mkfifo(tmp_path / "fifo")
-    subprocess.run(
-        ["tar", "-cf", archive, "-C", synthetic_tree, "modes", "-C", tmp_path, "fifo"], check=True
-    )
-    mounted = mount(archive)
-    mounted.accept("WARNING: .*'fifo' refused")
-    assert os.listdir(mounted.path) == ["modes"]
-    assert any("'fifo' refused" in line for line in mounted.messages())
-    assert mounted.status()["refused"] == 1
-
-
-def test_strict_refuses_an_archive_with_members_that_would_be_left_out(
-    prepared_mount: Prepare, tmp_path: Path
-) -> None:
-    archive = tmp_path / "archive.tar"
-    os.mkfifo(tmp_path / "fifo")
-    subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "fifo"], check=True)
-    mount = prepared_mount(archive)
-    strict = run_command("mount", "--strict", archive, mount.path)
-    assert strict.status == 14
-    assert "'fifo' refused" in strict.errors
-    assert not is_mounted(mount)
-
-
-def test_a_log_that_cannot_be_written_is_an_error(
-    prepared_mount: Prepare, small_archive: Path, tmp_path: Path
-) -> None:
-    mount = prepared_mount(small_archive)
-    log = tmp_path / "missing" / "log"
-    outcome = run_command("mount", "--log", log, small_archive, mount.path)
-    assert outcome.status == 1
-    assert str(log) in outcome.errors
-    assert not is_mounted(mount)
-
-
-def test_the_server_keeps_nothing_of_its_caller(mount: Mounting, small_archive: Path) -> None:
-    """Who reads the command's output to its end, or unmounts where it was, is not kept waiting."""
-    mounted = mount(small_archive)
-    process = f"/proc/{mounted.pid}"
-    open_files = [os.readlink(f"{process}/fd/{name}") for name in os.listdir(f"{process}/fd")]
-    assert open_files.count(os.devnull) == 3
-    assert os.readlink(f"{process}/cwd") == "/"
-    assert os.getsid(mounted.pid) == mounted.pid

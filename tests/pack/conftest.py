@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.support import golden, kernel
 from tests.support.mounting import Outcome, run_command
+from tests.support.packing import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -136,3 +137,24 @@ def stranger(root: None) -> Iterator[Stranger]:
         yield Stranger(directory)
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def full_disk(root: None, tmp_path: Path) -> Iterator[Path]:
+    """A file on a file system with room for little more."""
+    mountpoint = tmp_path / "disk"
+    mountpoint.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", mountpoint],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"kernel: {mounted.stderr.strip()}")
+    try:
+        output = mountpoint / "kheaders.tar.xz"
+        output.write_bytes(BEFORE)
+        yield output
+    finally:
+        subprocess.run(["umount", mountpoint], check=True)

@@ -28,13 +28,10 @@ from tests.support.mounting import (
     run_words,
     wait_until,
 )
+from tests.support.packing import BEFORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.pack.conftest import SmallTree, Stranger
-
-BEFORE = b"what was there"
 
 
 @pytest.fixture
@@ -273,27 +270,6 @@ def test_no_threads_to_compress_with_is_an_error(stranger: Stranger, small_tree:
         "let its user have more processes (ulimit -u) or memory (ulimit -v)\n"
     )
     assert os.listdir(stranger.directory / "output") == []
-
-
-@pytest.fixture
-def full_disk(root: None, tmp_path: Path) -> Iterator[Path]:
-    """A file on a file system with room for little more."""
-    mountpoint = tmp_path / "disk"
-    mountpoint.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", mountpoint],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"kernel: {mounted.stderr.strip()}")
-    try:
-        output = mountpoint / "kheaders.tar.xz"
-        output.write_bytes(BEFORE)
-        yield output
-    finally:
-        subprocess.run(["umount", mountpoint], check=True)
 
 
 @pytest.mark.parametrize("command", ["pack", "repack", "merge"])

@@ -170,3 +170,12 @@ class Mount:
             if not any(re.search(pattern, line) for pattern in self._accepted)
         ]
         assert unexpected == []
+
+
+def is_mounted(mount: Mount) -> bool:
+    return bool(mounts_below(mount.path))
+
+
+def await_end(mount: Mount) -> None:
+    wait_until(lambda: not is_running(mount.pid), "the server ended")
+    mount.check_nothing_left()

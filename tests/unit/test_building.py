@@ -10,47 +10,21 @@ from hypothesis import strategies as st
 
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.building import TableBuilder
-from kheadersfs.archive.names.index import DIGEST_SIZE, Index, decode, encode, find
 from kheadersfs.archive.names.page import NAME_LIMIT, ROOT
 from kheadersfs.archive.names.table import Table
-from kheadersfs.limits import UNLIMITED, Limits
+from kheadersfs.limits import Limits
 from kheadersfs.tree import Tree
 from tests.support.members import (
     build,
     built,
     directory,
-    divide,
     file,
     hard_link,
     members,
     numbered,
     symlink,
 )
-
-
-def tree_of(*chosen: Member) -> Tree:
-    return Tree(built(*chosen))
-
-
-def paths(tree: Tree) -> list[bytes]:
-    return [path for path, _ in tree.walk()]
-
-
-def check(table: Table) -> None:
-    """Check that *table* holds together: that it could come with an archive, in small pages."""
-    starts = divide(table, 2)
-    index = Index(table, "", "", [bytes(DIGEST_SIZE)] * (len(starts) - 1), 0, starts[-1])
-    decode(
-        find(encode(index, starts[:-1], page_entries=3)), starts, "index", UNLIMITED
-    ).table.check()
-
-
-def refusal_of(*chosen: Member) -> str:
-    """Return why the last of *chosen* was refused, the only one that was."""
-    table, refusals = build(*chosen)
-    assert len(refusals) == 1
-    check(table)
-    return refusals[0]
+from tests.support.tables import check, paths, refusal_of, tree_of
 
 
 @given(st.lists(members, max_size=15))
@@ -175,45 +149,6 @@ def test_nothing_is_put_into_a_directory_whose_name_is_a_files_by_now() -> None:
     assert paths(Tree(table)) == [b"d"]
 
 
-def test_hard_links_share_an_inode() -> None:
-    tree = tree_of(file(b"a", 10), hard_link(b"b", b"a"), hard_link(b"./c/d", b"./a"))
-    inode = tree.resolve(b"a")
-    assert tree.resolve(b"b") == tree.resolve(b"c/d") == inode
-    assert tree.attributes(inode).links == 3
-    assert tree.path(inode) == b"a"
-
-
-def test_in_cpio_the_names_of_a_number_share_an_inode_and_its_content() -> None:
-    tree = tree_of(
-        numbered(file(b"a"), 7),
-        file(b"x", 512),
-        numbered(file(b"b", 30), 7),
-        numbered(file(b"c"), 7),
-    )
-    inode = tree.resolve(b"a")
-    assert [tree.resolve(name) for name in (b"b", b"c")] == [inode, inode]
-    assert (tree.extent(inode), tree.attributes(inode).links) == ((512, 30), 3)
-
-
-def test_what_differs_in_type_shares_no_number() -> None:
-    tree = tree_of(numbered(file(b"a", 10), 7), numbered(symlink(b"s", b"target"), 7))
-    assert tree.extent(tree.resolve(b"a")) == (0, 10)
-    assert tree.target(tree.resolve(b"s")) == b"target"
-
-
-@pytest.mark.parametrize("sizes", [(0, 30), (30, 0)])
-def test_content_that_comes_with_a_refused_name_is_that_of_the_others(
-    sizes: tuple[int, int],
-) -> None:
-    first, second = sizes
-    table, refusals = build(
-        numbered(file(b"../a", first), 7), numbered(file(b"b", second), 7), file(b"c", 40)
-    )
-    tree = Tree(table)
-    assert len(refusals) == 1
-    assert tree.extent(tree.resolve(b"b")) == (0, 30)
-
-
 def test_of_damaged_archives_only_what_was_read_to_its_end_is_there() -> None:
     builder = TableBuilder("archive", Limits())
     kept = directory(b"d"), file(b"d/empty"), symlink(b"d/link", b"t"), file(b"whole", 512)
@@ -230,70 +165,6 @@ def test_a_long_path_is_refused_beside_a_short_one_too() -> None:
     for name in (b"dir/a", b"dir/abcde"):
         builder.add(file(name), 0)
     assert [refusal.name for refusal in builder.refusals] == [b"dir/abcde"]
-
-
-def test_behind_hard_links_inodes_have_their_own_paths() -> None:
-    tree = tree_of(file(b"a"), hard_link(b"b", b"a"), file(b"c"), hard_link(b"d", b"c"), file(b"e"))
-    paths_of_inodes = [tree.path(tree.resolve(name)) for name in (b"a", b"b", b"c", b"d", b"e")]
-    assert paths_of_inodes == [b"a", b"a", b"c", b"c", b"e"]
-
-
-def test_a_hard_link_keeps_what_its_target_was_when_that_is_replaced() -> None:
-    tree = tree_of(file(b"a", 10), hard_link(b"b", b"a"), file(b"a", 20))
-    assert tree.extent(tree.resolve(b"b")) == (0, 10)
-    assert tree.attributes(tree.resolve(b"b")).links == 1
-
-
-def test_the_content_may_come_with_the_last_of_the_links() -> None:
-    tree = tree_of(file(b"a"), hard_link(b"b", b"a"), file(b"x", 512), hard_link(b"c", b"a", 30))
-    assert tree.extent(tree.resolve(b"a")) == (512, 30)
-
-
-def test_a_hard_link_to_what_is_missing_makes_no_directory_for_it() -> None:
-    table, refusals = build(hard_link(b"b", b"missing/a"))
-    assert len(refusals) == 1
-    assert paths(Tree(table)) == []
-
-
-def test_a_hard_link_that_is_refused_leaves_the_content_as_it_was() -> None:
-    link = hard_link(b"d", b"a", 30)
-    table, refusals = build(file(b"a", 10), file(b"d/x", 5), link, file(b"other", 40))
-    tree = Tree(table)
-    assert len(refusals) == 1
-    assert tree.extent(tree.resolve(b"a")) == (0, 10)
-
-
-def test_every_symlink_has_its_own_target() -> None:
-    tree = tree_of(symlink(b"a", b"first"), symlink(b"c", b"2nd"), symlink(b"b", b"third"))
-    targets = [tree.target(tree.resolve(name)) for name in (b"a", b"c", b"b")]
-    assert targets == [b"first", b"2nd", b"third"]
-
-
-def test_a_symlink_can_be_linked_too() -> None:
-    tree = tree_of(symlink(b"a", b"target"), hard_link(b"b", b"a"))
-    assert tree.target(tree.resolve(b"b")) == b"target"
-
-
-def test_what_a_link_to_a_symlink_brings_is_not_its_target() -> None:
-    tree = tree_of(file(b"x", 600), symlink(b"a", b"target"), hard_link(b"b", b"a", 3))
-    assert tree.attributes(tree.resolve(b"a")).size == len(b"target")
-    assert tree.target(tree.resolve(b"b")) == b"target"
-
-
-@pytest.mark.parametrize(
-    ("link", "why"),
-    [
-        (hard_link(b"b", b"absent"), "not in the archive"),
-        (hard_link(b"b", b"d"), "hard link to a directory"),
-        (hard_link(b"b", b"../a"), ".."),
-        (hard_link(b"b", b"/absent"), "not in the archive"),
-        (hard_link(b"b", b"/../a"), ".."),
-        (hard_link(b"b", b"b"), "not in the archive"),
-        (hard_link(b"", b"a"), "directory"),
-    ],
-)
-def test_a_hard_link_to_anything_but_a_member_is_refused(link: Member, why: str) -> None:
-    assert why in refusal_of(file(b"a"), directory(b"d"), link)
 
 
 @pytest.mark.parametrize(

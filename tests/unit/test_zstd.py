@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kheadersfs.archive.compression import zstd, zstd_coding
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
-from kheadersfs.archive.source import BytesSource, open_source
+from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
 from tests.attacks.forging import END, tar_file
@@ -22,30 +22,16 @@ from tests.support.sources import CountingSource
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEVEL = 3
-SEEK_TABLE_MAGIC = b"\xb1\xea\x92\x8f"
-
-contents = st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=5)
-
-
-def write_frames(blocks: list[bytes], seek_table: bool) -> bytes:
-    frames = [zstd_coding.encode_frame(block, LEVEL) for block in blocks]
-    table = b""
-    if seek_table:
-        sizes = [(len(frame), len(block)) for frame, block in zip(frames, blocks, strict=True)]
-        table = zstd_coding.encode_seek_table(sizes)
-    return b"".join(frames) + table
-
-
-def read_content(file: bytes) -> list[bytes]:
-    """Return what each frame of *file* decodes to. Raises DamagedArchive or ValueError."""
-    source = BytesSource(file)
-    return [
-        zstd_coding.decode_frame(
-            source.read_at(frame.offset, frame.stored_size), frame.decoded_size
-        )
-        for frame in zstd.read_frames(source)
-    ]
+from tests.support.zstd_files import (
+    LEVEL,
+    SAMPLE,
+    SKIPPED,
+    START,
+    contents,
+    raw_block,
+    read_content,
+    write_frames,
+)
 
 
 @given(contents, st.booleans())
@@ -55,14 +41,6 @@ def test_frames_round_trip_with_and_without_a_seek_table(
     file = write_frames(blocks, seek_table)
     assert zstd_coding.import_library().decompress(file) == b"".join(blocks)
     assert read_content(file) == blocks
-
-
-@given(contents)
-def test_the_seek_table_says_what_walking_finds(blocks: list[bytes]) -> None:
-    walked = zstd.read_frames(BytesSource(write_frames(blocks, seek_table=False)))
-    listed = zstd.read_frames(BytesSource(write_frames(blocks, seek_table=True)))
-    assert walked == listed
-    assert all(frame.checked for frame in walked)
 
 
 @given(st.binary(min_size=1, max_size=5000), st.integers(1, 3000))
@@ -85,10 +63,6 @@ def test_a_frame_of_unknown_size_is_said_to_be_so() -> None:
     [frame] = zstd.read_frames(BytesSource(file))
     assert (frame.decoded_size, frame.checked) == (zstd.UNKNOWN, False)
     assert frame.stored_size == len(file)
-
-
-def raw_block(content: bytes, is_last: bool = True) -> bytes:
-    return (len(content) << 3 | is_last).to_bytes(3, "little") + content
 
 
 LARGEST_WINDOW = bytes((17 << 3,))
@@ -123,10 +97,6 @@ def test_fields_are_where_the_descriptor_of_a_frame_says(
     reserved = frame[:4] + bytes((descriptor | 0x08,)) + frame[5:]
     with pytest.raises(DamagedArchive, match="sets a reserved bit"):
         zstd.read_frames(BytesSource(reserved))
-
-
-START = zstd.MAGIC + b"\xa0" + bytes(4)
-"""The header of a frame that states its size in 4 bytes."""
 
 
 def test_blocks_have_a_kind_and_no_more_content_than_there_may_be() -> None:
@@ -190,9 +160,6 @@ def test_a_skippable_frame_is_whole() -> None:
             zstd.read_frames(BytesSource(SKIPPED[:length]))
 
 
-SAMPLE = [b"first block " * 20, b"second block " * 30, b"third"]
-
-
 @pytest.mark.parametrize("seek_table", [False, True])
 def test_every_altered_byte_is_noticed_or_without_effect(seek_table: bool) -> None:
     file = write_frames(SAMPLE, seek_table)
@@ -247,114 +214,6 @@ def test_no_piece_of_a_bomb_comes_beyond_what_it_announces() -> None:
         next(pieces)
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        [(1 << 31, 1)],
-        [(100, 10)] * 300,
-    ],
-)
-def test_a_seek_table_that_lies_is_refused(sizes: list[tuple[int, int]]) -> None:
-    file = write_frames(SAMPLE, seek_table=False) + zstd_coding.encode_seek_table(sizes)
-    with pytest.raises(DamagedArchive):
-        zstd.read_frames(BytesSource(file))
-
-
-def test_a_seek_table_that_moves_the_borders_of_frames_yields_an_error() -> None:
-    frames = [zstd_coding.encode_frame(block, LEVEL) for block in SAMPLE]
-    sizes = [(len(frame), len(block)) for frame, block in zip(frames, SAMPLE, strict=True)]
-    (first, first_size), (second, second_size), third = sizes
-    lie = [(first + 1, first_size), (second - 1, second_size), third]
-    with pytest.raises((ValueError, DamagedArchive)):
-        read_content(b"".join(frames) + zstd_coding.encode_seek_table(lie))
-
-
-def seek_table(descriptor: int, entries: list[bytes], count: int) -> bytes:
-    content = b"".join(entries) + count.to_bytes(4, "little") + bytes((descriptor,))
-    content += (0x8F92EAB1).to_bytes(4, "little")
-    return (0x184D2A5E).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
-
-
-def listed(frame: bytes, decoded_size: int) -> bytes:
-    return len(frame).to_bytes(4, "little") + decoded_size.to_bytes(4, "little")
-
-
-UNCHECKED = START[:5] + (7).to_bytes(4, "little") + raw_block(b"content")
-
-
-def test_a_seek_table_may_have_checksums_and_frames_none() -> None:
-    checked = zstd_coding.encode_frame(b"other", LEVEL)
-    entries = [listed(UNCHECKED, 7), listed(checked, 5)]
-    for unused in range(4):
-        plain = seek_table(unused, entries, 2)
-        with_checksums = seek_table(0x80 | unused, [entry + b"\xff" * 4 for entry in entries], 2)
-        for table in (plain, with_checksums):
-            file = UNCHECKED + checked + table
-            assert read_content(file) == [b"content", b"other"]
-            assert [frame.checked for frame in zstd.read_frames(BytesSource(file))] == [False, True]
-
-
-@pytest.mark.parametrize("bit", [0x04, 0x08, 0x10, 0x20, 0x40])
-def test_a_seek_table_with_a_reserved_bit_is_refused(bit: int) -> None:
-    with pytest.raises(DamagedArchive, match="does not fit the file"):
-        zstd.read_frames(BytesSource(UNCHECKED + seek_table(bit, [listed(UNCHECKED, 7)], 1)))
-
-
-def test_a_seek_table_is_where_and_as_large_as_it_says() -> None:
-    entry = listed(UNCHECKED, 7)
-    for count in (100, (1 << 32) - 1):
-        with pytest.raises(DamagedArchive, match="does not fit the file"):
-            zstd.read_frames(BytesSource(UNCHECKED + seek_table(0, [entry], count)))
-    table = seek_table(0, [entry], 1)
-    for place in (0, 4, 7):
-        moved = table[:place] + bytes((table[place] ^ 1,)) + table[place + 1 :]
-        with pytest.raises(DamagedArchive, match="not where its footer says"):
-            zstd.read_frames(BytesSource(UNCHECKED + moved))
-    assert zstd.read_frames(BytesSource(seek_table(0, [], 0))) == []
-
-
-def test_a_seek_table_larger_than_its_frame_can_say_is_refused(tmp_path: Path) -> None:
-    count = (1 << 32) // 8
-    sparse = tmp_path / "sparse"
-    with sparse.open("wb") as file:
-        file.seek(9 * count)
-        file.write(count.to_bytes(4, "little") + b"\0" + SEEK_TABLE_MAGIC)
-    with pytest.raises(DamagedArchive, match="is not where its footer says"):
-        zstd.read_frames(open_source(str(sparse)), Limits(blocks=count))
-
-
-@pytest.mark.parametrize("size", [len(UNCHECKED) + 1, (1 << 32) - 1])
-def test_a_seek_table_covers_no_more_than_the_frames(size: int) -> None:
-    entry = size.to_bytes(4, "little") + (7).to_bytes(4, "little")
-    with pytest.raises(DamagedArchive, match="does not cover the file"):
-        zstd.read_frames(BytesSource(UNCHECKED + seek_table(0, [entry], 1)))
-
-
-HIDDEN = zstd_coding.encode_frame(b"what nobody is to see", LEVEL)
-NOTHING = zstd_coding.encode_frame(b"", LEVEL)
-SKIPPED = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
-
-
-@pytest.mark.parametrize(
-    "hidden",
-    [HIDDEN, SKIPPED + HIDDEN, NOTHING + HIDDEN, NOTHING + b"x", SKIPPED + b"x", HIDDEN[:7], b""],
-)
-def test_a_seek_table_hides_no_frame_by_saying_that_it_is_empty(hidden: bytes) -> None:
-    frame = zstd_coding.encode_frame(SAMPLE[0], LEVEL)
-    sizes = [(len(frame), len(SAMPLE[0])), (len(hidden), 0)]
-    with pytest.raises(DamagedArchive, match="no content at offset"):
-        zstd.read_frames(BytesSource(frame + hidden + zstd_coding.encode_seek_table(sizes)))
-
-
-@pytest.mark.parametrize("empty", [NOTHING, SKIPPED, START + raw_block(b"")])
-def test_a_seek_table_may_list_what_decodes_to_nothing(empty: bytes) -> None:
-    frame = zstd_coding.encode_frame(SAMPLE[0], LEVEL)
-    sizes = [(len(empty), 0), (len(frame), len(SAMPLE[0]))]
-    file = empty + frame + zstd_coding.encode_seek_table(sizes)
-    assert zstd_coding.import_library().decompress(file) == SAMPLE[0]
-    assert read_content(file) == [SAMPLE[0]]
-
-
 @given(st.sampled_from([1, 2, 131_071, 131_072, 131_073, 300_000]), st.integers(0, 255))
 def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int) -> None:
     content = bytes([filling]) * size
@@ -384,14 +243,6 @@ def test_what_is_repeated_or_of_another_size_is_not_taken_for_plain() -> None:
     for kind in (1, 2, 3):
         other = (4 << 3 | kind << 1 | 1).to_bytes(3, "little") + b"tent"
         assert zstd.plain_content(START + raw_block(b"con", is_last=False) + other, 7) is None
-
-
-def test_a_seek_table_takes_no_content_of_a_frame_for_the_next_frame() -> None:
-    inner = zstd_coding.encode_frame(b"content", LEVEL)
-    start = START + (len(inner) << 3 | 1).to_bytes(3, "little")
-    table = zstd_coding.encode_seek_table([(len(start), 0), (len(inner), 7)])
-    with pytest.raises(DamagedArchive, match="no content at offset 0"):
-        zstd.read_frames(BytesSource(start + inner + table))
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), st.booleans(), st.booleans())
