@@ -62,6 +62,12 @@ class FuseUnavailable(KheadersfsError):
     exit_status = 15
 
 
+class NotInArchive(UsageError):
+    """The archive is good, and nothing in it has the name that was asked for."""
+
+    exit_status = 16
+
+
 _KINDS = {
     kind.exit_status: kind
     for kind in (
@@ -72,6 +78,7 @@ _KINDS = {
         DamagedArchive,
         RefusedArchive,
         FuseUnavailable,
+        NotInArchive,
     )
 }
 """Not __subclasses__(): what others derive from ours is not what a status stands for."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.opening import open_archive as open_container
 from kheadersfs.archive.readers import WholeReader
-from kheadersfs.errors import DamagedArchive, UsageError
+from kheadersfs.errors import DamagedArchive, NotInArchive, UsageError
 from kheadersfs.kernel.release import (
     CONFIGURATION_HEADER,
     LARGEST_DESCRIPTION,
@@ -123,13 +123,13 @@ class HeaderArchive:
             raise DamagedArchive(self.content.damage)
 
     def entry(self, path: str) -> Entry:
-        """Return the entry at *path*. Raises UsageError when there is none."""
+        """Return the entry at *path*. Raises NotInArchive when there is none."""
         return self._entry(os.fsencode(path), self._inode(path))
 
     def below(self, path: str) -> Iterator[Entry]:
         """Yield the entry at *path* (not the root) and, if it is a directory, all below it.
 
-        Raises UsageError when there is none; after the last entry, DamagedArchive if damage may
+        Raises NotInArchive when there is none; after the last entry, DamagedArchive if damage may
         have hidden more.
         """
         inode = self._inode(path)
@@ -143,7 +143,8 @@ class HeaderArchive:
     def read(self, path: str) -> bytes:
         """Return the content of the file at *path*; symlinks are not followed.
 
-        Raises UsageError when it is no file, DamagedArchive when its content is damaged.
+        Raises NotInArchive when there is none, UsageError when it is no file, DamagedArchive when
+        its content is damaged.
         """
         inode = self._inode(path)
         mode = self.tree.attributes(inode).mode
@@ -177,7 +178,7 @@ class HeaderArchive:
         inode = self.tree.resolve(os.fsencode(path))
         if not inode:
             self.require_complete()
-            raise UsageError(
+            raise NotInArchive(
                 f"{path}: is not in {self.archive.source.name}; kheadersfs ls shows what is"
             )
         return inode

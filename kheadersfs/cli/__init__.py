@@ -16,13 +16,14 @@ from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import NoReturn, Protocol
+
+    from kheadersfs.cli.arguments import Parser
 
     class CommandModule(Protocol):
         """What each module of this package provides."""
 
-        def parser(self) -> argparse.ArgumentParser:
+        def parser(self) -> Parser:
             """Return the parser of the command's arguments."""
 
         def run(self, arguments: list[str]) -> int:
@@ -54,29 +55,18 @@ COMMANDS = {
     "merge": Command("merge", "write several kernels' archives as one, each header once"),
     "env": Command("env", "print the variables that point tools to headers"),
     "cflags": Command("cflags", "print the compiler flags for headers"),
+    "help": Command("help", "explain a command, or what --limit can change"),
+    "reference": Command("reference", "print the man pages, or a shell's completion"),
 }
-
-HELP = """\
-usage: kheadersfs COMMAND ...
-
-Kernel headers as a read-only file system, straight from their compressed archive.
-
-commands:
-{commands}
-
-  kheadersfs COMMAND --help    describes one of them
-  kheadersfs --version         prints the version
-
-exit status: 0 done; 1 failed; 2 usage; 10 mountpoint; 11 archive cannot be opened
-or read; 12 not a supported archive; 13 damaged archive; 14 refused; 15 FUSE unavailable
-"""
 
 
 def load(name: str) -> CommandModule:
     """Return the module of the command *name*. Raises UsageError for an unknown one."""
     command = COMMANDS.get(name)
     if command is None:
-        raise UsageError(f"{name}: no such command; kheadersfs --help lists them")
+        from kheadersfs.cli.misspelling import unknown_command
+
+        raise unknown_command(name, COMMANDS)
     from importlib import import_module
 
     module: CommandModule = import_module(f"kheadersfs.cli.{command.module}")
@@ -135,14 +125,23 @@ def discard_output() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        commands = "\n".join(f"  {name:9}{command.summary}" for name, command in COMMANDS.items())
-        print(HELP.format(commands=commands), end="", file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else UsageError.exit_status
-    if arguments[0] in ("-V", "--version"):
+    if not arguments:
+        from contextlib import redirect_stdout
+
+        with redirect_stdout(sys.stderr):
+            load("help").run([])
+        return UsageError.exit_status
+    name, *rest = arguments
+    if name in ("-V", "--version"):
         print(f"kheadersfs {__version__}")
         return 0
-    return load(arguments[0]).run(arguments[1:])
+    if name in ("-h", "--help"):
+        name = "help"
+    elif name.startswith("-"):
+        from kheadersfs.cli.misspelling import unknown_option
+
+        raise unknown_option(arguments, COMMANDS)
+    return load(name).run(rest)
 
 
 def script() -> NoReturn:

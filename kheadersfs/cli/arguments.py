@@ -6,21 +6,61 @@ import argparse
 from typing import NoReturn
 
 from kheadersfs.errors import UsageError
-from kheadersfs.limits import DEFAULT_LIMITS
 
 ARCHIVE = "a tar or cpio of headers, plain or compressed"
+DIRECTORY = "where headers are: a mountpoint, or an extracted archive"
 OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"
+_SOMETHING_MISSING = "the following arguments are required"
+"""How argparse begins when there are too few arguments."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaints are errors of ours: one line, exit status 2."""
+    """An ArgumentParser whose complaints are errors of ours: one line, exit status 2.
 
-    def __init__(self, command: str, description: str) -> None:
+    *description* says in a sentence what the command does. *examples* are command lines, each with
+    what it does.
+    """
+
+    def __init__(self, command: str, description: str, *examples: tuple[str, str]) -> None:
         super().__init__(prog=f"kheadersfs {command}", description=description, allow_abbrev=False)
+        self.examples = examples
+        self._words: list[str] = []
+
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """Return what *words* say. Raises UsageError, with what may have been meant."""
+        self._words = words
+        values, rest = self.parse_known_args(words)
+        if rest:
+            raise self._not_understood(rest)
+        return values
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
+        if message.startswith(_SOMETHING_MISSING):
+            # What is missing may be there, behind an option that is misspelled.
+            unknown = [word for word in self._words if self._is_unknown(word)]
+            if unknown:
+                raise self._not_understood(unknown)
         raise UsageError(f"{message}; see {self.prog} --help")
+
+    def format_help(self) -> str:
+        """Return the help, which ends with the examples."""
+        lines = [f"  {line}\n      {what}\n" for line, what in self.examples]
+        return super().format_help() + "".join(["\nexamples:\n", *lines] if lines else lines)
+
+    def _is_unknown(self, word: str) -> bool:
+        return word.startswith("-") and word.partition("=")[0] not in self._option_string_actions
+
+    def _not_understood(self, words: list[str]) -> UsageError:
+        """Return what to raise of *words* that nothing was expected of."""
+        unknown = next(filter(self._is_unknown, words), None)
+        if unknown is None:
+            return UsageError(f"unrecognized arguments: {' '.join(words)}; see {self.prog} --help")
+        from kheadersfs.cli.misspelling import suggestion
+
+        option = unknown.partition("=")[0]
+        meant = suggestion(option, self._option_string_actions)
+        return UsageError(f"{option}: no such option{meant or f'; see {self.prog} --help'}")
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +71,14 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help="change how much an archive may be, in bytes, names or seconds; may be repeated. NAME "
-        "is one of these, which the man page explains, with what holds otherwise: "
-        + ", ".join(f"{name} ({limit})" for name, limit in DEFAULT_LIMITS._asdict().items()),
+        help="change how much an archive may be; may be repeated. kheadersfs help limits has the "
+        "names",
     )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option that asks for what programs read."""
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def add_pins(parser: argparse.ArgumentParser) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import HeaderArchive, open_archive
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
-    arguments = Parser("cat", "Print the files at each PATH in ARCHIVE, one after the other.")
+    arguments = Parser(
+        "cat",
+        "Print the files at each PATH in ARCHIVE, one after the other.",
+        ("kheadersfs cat kheaders.tar.xz include/linux/kconfig.h", "one header"),
+        (
+            "kheadersfs cat kheaders.tar.xz include/generated/autoconf.h | grep BPF",
+            "how the kernel is configured",
+        ),
+    )
     add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     arguments.add_argument(
@@ -27,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _write(archive, values.paths))
     return 0

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from kheadersfs.bpf.toolchain import cflags
-from kheadersfs.cli.arguments import Parser
-
-if TYPE_CHECKING:
-    import argparse
+from kheadersfs.cli.arguments import DIRECTORY, Parser
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
-        "cflags", "Print the flags with which a compiler uses the kernel headers in DIR."
+        "cflags",
+        "Print the flags with which a compiler uses the kernel headers in DIR.",
+        ("gcc $(kheadersfs cflags ~/headers) -c probe.c", "compile for the processor"),
+        (
+            "clang -target bpf -O2 -g $(kheadersfs cflags --bpf ~/headers) -c probe.bpf.c",
+            "compile an eBPF program",
+        ),
     )
     arguments.add_argument(
         "--arch",
@@ -26,12 +28,12 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--bpf", action="store_true", help="for clang -target bpf, which lacks inline assembly"
     )
-    arguments.add_argument("directory", metavar="DIR")
+    arguments.add_argument("directory", metavar="DIR", help=DIRECTORY)
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Print the flags on one line, quoted for a shell."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     print(shlex.join(cflags(values.directory, values.arch, values.bpf)))
     return 0

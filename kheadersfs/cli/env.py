@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kheadersfs.bpf.toolchain import environment, shell_exports
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import DIRECTORY, Parser
 from kheadersfs.mount.mountpoint import require_headers
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "env",
-        "Print what a shell needs so that bcc, bpftrace and makefiles use the headers in "
-        'DIR: eval "$(kheadersfs env DIR)".',
+        "Print what a shell needs so that bcc, bpftrace and makefiles use the headers in DIR.",
+        ('eval "$(kheadersfs env ~/headers)"', "set the variables in this shell"),
+        ("kheadersfs env ~/headers >>headers.sh", "keep them for others"),
     )
-    arguments.add_argument("directory", metavar="DIR")
+    arguments.add_argument("directory", metavar="DIR", help=DIRECTORY)
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Print the shell commands."""
-    directory = parser().parse_args(arguments).directory
+    directory = parser().parse(arguments).directory
     require_headers(directory)
     print(shell_exports(environment(directory)), end="")
     return 0

@@ -6,11 +6,12 @@ the exit status, which is that of ``kheadersfs mount``.
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from kheadersfs.cli import end, open_standard_streams
 from kheadersfs.cli import main as run_command
-from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.arguments import ARCHIVE, Parser
 from kheadersfs.cli.options import parse_mount_options
 from kheadersfs.cli.output import report
 from kheadersfs.errors import UsageError
@@ -23,6 +24,12 @@ def parser() -> Parser:
         "Mount the headers in ARCHIVE, or with the word none the running kernel's, at MOUNTPOINT. "
         "This is for mount(8): mount -t fuse.kheadersfs ARCHIVE MOUNTPOINT. All options of "
         "kheadersfs mount but --foreground have a name for -o.",
+        ("mount -t fuse.kheadersfs kheaders.tar.xz /mnt -o allow_other", "for all users"),
+        (
+            "/usr/lib/kheaders/6.1.tar.xz /run/kheaders fuse.kheadersfs "
+            "ro,allow_other,noauto,x-systemd.automount 0 0",
+            "a line of fstab, which mounts when somebody looks",
+        ),
     )
     arguments.prog = "mount.fuse.kheadersfs"
     arguments.add_argument("-s", action="store_true", help="leave out options that do not exist")
@@ -38,8 +45,8 @@ def parser() -> Parser:
         metavar="OPTS",
         help="as for kheadersfs mount; rw is taken for ro, because mount(8) says it of its own",
     )
-    arguments.add_argument("archive", metavar="ARCHIVE")
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT")
+    arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
+    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
     return arguments
 
 
@@ -47,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Mount as *arguments*, by default the process's, say. Returns the exit status."""
     open_standard_streams()
     try:
-        values = parser().parse_args(arguments)
+        values = parser().parse(sys.argv[1:] if arguments is None else arguments)
         options = [option for option in ",".join(values.options).split(",") if option != "rw"]
         if values.s:
             options = [option for option in options if _exists(option)]

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.source import digest_of
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
 from kheadersfs.reader import HeaderArchive, open_archive
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
-    arguments = Parser("info", "Describe ARCHIVE.")
-    arguments.add_argument("--json", action="store_true", help="print it as JSON")
+    arguments = Parser(
+        "info",
+        "Describe ARCHIVE: the kernel it is of, how it is compressed, what is in it, its digest.",
+        ("kheadersfs info kheaders.tar.xz", "what it is and holds"),
+        ("kheadersfs info --json kheaders.tar.xz | jq -r .release", "one fact, for a script"),
+    )
+    add_json(arguments)
     add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     return arguments
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _tell(archive, values.json))
     return 0

@@ -13,12 +13,17 @@ from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import Entry, HeaderArchive, open_archive
 
 if TYPE_CHECKING:
-    import argparse
+    pass
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
-    arguments = Parser("ls", "List what is in ARCHIVE, all of it or what is below each PATH.")
+    arguments = Parser(
+        "ls",
+        "List what is in ARCHIVE, all of it or what is below each PATH.",
+        ("kheadersfs ls -l kheaders.tar.xz include/linux", "one directory"),
+        ("kheadersfs ls kheaders.tar.xz | grep bpf", "look for a header"),
+    )
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
     add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
@@ -30,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Print one line per entry."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _list(archive, values.paths, values.long))
     return 0

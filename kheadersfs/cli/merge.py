@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
@@ -15,19 +14,21 @@ from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import Input, merge
 from kheadersfs.reader import open_archive
 
-if TYPE_CHECKING:
-    import argparse
-
 # Decoded bytes to hold of each input: there may be many.
 _BUDGET = 8 << 20
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "merge",
         "Write what is in several archives to OUT, each below a directory of its NAME. Headers "
         "that several kernels share are there once.",
+        (
+            "kheadersfs merge 6.1=6.1.tar.xz 6.12=6.12.tar.xz -o kernels.tar.zst",
+            "two kernels, in the directories 6.1 and 6.12",
+        ),
+        ("kheadersfs mount kernels.tar.zst /mnt", "then see both, at /mnt/6.1 and /mnt/6.12"),
     )
     add_form(arguments)
     add_limits(arguments)
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     form = chosen_form(values.format, values.compress, values.output)
     limits = parse_limits(values.limits)
     named: dict[str, str] = {}

@@ -20,11 +20,11 @@ from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.cli.arguments import Parser
 
 RUNNING_KERNELS = "none"
 """The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
@@ -57,7 +57,7 @@ class Mounted(Record):
             self.signals.release()
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_pins, seconds
 
@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
         "none, these are the running kernel's, wherever this machine has them. Without MOUNTPOINT "
         "they go to /lib/modules/RELEASE/build, where bcc and bpftrace look, unless headers are "
         "there already, and every user may read them.",
+        ("kheadersfs mount kheaders.tar.xz ~/headers", "any kernel's headers, for this user"),
+        ("sudo kheadersfs mount", "the running kernel's, where bcc and bpftrace look"),
     )
     arguments.add_argument(
         "-o",
@@ -77,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
         help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
         "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
         "64M), and idle_timeout=S, prefetch, strict, any_release, log=FILE, btf=FILE, digest=, "
-        "verify_key=FILE and limit=NAME=NUMBER like the options below; what fstab adds is accepted",
+        "verify_key=FILE and limit=NAME=NUMBER like the options of these names; what fstab adds is "
+        "accepted",
     )
     arguments.add_argument(
         "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"
@@ -141,7 +144,7 @@ def run(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> Call:
     """Raises UsageError."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     options = parse_mount_options(values.options)
     options = options._replace(
         idle_timeout=options.idle_timeout if values.idle_timeout is None else values.idle_timeout,

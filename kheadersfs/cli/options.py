@@ -68,8 +68,18 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(_COMMENTS):
-            raise UsageError(f"-o {option}: no such option; kheadersfs mount --help lists them")
+            raise _no_such(f"-o {option}", "option", name, (*_VALUES, *_FLAGS, "limit"))
     return MountOptions(**settings, limit=tuple(limits))
+
+
+def _no_such(shown: str, what: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return what to raise of *name*, which is none of the *known* and was *shown* like that."""
+    from kheadersfs.cli.misspelling import suggestion  # few mounts need it
+
+    where = "kheadersfs help limits" if what == "limit" else "kheadersfs mount --help"
+    return UsageError(
+        f"{shown}: no such {what}{suggestion(name, known) or f'; {where} lists them'}"
+    )
 
 
 def _number(option: str, value: str) -> int:
@@ -125,12 +135,14 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     """
     limits = Limits()
     for setting in settings:
-        name, _, value = setting.partition("=")
-        if name not in limits._fields:
+        name, separator, value = setting.partition("=")
+        if not separator:
             raise UsageError(
-                f"--limit {setting}: there are the limits {', '.join(limits._fields)}; "
-                "give one as NAME=NUMBER"
+                f"--limit {setting}: give NAME=NUMBER, as in members={limits.members}; "
+                "kheadersfs help limits has the names"
             )
+        if name not in limits._fields:
+            raise _no_such(f"--limit {setting}", "limit", name, limits._fields)
         try:
             number = parse_size(setting, value)
         except UsageError:

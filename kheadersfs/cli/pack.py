@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
@@ -17,17 +16,19 @@ from kheadersfs.pack.selection import select
 from kheadersfs.pack.times import member_time
 from kheadersfs.pack.writing import Description
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "pack",
         "Write the headers of a configured kernel tree to OUT: those that the kernel's own "
         "gen_kheaders.sh takes, in blocks and with an index. By default it is the tree in the "
         "current directory or, if that is none, the running kernel's.",
+        ("kheadersfs pack --srctree linux -o kheaders.tar.xz", "a tree that is built in place"),
+        (
+            "kheadersfs pack --objtree /usr/src/linux-headers-6.1.0-32-amd64 -o 6.1.tar.zst",
+            "a distribution's headers package",
+        ),
     )
     arguments.add_argument(
         "--srctree",
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     settings = Settings(
         form=chosen_form(values.format, values.compress, values.output),
         comments=COMMENT_FILTERS[values.comments],

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.writing import write_confined
+from kheadersfs.errors import UsageError
 from kheadersfs.pack.repacking import repack
 from kheadersfs.reader import open_archive
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "repack",
         "Write what is in the archive IN to OUT, in blocks and with an index, so that it is read "
         "without being decompressed as a whole. Nothing but the owners is lost.",
+        (
+            "kheadersfs repack /sys/kernel/kheaders.tar.xz -o kheaders.tar.zst",
+            "the running kernel's own archive",
+        ),
+        ("kheadersfs repack vendor.cpio.gz -o vendor.tar.xz", "another format, too"),
     )
     add_form(arguments)
     add_limits(arguments)
     arguments.add_argument("input", metavar="IN", help=ARCHIVE)
-    arguments.add_argument("output", metavar="OUT", help=OUTPUT)
+    arguments.add_argument("-o", "--output", metavar="OUT", help=OUTPUT)
+    arguments.add_argument("out", metavar="OUT", nargs="?", help="the same, without -o")
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
-    values = parser().parse_args(arguments)
-    form = chosen_form(values.format, values.compress, values.output)
+    values = parser().parse(arguments)
+    output = _output(values.output, values.out)
+    form = chosen_form(values.format, values.compress, output)
     with (
         open_archive(values.input, limits=parse_limits(values.limits)) as archive,
         progress_bar("repack", "B") as progress,
     ):
-        write_confined([archive], values.output, lambda file: repack(archive, file, form, progress))
+        write_confined([archive], output, lambda file: repack(archive, file, form, progress))
     return 0
+
+
+def _output(named: str | None, last: str | None) -> str:
+    """Return OUT, which is given with -o or as the last word. Raises UsageError."""
+    if named is not None and last is not None:
+        raise UsageError(f"{last}: OUT is {named} already; see kheadersfs repack --help")
+    output = last if named is None else named
+    if output is None:
+        raise UsageError("OUT is missing: -o OUT; see kheadersfs repack --help")
+    return output

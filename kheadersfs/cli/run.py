@@ -21,9 +21,9 @@ from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
+    from kheadersfs.cli.arguments import Parser
     from kheadersfs.limits import Limits
 
 
@@ -42,7 +42,7 @@ class Call(Record):
     limits: tuple[str, ...] = ()
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     import argparse
 
@@ -55,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         "this machine has them. $KHEADERS_NAME is what ARCHIVE is called, without .tar.xz; "
         "$KHEADERS_RELEASE and $KHEADERS_ARCH are what its headers say, or empty. Returns "
         "COMMAND's exit status; the mount is gone then, whatever has happened.",
+        ("kheadersfs run -- make", "compile with the running kernel's headers"),
+        (
+            "kheadersfs run --each -o build --archive 6.1.tar.xz --archive 6.12.tar.xz -- "
+            "sh -c 'make O=\"$KHEADERS_OUTPUT\"'",
+            "once for each kernel, in build/6.1 and build/6.12",
+        ),
     )
     arguments.usage = "%(prog)s [options] [--] COMMAND [ARGUMENT ...]"
     arguments.add_argument(
@@ -72,11 +78,11 @@ def parser() -> argparse.ArgumentParser:
         "elsewhere",
     )
     arguments.add_argument(
+        "-o",
         "--output",
         metavar="DIR",
-        help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT: run --each "
-        "--output build ... -- sh -c 'make O=\"$KHEADERS_OUTPUT\"'. One that has what was made "
-        "with another archive is refused, as make goes by times",
+        help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT. One that "
+        "has what was made with another archive is refused, as make goes by times",
     )
     arguments.add_argument(
         "--jobs",
@@ -99,7 +105,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add_pins(arguments)
     add_limits(arguments)
-    arguments.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
+    arguments.add_argument(
+        "command",
+        metavar="COMMAND",
+        nargs=argparse.REMAINDER,
+        help="what to run, and its arguments",
+    )
     return arguments
 
 
@@ -134,7 +145,7 @@ def run(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> Call:
     """Raises UsageError."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     return Call(
         archives=values.archives,
         command=values.command[1:] if values.command[:1] == ["--"] else values.command,

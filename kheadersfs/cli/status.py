@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
-from kheadersfs.cli.arguments import Parser
 from kheadersfs.cli.output import printable
+from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import MountpointError
 from kheadersfs.mount import servers, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from typing import Any
+
+    from kheadersfs.cli.arguments import Parser
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
-    arguments = Parser("status", "Show what is mounted at MOUNTPOINT, or everywhere.")
-    arguments.add_argument("--json", action="store_true", help="print it as JSON")
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
+    from kheadersfs.cli.arguments import Parser, add_json
+
+    arguments = Parser(
+        "status",
+        "Show what is mounted at MOUNTPOINT, or everywhere, and what it costs.",
+        ("kheadersfs status ~/headers", "one mount"),
+        ("kheadersfs status --json | jq -r '.[].mountpoint'", "where headers are mounted"),
+    )
+    add_json(arguments)
+    arguments.add_argument(
+        "mountpoint", metavar="MOUNTPOINT", nargs="?", help="where headers are mounted"
+    )
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Print the status of one mount, or of all."""
-    values = parser().parse_args(arguments)
-    if values.mountpoint is not None:
-        mountpoint = table.require_mount(table.real_path(values.mountpoint))
+    words = plain_words(arguments, 1)
+    if words is not None:
+        place, as_json = (words[0] if words else None), False
+    else:
+        values = parser().parse(arguments)
+        place, as_json = values.mountpoint, values.json
+    if place is not None:
+        mountpoint = table.require_mount(table.real_path(place))
         status = servers.read_status(mountpoint)
-        print(json.dumps(status, indent=2) if values.json else describe(status))
+        print(_to_json(status) if as_json else describe(status))
         return 0
     statuses = [_status_or_error(mountpoint) for mountpoint in table.list_mounts()]
-    if values.json:
-        print(json.dumps(statuses, indent=2))
+    if as_json:
+        print(_to_json(statuses))
     elif not statuses:
-        raise MountpointError("no headers are mounted; kheadersfs mount ARCHIVE MOUNTPOINT")
+        print("no headers are mounted; kheadersfs mount ARCHIVE MOUNTPOINT mounts some")
     else:
         print("\n\n".join(map(describe, statuses)))
     told = [status for status in statuses if "error" not in status]
     return 0 if told or not statuses else MountpointError.exit_status
+
+
+def _to_json(what: object) -> str:
+    import json  # people do without
+
+    return json.dumps(what, indent=2)
 
 
 def _status_or_error(mountpoint: str) -> dict[str, Any]:

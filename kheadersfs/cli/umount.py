@@ -11,10 +11,10 @@ from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from kheadersfs.cli.arguments import Parser
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
     from kheadersfs.cli.arguments import Parser
 
@@ -23,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
         "Unmount MOUNTPOINT, by default the place where mount puts the running kernel's headers. "
         "Returns when the server has ended, its memory is free, and directories that were made for "
         "the mount are removed.",
+        ("kheadersfs umount ~/headers", "after the build"),
+        ("kheadersfs umount --lazy ~/headers", "when something still has files of it open"),
     )
     arguments.add_argument(
         "-l",
@@ -30,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="detach it now even if it is in use; what is open stays readable until closed",
     )
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?")
+    arguments.add_argument(
+        "mountpoint", metavar="MOUNTPOINT", nargs="?", help="where headers are mounted"
+    )
     return arguments
 
 
@@ -40,7 +44,7 @@ def run(arguments: list[str]) -> int:
     if words is not None:
         place, lazy = (words[0] if words else None), False
     else:
-        values = parser().parse_args(arguments)
+        values = parser().parse(arguments)
         place, lazy = values.mountpoint, values.lazy
     _unmount(default_mountpoint(os.uname().release) if place is None else place, lazy)
     return 0

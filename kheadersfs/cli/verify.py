@@ -15,13 +15,17 @@ from kheadersfs.reader import HeaderArchive, open_archive
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """See CommandModule.parser."""
-    arguments = Parser("verify", "Read all of each ARCHIVE, and check it and its index.")
+    arguments = Parser(
+        "verify",
+        "Read all of each ARCHIVE, and check it and its index.",
+        ("kheadersfs verify kheaders.tar.xz", "one archive; the exit status tells"),
+        ("kheadersfs verify /usr/lib/kheaders/*", "all of them, a line each"),
+    )
     add_limits(arguments)
     arguments.add_argument("archives", metavar="ARCHIVE", nargs="+", help=ARCHIVE)
     return arguments
@@ -29,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: list[str]) -> int:
     """Print a line per archive. Returns the exit status for the first one that is not good."""
-    values = parser().parse_args(arguments)
+    values = parser().parse(arguments)
     limits = parse_limits(values.limits)
     status = 0
     for path in values.archives:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LARGEST_REPORT = 1 << 20
 """Bytes that a child may report. What has read an archive may be in the archive's hands."""
 _LONGEST_MESSAGE = 16 << 10
-_STATUSES = frozenset(b"%d" % status for status in (1, 2, *range(10, 16)))
+_STATUSES = frozenset(b"%d" % status for status in (1, 2, *range(10, 17)))
 """Statuses of failure, as a child writes them."""
 _OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 """Signals that do not come from what the archive has in it."""

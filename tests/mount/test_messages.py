@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import PATIENCE, command_line, one_line, run_command, wait_until
+from tests.support.mounting import (
+    PATIENCE,
+    Outcome,
+    command_line,
+    one_line,
+    run_command,
+    run_words,
+    wait_until,
+)
 from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
@@ -98,3 +106,15 @@ def test_a_command_that_is_interrupted_while_it_reads_says_nothing(
         output, errors = process.communicate(timeout=PATIENCE)
     assert errors == b""
     assert process.returncode in ((0, INTERRUPTED) if output else (INTERRUPTED,))
+
+
+WITHOUT_MOUNTS = 'umount --lazy --all --types fuse.kheadersfs; exec "$@"'
+
+
+def test_nothing_mounted_is_no_failure(root: None) -> None:
+    """In a namespace from which mounts of others that run on this machine are taken away."""
+    alone = ("unshare", "--mount", "--propagation=slave", "sh", "-c", WITHOUT_MOUNTS, "sh")
+    outcome = run_words(*alone, *command_line("status"))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.output.startswith("no headers are mounted; ")
+    assert run_words(*alone, *command_line("status", "--json")) == Outcome(0, "[]\n", "")

@@ -34,6 +34,22 @@ def repack(archive: Path, output: Path, *options: str) -> None:
     assert run_command("repack", *options, archive, output) == Outcome(0, "", "")
 
 
+def test_the_output_may_be_named_as_for_pack_and_merge(small_archive: Path, tmp_path: Path) -> None:
+    repack(small_archive, tmp_path / "old.tar.xz")
+    for words in ((small_archive, "-o"), ("--output",)):
+        output = tmp_path / "new.tar.xz"
+        rest = () if small_archive in words else (small_archive,)
+        assert run_command("repack", *words, output, *rest) == Outcome(0, "", "")
+        assert output.read_bytes() == (tmp_path / "old.tar.xz").read_bytes()
+        output.unlink()
+
+
+def test_an_output_that_is_named_twice_or_not_at_all_is_a_matter_of_usage(tmp_path: Path) -> None:
+    for words, message in ((("out.tar.xz", "-o", "new.tar.xz"), "already"), ((), "-o OUT")):
+        outcome = run_command("repack", tmp_path / "in.tar", *words)
+        assert (outcome.status, message in one_line(outcome)) == (2, True)
+
+
 def entries(archive: Path) -> dict[str, tuple[object, ...]]:
     """Return what the Python interface says of every entry of *archive*, and its content.
 

@@ -6,6 +6,7 @@ import pytest
 
 from kheadersfs import errors
 from kheadersfs.cli.arguments import seconds
+from kheadersfs.cli.help import STATUSES
 from kheadersfs.cli.options import MountOptions, parse_mount_options, parse_size
 from kheadersfs.errors import UsageError
 from kheadersfs.limits import DEFAULT_BUDGET
@@ -76,7 +77,7 @@ def test_seconds_are_neither_negative_nor_nonsense() -> None:
 
 
 def test_every_error_has_the_exit_status_that_is_promised() -> None:
-    promised = {
+    promised: dict[type[errors.KheadersfsError], int] = {
         errors.KheadersfsError: 1,
         errors.UsageError: 2,
         errors.MountpointError: 10,
@@ -85,15 +86,21 @@ def test_every_error_has_the_exit_status_that_is_promised() -> None:
         errors.DamagedArchive: 13,
         errors.RefusedArchive: 14,
         errors.FuseUnavailable: 15,
+        errors.NotInArchive: 16,
     }
     assert {kind: kind.exit_status for kind in promised} == promised
     assert set(errors.KheadersfsError.__subclasses__()) == promised.keys() - {
-        errors.KheadersfsError
+        errors.KheadersfsError,
+        errors.NotInArchive,  # which callers of the first release know as a UsageError
     }
+    assert issubclass(errors.NotInArchive, errors.UsageError)
+    assert STATUSES.keys() - {0, 130} == set(promised.values())
 
 
 def test_a_status_leads_back_to_its_error() -> None:
-    for kind in errors.KheadersfsError.__subclasses__():
+    kinds: list[type[errors.KheadersfsError]] = errors.KheadersfsError.__subclasses__()
+    kinds.append(errors.NotInArchive)
+    for kind in kinds:
         if kind.__module__ == errors.__name__:
             assert errors.error_of_status(kind.exit_status) is kind
     assert errors.error_of_status(77) is errors.KheadersfsError

@@ -1,4 +1,4 @@
-"""The man page and the completion: nothing is missing, and man(1) and bash have no complaint."""
+"""Manual pages and completions: nothing is missing, and man(1) and the shells do not complain."""
 
 from __future__ import annotations
 
@@ -15,43 +15,41 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.cli import COMMANDS, helper, load
+from kheadersfs.cli.arguments import Parser
+from kheadersfs.cli.completion import GENERAL_OPTIONS
+from kheadersfs.cli.help import LIMITS, STATUSES
 from kheadersfs.cli.options import MountOptions
 from kheadersfs.limits import DEFAULT_LIMITS
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE
+from tests.support.mounting import PATIENCE, run_command
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
     from pathlib import Path
 
-PARSERS = {**{name: load(name).parser() for name in COMMANDS}, "helper": helper.parser()}
-
-
-def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, str(REPOSITORY / "tools/reference"), *arguments]
+PARSERS = {name: load(name).parser() for name in COMMANDS}
+HELPER = helper.parser()
+SHELLS = ("bash", "zsh", "fish")
 
 
 def reference(kind: str) -> str:
-    done = subprocess.run(command_line(kind), check=True, capture_output=True, text=True)
-    return done.stdout
+    outcome = run_command("reference", kind)
+    assert (outcome.status, outcome.errors) == (0, "")
+    return outcome.output
 
 
-def options_of(parser: argparse.ArgumentParser) -> set[str]:
+def options_of(parser: Parser) -> set[str]:
     return {word for action in parser._actions for word in action.option_strings}
 
 
-@pytest.fixture(scope="module")
-def shown_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page as man(1) shows it, which must not complain."""
+def show(kind: str) -> str:
+    """Return a page as man(1) shows it, which must not complain."""
     if shutil.which("man") is None:
         pytest.skip("not installed: man-db")
-    page = tmp_path_factory.mktemp("man") / "kheadersfs.1"
-    page.write_text(reference("man"))
     done = subprocess.run(
-        ["man", "-l", "--warnings", page],
+        ["man", "-l", "--warnings", "-"],
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=reference(kind),
         capture_output=True,
         text=True,
         env={**os.environ, "MANWIDTH": "100", "MAN_KEEP_FORMATTING": "", "LC_ALL": "C.UTF-8"},
@@ -60,19 +58,47 @@ def shown_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def shown_page() -> str:
+    """The page of the command."""
+    return show("man")
+
+
+@pytest.fixture(scope="module")
+def shown_helper_page() -> str:
+    """The page of the mount helper."""
+    return show("man8")
+
+
 def test_the_page_has_every_command(shown_page: str) -> None:
     sections = set(re.findall(r"^   (\S+)$", shown_page, re.MULTILINE))
-    assert sections == {*COMMANDS, "mount.fuse.kheadersfs"}
+    assert sections == {*COMMANDS}
 
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_the_page_names_every_option(shown_page: str, name: str) -> None:
-    title = PARSERS[name].prog.removeprefix("kheadersfs ")
-    section = re.split(rf"^   {re.escape(title)}$", shown_page, flags=re.MULTILINE)[1]
+    section = re.split(rf"^   {re.escape(name)}$", shown_page, flags=re.MULTILINE)[1]
     section = re.split(r"^   ?\S", section, flags=re.MULTILINE)[0]
-    named = set(re.findall(r"(?:^ {7}|, )(--?[\w-]+)", section, re.MULTILINE))
-    assert options_of(PARSERS[name]) - named == set()
+    assert options_of(PARSERS[name]) - named_in(section) == set()
     assert "None" not in section
+
+
+def named_in(page: str) -> set[str]:
+    """Return the options that *page* explains."""
+    return set(re.findall(r"(?:^ {7}|, )(--?[\w-]+)", page, re.MULTILINE))
+
+
+def test_the_page_of_the_helper_names_every_option_also_of_o(shown_helper_page: str) -> None:
+    assert options_of(HELPER) - named_in(shown_helper_page) == set()
+    for field in MountOptions._fields:
+        assert re.search(rf"\b{field}\b", shown_helper_page)
+
+
+def test_both_pages_have_every_exit_status(shown_page: str, shown_helper_page: str) -> None:
+    for page in (shown_page, shown_helper_page):
+        section = re.split(r"^EXIT STATUS$", page, flags=re.MULTILINE)[1]
+        for status, meaning in STATUSES.items():
+            assert re.search(rf"^ {{7}}{status} +{re.escape(meaning)}$", section, re.MULTILINE)
 
 
 def test_the_page_explains_every_limit(shown_page: str) -> None:
@@ -86,18 +112,47 @@ def test_the_page_names_what_o_can_say(shown_page: str) -> None:
         assert re.search(rf"\b{field}\b", shown_page)
 
 
-def test_help_says_the_same(shown_page: str) -> None:
-    for name, parser in PARSERS.items():
+def test_help_says_the_same(shown_page: str, shown_helper_page: str) -> None:
+    for name, parser in {**PARSERS, "helper": HELPER}.items():
+        page = shown_helper_page if parser is HELPER else shown_page
         for action in parser._actions:
             words = " ".join((action.help or "").replace("%%", "%").split())
-            assert words in " ".join(shown_page.split()), (name, action.option_strings)
+            assert words in " ".join(page.split()), (name, action.option_strings)
 
 
-def test_what_is_unknown_is_told_how_to_call_it() -> None:
-    for arguments in ([], ["html"]):
-        words = command_line(*arguments)
-        done = subprocess.run(words, check=False, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (1, "usage: tools/reference man|bash\n")
+@pytest.mark.parametrize("name", [*PARSERS, "helper"])
+def test_help_explains_every_argument_and_has_two_examples(name: str) -> None:
+    parser = PARSERS.get(name, HELPER)
+    assert len(parser.examples) == 2
+    for action in parser._actions:
+        assert action.help, action
+    text = parser.format_help()
+    for line, what in parser.examples:
+        assert f"\n  {line}\n      {what}\n" in text
+        assert "kheadersfs" in line
+
+
+def test_a_checkout_prints_the_same_without_being_installed() -> None:
+    words = [sys.executable, "-S", "-I", str(REPOSITORY / "tools/reference"), "man8"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, reference("man8"), "")
+
+
+def complaints_of(shell: str, file: Path) -> tuple[int, str]:
+    """Return what *shell* says of a file that it only parses."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"not installed: {shell}")
+    done = subprocess.run([shell, "-n", file], check=False, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_parses_its_completion(shell: str, tmp_path: Path) -> None:
+    file = tmp_path / "completion"
+    file.write_text(reference(shell))
+    assert complaints_of(shell, file) == (0, "")
+    file.write_text(reference(shell) + "\nif (")
+    assert complaints_of(shell, file)[0] != 0
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +162,6 @@ def completion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("completion") / "kheadersfs"
     file.write_text(reference("bash"))
     return file
-
-
-def test_bash_reads_the_completion(completion: Path) -> None:
-    done = subprocess.run(["bash", "-n", completion], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def complete(completion: Path, *words: str) -> set[str]:
@@ -146,6 +196,35 @@ def test_files_are_offered_where_no_option_begins(completion: Path, tmp_path: Pa
     assert offered == {f"{tmp_path}/archive.tar.xz"}
 
 
+def test_words_are_offered_where_no_file_belongs(completion: Path) -> None:
+    assert complete(completion, "reference", "") == {"man", "man8", *SHELLS}
+    assert complete(completion, "help", "") == {*COMMANDS, LIMITS}
+
+
+def complete_in_fish(*words: str) -> set[str]:
+    """Return what fish offers for the last of *words*, without what it says of each."""
+    if shutil.which("fish") is None:
+        pytest.skip("not installed: fish")
+    script = 'source (printf %s $argv[1] | psub); complete -C "kheadersfs $argv[2]"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script, reference("fish"), " ".join(words)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {line.partition("\t")[0] for line in done.stdout.splitlines()}
+
+
+def test_fish_offers_commands_options_and_words() -> None:
+    assert complete_in_fish("") == {*COMMANDS}
+    assert complete_in_fish("--") == {*GENERAL_OPTIONS}
+    for name in COMMANDS:
+        offered = complete_in_fish(name, "-") | complete_in_fish(name, "--")
+        assert offered >= options_of(PARSERS[name])
+    assert complete_in_fish("pack", "--compress", "") == {"xz", "zstd", "gzip", "none"}
+    assert complete_in_fish("help", "lim") == {LIMITS}
+
+
 class Terminal(NamedTuple):
     """A terminal at which bash waits."""
 
@@ -162,25 +241,33 @@ class Terminal(NamedTuple):
             shown += os.read(self.descriptor, 4096).decode()
 
 
-@pytest.fixture
-def terminal(completion: Path, tmp_path: Path) -> Iterator[Terminal]:
-    """A terminal at which bash has loaded the completion."""
+@pytest.fixture(params=["bash", "zsh"])
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal at which a shell has loaded its completion."""
+    shell: str = request.param
+    if shutil.which(shell) is None:
+        pytest.skip(f"not installed: {shell}")
+    file = tmp_path / "completion.sh"
+    file.write_text(reference(shell))
+    options = ["--norc", "--noprofile"] if shell == "bash" else ["-f"]
+    # zsh asks before it uses files that others may have put there, as those of a container seem.
+    prepare = "true" if shell == "bash" else "autoload -Uz compinit && compinit -u"
     descriptor, inner = pty.openpty()
-    bash = subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
+    process = subprocess.Popen(
+        [shell, *options, "-i"],
         stdin=inner,
         stdout=inner,
         stderr=inner,
         start_new_session=True,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "dumb"},
     )
-    with bash:
+    with process:
         try:
             terminal = Terminal(descriptor)
-            terminal.type(f". {completion} && PS1=ready'>'\n", "ready>")
+            terminal.type(f"{prepare} && . {file} && PS1=ready'>'\n", "ready>")
             yield terminal
         finally:
-            bash.kill()
+            process.kill()
             os.close(inner)
             os.close(descriptor)
 
