@@ -7,6 +7,11 @@ says what failed, on what, and what to do about it.
 
 from __future__ import annotations
 
+import errno
+import os
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 class KheadersfsError(Exception):
     """Work failed: a full disk, a source tree that changed, a failed helper."""
@@ -90,10 +95,21 @@ def error_of_status(status: int) -> type[KheadersfsError]:
 
 
 def quoted(path: str) -> str:
-    """Return *path* as a shell takes it, for a command in a message."""
+    """Return *path* as a shell takes it, for a command in a message.
+
+    All of it is printable, so that escaped() leaves it as it is. Bytes that are not are there as
+    POSIX says since 2024, and as bash, zsh and busybox know them.
+    """
     from shlex import quote  # most commands have nothing to complain about
 
-    return quote(path)
+    if path.isprintable():
+        return quote(path)
+    return f"$'{''.join(map(_in_dollar_quotes, os.fsencode(path)))}'"
+
+
+def _in_dollar_quotes(byte: int) -> str:
+    character = chr(byte)
+    return character if " " <= character <= "~" and character not in "'\\" else f"\\{byte:03o}"
 
 
 def escaped(text: str) -> str:
@@ -131,10 +147,18 @@ def output_error(error: OSError) -> KheadersfsError:
         raise error
     if isinstance(error, FileNotFoundError):  # nothing is too absent to be written to
         return KheadersfsError("the working directory has been removed; change to another one")
-    return KheadersfsError(
-        f"standard output cannot be written to: {reason(error)}; "
-        "free some space, or write elsewhere"
-    )
+    advice = "free some space, or write elsewhere" if error.errno in _NO_ROOM else "write elsewhere"
+    return KheadersfsError(f"standard output cannot be written to: {reason(error)}; {advice}")
+
+
+def absent_directory(path: str, error: OSError) -> str | None:
+    """Return what to say of *error*, of creating *path*, if that is for want of a directory."""
+    if not isinstance(error, FileNotFoundError):
+        return None
+    for directory in (os.path.dirname(path) or ".", os.path.dirname(os.path.realpath(path))):
+        if not os.path.lexists(directory):
+            return f"{directory}: no such directory; make it: mkdir -p {quoted(directory)}"
+    return None
 
 
 def memory_error() -> KheadersfsError:

@@ -14,9 +14,11 @@ from kheadersfs.errors import (
     DamagedArchive,
     UnreadableArchive,
     UnsupportedArchive,
+    quoted,
     reason,
 )
 
+_NO_PIPE = "an archive is read at any place in it, so save it to a file and name that"
 _DIGESTED_AT_ONCE = 1 << 20
 """Bytes."""
 
@@ -112,15 +114,19 @@ def open_source(path: str | bytes) -> FileSource:
     name = os.fsdecode(path)
     if not name:
         raise ArchiveUnavailable("ARCHIVE is empty; name an archive of kernel headers")
+    if name == "-":
+        raise ArchiveUnavailable(f"-: standard input is not read; {_NO_PIPE}")
     try:
         # O_NONBLOCK: opening a fifo must be refused, not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise ArchiveUnavailable(f"{name}: cannot open the archive: {reason(error)}") from error
+        raise ArchiveUnavailable(_why_not_opened(name, error)) from error
     except ValueError as error:
         raise ArchiveUnavailable(f"{name!r}: not a file name: {error}") from error
     try:
         status = os.fstat(descriptor)
+        if stat.S_ISFIFO(status.st_mode):
+            raise ArchiveUnavailable(f"{name}: is a pipe; {_NO_PIPE}")
         if not stat.S_ISREG(status.st_mode):
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ArchiveUnavailable(f"{name}: is {kind}; name an archive of kernel headers")
@@ -130,6 +136,17 @@ def open_source(path: str | bytes) -> FileSource:
         os.close(descriptor)
         raise
     return FileSource(descriptor, name, status.st_size)
+
+
+def _why_not_opened(name: str, error: OSError) -> str:
+    """Return what to say of the file *name*, which may be no file's name."""
+    scheme, is_address, place = name.partition("://")
+    if not is_address or not isinstance(error, FileNotFoundError):
+        return f"{name}: cannot open the archive: {reason(error)}"
+    advice = f"download it: curl -O {quoted(name)}"
+    if scheme == "file":
+        advice = f"name the file: {quoted(place[max(place.find('/'), 0) :])}"
+    return f"{name}: is an address, and only files are opened; {advice}"
 
 
 def digest_of(source: Source, size: int) -> bytes:

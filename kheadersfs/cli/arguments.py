@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 ARCHIVE = "a tar or cpio of headers, plain or compressed"
 DIRECTORY = "where headers are: a mountpoint, or an extracted archive"
@@ -42,6 +46,11 @@ class Parser(argparse.ArgumentParser):
             if unknown:
                 raise self._not_understood(unknown)
         raise UsageError(f"{message}; see {self.prog} --help")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help. Raises OSError when that is not possible, where argparse goes on."""
+        print(self.format_help(), end="", file=file)
+        sys.stdout.flush()
 
     def format_help(self) -> str:
         """Return the help, which ends with the examples."""

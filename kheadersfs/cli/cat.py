@@ -6,8 +6,8 @@ import sys
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.reading import read_confined, report_notes
-from kheadersfs.reader import HeaderArchive, open_archive
+from kheadersfs.cli.reading import open_first, read_confined, report_notes
+from kheadersfs.reader import HeaderArchive
 
 
 def parser() -> Parser:
@@ -32,7 +32,7 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse(arguments)
-    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
+    with open_first(values.archive, values.paths, parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _write(archive, values.paths))
     return 0
 

@@ -24,12 +24,6 @@ _COMPRESSION_OF_SUFFIX = {
     ".tar": "none",
     ".cpio": "none",
 }
-_NOT_WRITTEN = frozenset(
-    (
-        *(".bz2", ".tbz2", ".tbz", ".tz2", ".lz4", ".lzma", ".tlz", ".lz", ".lzo"),
-        *(".Z", ".taZ", ".zip", ".7z"),
-    )
-)
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 
 
@@ -55,7 +49,7 @@ def chosen_form(format_name: str | None, compression: str | None, output: str) -
     """
     stem, suffix = os.path.splitext(os.path.basename(output))
     if compression is None:
-        if suffix in _NOT_WRITTEN:
+        if suffix not in _COMPRESSION_OF_SUFFIX and _promises_something(suffix):
             raise UsageError(
                 f"{output}: {suffix} cannot be written; end the name in .tar.xz or .tar.zst, or "
                 "say with --compress what it is to be"
@@ -64,3 +58,8 @@ def chosen_form(format_name: str | None, compression: str | None, output: str) -
     if format_name is None:
         format_name = "cpio" if ".cpio" in (suffix, os.path.splitext(stem)[1]) else "tar"
     return Form(format_name, compression)
+
+
+def _promises_something(suffix: str) -> bool:
+    """Tell whether *suffix*, with its dot, names a form; 6.1 and 6.1.0-rc1 end in numbers."""
+    return suffix == ".7z" or suffix[1:2].isalpha()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
-from kheadersfs.cli.reading import read_confined, report_notes
-from kheadersfs.reader import Entry, HeaderArchive, open_archive
+from kheadersfs.cli.reading import open_first, read_confined, report_notes
+from kheadersfs.reader import Entry, HeaderArchive
 
 if TYPE_CHECKING:
     pass
@@ -36,7 +36,7 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
-    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
+    with open_first(values.archive, values.paths, parse_limits(values.limits)) as archive:
         read_confined([archive], lambda: _list(archive, values.paths, values.long))
     return 0
 

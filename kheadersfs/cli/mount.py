@@ -6,8 +6,8 @@ import os
 
 from kheadersfs.archive.source import open_source
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
-from kheadersfs.cli.words import plain_words
-from kheadersfs.errors import UsageError
+from kheadersfs.cli.words import first_of, plain_words
+from kheadersfs.errors import ArchiveUnavailable, UsageError
 from kheadersfs.forking import HeldSignals
 from kheadersfs.fuse import daemon
 from kheadersfs.fuse.options import STANDARD_ERROR, SYSTEM_LOG, ServeOptions, open_output
@@ -20,7 +20,7 @@ from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
@@ -134,7 +134,7 @@ def run(arguments: list[str]) -> int:
     if call.mountpoint is None:
         _mount_at_default_place(call.archive, call.options, call.foreground)
     else:
-        opened = _open(call.archive, call.options)
+        opened = _open(call.archive, call.options, [call.mountpoint])
         mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
         if call.foreground:
             mounted.serve()
@@ -186,12 +186,17 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
         mounted.serve()  # even if nobody can read that
 
 
-def _open(name: str, options: MountOptions) -> Archive:
+def _open(name: str, options: MountOptions, others: Sequence[str] = ()) -> Archive:
+    """Open the archive *name*, the first word of a command line; *others* came after it."""
     limits = parse_limits(options.limit)
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
-        # Its log and status are read from other directories.
-        return open_pinned(open_source(name and os.path.abspath(name)), pins, limits)
+        try:
+            source = open_source(name)
+        except ArchiveUnavailable as error:
+            raise first_of(error, "ARCHIVE", others) from None
+        source.name = os.path.abspath(name)  # its log and status are read from other directories
+        return open_pinned(source, pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
     from kheadersfs.cli.defaults import open_running_kernels

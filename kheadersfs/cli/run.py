@@ -9,7 +9,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
-from kheadersfs.errors import KheadersfsError, UsageError, escaped
+from kheadersfs.errors import KheadersfsError, UsageError, escaped, quoted
 from kheadersfs.fuse import daemon
 from kheadersfs.fuse.identity import ask_kernel
 from kheadersfs.fuse.options import ServeOptions, open_output
@@ -138,8 +138,15 @@ def run(arguments: list[str]) -> int:
         name = name_of(call.archives[0])
         archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
     what = Run(call.command, _environment(KHEADERS_NAME=name))
-    ended = namespace.run_command(archive, what, _serve_options(call, limits))
+    try:
+        ended = namespace.run_command(archive, what, _serve_options(call, limits))
+    except KheadersfsError as error:
+        if _is_plain_file(call.command[0]):
+            error.args = (f"{error}; {_ask_for_archive(call.command[0])}",)
+        raise
     print(ended.report, end="", file=sys.stderr)
+    if call.record is not None and ended.server:  # it is what wrote the record, or did not
+        return ended.status or KheadersfsError.exit_status
     return ended.status
 
 
@@ -166,6 +173,8 @@ def _check(call: Call) -> None:
     complaint = ""
     if not call.command or not call.command[0]:
         complaint = "COMMAND is missing"
+    elif call.command[1:2] == ["--"] and not _is_program(call.command[0]):
+        complaint = f"{call.command[0]}: no such program; {_ask_for_archive(call.command[0])}"
     elif call.archives is None and call.each:
         complaint = "--each needs --archive"
     elif call.archives is not None and len(call.archives) > 1 and not call.each:
@@ -182,6 +191,20 @@ def _check(call: Call) -> None:
             complaint = complaint or f"{option} needs --archive"
     if complaint:
         raise UsageError(f"{complaint}; see kheadersfs run --help")
+
+
+def _is_program(word: str) -> bool:
+    from shutil import which  # few commands have -- in them
+
+    return which(word) is not None
+
+
+def _is_plain_file(word: str) -> bool:
+    return os.path.isfile(word) and not os.access(word, os.X_OK)
+
+
+def _ask_for_archive(word: str) -> str:
+    return f"is it an archive? --archive {quoted(word)}"
 
 
 def _serve_options(call: Call, limits: Limits) -> ServeOptions:

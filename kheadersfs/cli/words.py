@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kheadersfs.errors import ArchiveUnavailable
+
+
+def first_of(error: ArchiveUnavailable, what: str, others: Iterable[str]) -> ArchiveUnavailable:
+    """Return *error*, of opening what should be *what*, with a hint if it seems to come later."""
+    later = next(filter(os.path.isfile, others), None)
+    return error if later is None else type(error)(f"{error}; {what} comes first: is it {later}?")
+
 
 def plain_words(arguments: list[str], most: int) -> list[str] | None:
     """Return *arguments* if they are no more than *most* and none is an option; None otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kheadersfs.errors import KheadersfsError, reason
+from kheadersfs.errors import KheadersfsError, absent_directory, reason
 from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
@@ -46,4 +46,6 @@ def open_output(path: str, append: bool = False) -> int:
     try:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o644)
     except OSError as error:
-        raise KheadersfsError(f"{path}: cannot be written to: {reason(error)}") from error
+        raise KheadersfsError(
+            absent_directory(path, error) or f"{path}: cannot be written to: {reason(error)}"
+        ) from error

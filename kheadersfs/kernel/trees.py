@@ -56,6 +56,11 @@ def find_kernel_tree(srctree: str | None, objtree: str | None, arch: str | None)
     the packages of one kernel are unpacked in. With neither, it is the current directory, or the
     running kernel if that is no kernel tree. Raises UsageError.
     """
+    for tree, option in ((srctree, "--srctree"), (objtree, "--objtree")):
+        # A link may lead to where its target will be, once it is installed.
+        if tree is not None and not os.path.isdir(tree) and not os.path.islink(tree):
+            what = "is not a directory" if os.path.exists(tree) else "no such directory"
+            raise UsageError(f"{tree}: {what}; name a kernel tree with {option}")
     srctree, objtree = _locate(srctree, objtree)
     configuration = _read(os.path.join(objtree, CONFIGURATION_HEADER))
     if configuration is None:
@@ -104,9 +109,6 @@ def _locate(srctree: str | None, objtree: str | None) -> tuple[str, str]:
     if srctree is None or objtree is None:
         objtree = _configured_at(srctree or objtree or "")
         return _sources_of(objtree), objtree
-    for tree, option in ((srctree, "--srctree"), (objtree, "--objtree")):
-        if not os.path.isdir(tree):
-            raise UsageError(f"{tree}: is not a directory; name a kernel tree with {option}")
     srctree = os.path.join(srctree, "source") if _is_modules_directory(srctree) else srctree
     if not has_sources(srctree):
         raise UsageError(f"{srctree}: is not a kernel source tree (no {SOURCE_MARK})")

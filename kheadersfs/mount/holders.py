@@ -1,7 +1,8 @@
-"""What keeps a file system that was unmounted: there may be no process that has a file of it open.
+"""What keeps a file system from being unmounted, and what keeps it when it is.
 
-umount asks when a server does not end. A loop device or an NFS export is not looked for: each has
-something open, so that the mount is in use and is not unmounted in the first place.
+umount asks for the first when a mount is in use, for the second when the server does not end; then
+there may be no process that has a file of it open. A loop device or an NFS export is not looked
+for: each has something open, so that the mount is in use, but no process has.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 
 from kheadersfs.mount.processes import started_at
-from kheadersfs.mount.table import find_place, unescape
+from kheadersfs.mount.table import find_place, list_below, unescape
 
 _LAYER_OPTIONS = ("lowerdir", "lowerdir+", "datadir+")
 _SHOWN_WORDS = 60
@@ -35,6 +36,50 @@ def describe_holder(device: bytes, mountpoint: str) -> str | None:
             f"{process} ({_command_of(process)}); the memory is free when that has ended"
         )
     return None
+
+
+def describe_users(mountpoint: str) -> str:
+    """Return who uses what is mounted at *mountpoint*, a real path, in this mount namespace.
+
+    Empty if nothing that can be seen from here does: others' processes are shown to root alone.
+    """
+    below = list_below(mountpoint)
+    if below:
+        return f"what is mounted at {below[0]}"
+    users = sorted(
+        int(name) for name in os.listdir("/proc") if name.isdigit() and _uses(name, mountpoint)
+    )
+    if not users:
+        return ""
+    others = f" and {len(users) - 1} more" if len(users) > 1 else ""
+    return f"process {users[0]} ({_command_of(users[0])}){others}"
+
+
+def _uses(process: str, mountpoint: str) -> bool:
+    """Tell whether *process* has something below *mountpoint* open, or mapped, or is in it."""
+    directory = f"/proc/{process}"
+    try:
+        links = [f"{directory}/{name}" for name in ("cwd", "root", "exe")]
+        links += [f"{directory}/fd/{name}" for name in os.listdir(f"{directory}/fd")]
+        if any(_is_below(_target_of(link), mountpoint) for link in links):
+            return True
+        with open(f"{directory}/maps", errors="surrogateescape") as maps:
+            # The path is the sixth field, behind spaces that align it.
+            fields = (line.rstrip("\n").split(None, 5) for line in maps)
+            return any(len(found) > 5 and _is_below(found[5], mountpoint) for found in fields)
+    except OSError:
+        return False  # it has ended, or is another user's
+
+
+def _target_of(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:  # of a process that ends, or has closed it
+        return ""
+
+
+def _is_below(path: str, mountpoint: str) -> bool:
+    return f"{path}/".startswith(f"{mountpoint}/")
 
 
 def _find_overlay(mountpoint: str) -> str | None:

@@ -35,6 +35,11 @@ def require_headers(directory: str) -> None:
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
+        if not os.path.lexists(directory):
+            raise UsageError(
+                f"{directory}: no such directory; "
+                "name one with merged kernel headers, such as a mountpoint"
+            ) from None
         raise UsageError(
             f"{directory} has no {_ALWAYS_THERE}: "
             "name a directory with merged kernel headers, such as a mountpoint"

@@ -29,4 +29,9 @@ def access(request: MountRequest) -> str:
 
 def in_use(mountpoint: str) -> MountpointError:
     """Return what to raise when *mountpoint* cannot be unmounted because somebody is there."""
-    return MountpointError(f"{mountpoint}: is in use; end what uses it, or use --lazy")
+    from kheadersfs.mount.holders import describe_users  # few mounts have one
+
+    users = describe_users(mountpoint)
+    return MountpointError(
+        f"{mountpoint}: is in use{users and f' by {users}'}; end what uses it, or use --lazy"
+    )

@@ -27,6 +27,11 @@ def list_mounts() -> list[str]:
     return [where for _, where, kind in _read_mounts() if kind == FILE_SYSTEM]
 
 
+def list_below(mountpoint: str) -> list[str]:
+    """Return where something is mounted below *mountpoint*, a real path."""
+    return [where for _, where, _ in _read_mounts() if where.startswith(f"{mountpoint}/")]
+
+
 def require_mount(mountpoint: str) -> str:
     """Return *mountpoint*, a real path, if one of ours is mounted there. Raises MountpointError."""
     kind = find_mount(mountpoint)

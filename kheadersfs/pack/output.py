@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.errors import KheadersfsError, UsageError, absent_directory, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,8 @@ def _end(number: int, _frame: object) -> NoReturn:
 def not_written(path: str, error: OSError) -> KheadersfsError:
     """Return what to raise when writing *path* by way of complete_file() failed."""
     return KheadersfsError(
-        f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
+        absent_directory(path, error)
+        or f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
     )
 
 

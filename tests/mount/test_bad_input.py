@@ -100,10 +100,91 @@ def test_names_that_are_no_file_cannot_be_opened(prepared_mount: Prepare, tmp_pa
     for name, message in (
         ("absent", "No such file"),
         (".", "is a directory"),
-        ("fifo", "not a regular file"),
+        ("fifo", "is a pipe; "),
     ):
         status, said = refusal(prepared_mount(tmp_path / name))
         assert (status, message in said) == (11, True), said
+
+
+def test_what_stands_before_the_archive_is_asked_for(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    for words in (
+        ("mount", mount.path, small_archive),
+        ("mount", tmp_path / "absent", small_archive),
+        ("ls", "modes", small_archive),
+        ("cat", "modes/644", small_archive),
+    ):
+        outcome = run_command(*words)
+        assert outcome.status == 11
+        assert f"; ARCHIVE comes first: is it {small_archive}?" in one_line(outcome)
+    # There may be nothing to suggest.
+    assert "comes first" not in run_command("mount", mount.path, mount.path).errors
+
+
+ADDRESSES = {
+    "http://example.org/k.tar.xz": "download it: curl -O http://example.org/k.tar.xz",
+    "https://example.org/k.tar.xz?a&b": "download it: curl -O 'https://example.org/k.tar.xz?a&b'",
+    "file:///boot/k.tar.xz": "name the file: /boot/k.tar.xz",
+    "file://localhost/boot/k.tar.xz": "name the file: /boot/k.tar.xz",
+}
+
+
+@pytest.mark.parametrize(("address", "advice"), ADDRESSES.items())
+def test_an_address_is_named_as_it_was_typed(
+    tmp_path: Path, fuse: None, address: str, advice: str
+) -> None:
+    said = f"kheadersfs: {address}: is an address, and only files are opened; {advice}\n"
+    for words in (
+        ("mount", address, tmp_path),
+        ("info", address),
+        ("verify", address),
+        ("repack", address, "-o", tmp_path / "out.tar.xz"),
+        ("merge", f"a={address}", "-o", tmp_path / "out.tar.xz"),
+        ("run", "--archive", address, "--", "true"),
+    ):
+        outcome = run_command(*words)
+        assert (outcome.status, one_line(outcome)) == (11, said)
+
+
+def test_a_pipe_is_no_archive(small_archive: Path, tmp_path: Path, fuse: None) -> None:
+    rests: dict[str, tuple[str | Path, ...]] = {"mount": (tmp_path,), "run": ("true",)}
+    for words in (("info",), ("ls",), ("mount",), ("run", "--archive")):
+        rest = rests.get(words[0], ())
+        for name, message in (("-", "standard input is not read"), ("/dev/stdin", "is a pipe")):
+            command = command_line(*words, name, *rest)
+            outcome = run_words("sh", "-c", 'cat "$0" | "$@"', str(small_archive), *command)
+            assert f"{name}: {message}; " in one_line(outcome)
+            assert "save it to a file" in outcome.errors
+            assert outcome.status == 11
+
+
+def test_standard_input_that_is_a_file_is_read(small_archive: Path) -> None:
+    command = command_line("ls", "/dev/stdin", "modes/644")
+    outcome = run_words("sh", "-c", '"$@" <"$0"', str(small_archive), *command)
+    assert outcome == Outcome(0, "modes/644\n", "")
+
+
+def test_a_suggested_line_can_be_pasted_whatever_the_locale(
+    small_archive: Path, tmp_path: Path, fuse: None
+) -> None:
+    for number, name in enumerate(("mé", "with space", "o'clock", "a\nb", "\udcff\\", "$HOME")):
+        absent = tmp_path / str(number) / name
+        outcome = run_command("mount", small_archive, absent, LC_ALL="C", PYTHONUTF8="0")
+        suggested = one_line(outcome).rstrip("\n").partition("make it: ")[2]
+        assert suggested.startswith("mkdir -p ")
+        assert suggested.isascii()
+        assert run_words("bash", "-c", suggested, LC_ALL="C") == Outcome(0, "", "")
+        assert absent.is_dir()
+
+
+@pytest.mark.parametrize("command", ["env", "cflags", "pack"])
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path, command: str) -> None:
+    options = ("-o", tmp_path / "out.tar.xz", "--srctree") if command == "pack" else ()
+    outcome = run_command(command, *options, tmp_path / "nodir")
+    assert outcome.status == 2
+    assert f"{tmp_path}/nodir: no such directory; name " in one_line(outcome)
 
 
 def test_a_device_is_not_opened_as_an_archive(prepared_mount: Prepare, tmp_path: Path) -> None:

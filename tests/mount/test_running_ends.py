@@ -57,6 +57,44 @@ def test_a_record_that_cannot_be_written_is_reported(small_archive: Path) -> Non
     assert "the record cannot be written: " in one_line(outcome)
 
 
+def test_a_record_that_cannot_be_written_is_no_success(small_archive: Path) -> None:
+    command = ("run", "--archive", small_archive, "--record", "/dev/full", "--", "sh", "-c")
+    outcome = run_command(*command, "cat $KHEADERS/modes/644 >/dev/null")
+    assert outcome.status == 1
+    assert "the record cannot be written: No space left on device" in one_line(outcome)
+
+
+def test_a_record_in_no_directory_says_which_is_missing(
+    small_archive: Path, tmp_path: Path
+) -> None:
+    record = tmp_path / "absent/record"
+    for option in ("--record", "--log"):
+        outcome = run_command("run", "--archive", small_archive, option, record, "--", "true")
+        assert (outcome.status, f"{tmp_path}/absent: no such" in one_line(outcome)) == (1, True)
+
+
+def test_an_archive_without_its_option_is_taken_for_one(
+    small_archive: Path, tmp_path: Path
+) -> None:
+    """Whether it stands alone, behind another one, or where there is no archive at all."""
+    for words, status in (
+        ((small_archive, "--", "true"), 2),
+        ((tmp_path / "absent.tar.xz", "--", "true"), 2),
+        (("--archive", small_archive, small_archive, "--", "true"), 2),
+        (("--each", "--archive", small_archive, small_archive, "--", "true"), 2),
+        (("--archive", small_archive, small_archive, "true"), 126),
+    ):
+        outcome = run_command("run", *words)
+        place = next(word for word in reversed(words) if isinstance(word, Path))
+        assert f"is it an archive? --archive {place}" in one_line(outcome)
+        assert outcome.status == status
+
+
+def test_a_command_may_have_two_dashes_among_its_arguments(small_archive: Path) -> None:
+    assert run(small_archive, "echo", "--", "-x") == Outcome(0, "-- -x\n", "")
+    assert run(small_archive, "sh", "-c", "exit 3", "--", "x").status == 3
+
+
 def test_a_server_that_is_killed_is_reported(small_archive: Path) -> None:
     """It runs outside of the command's namespace, where only its number is known."""
     status = " ".join(map(str, command_line("status", "--json")))

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     Prepare = Callable[[Path], Mount]
 
 CLOSED = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"]
-NOWHERE = "kheadersfs: standard output cannot be written to: Bad file descriptor; free some space, "
-NOWHERE += "or write elsewhere\n"
+NOWHERE = "kheadersfs: standard output cannot be written to: Bad file descriptor; write elsewhere\n"
 
 
 def run_redirected(redirections: str, *arguments: str | Path) -> Outcome:
@@ -53,6 +52,13 @@ def test_run_gives_its_command_the_headers_whatever_was_closed(
 @pytest.mark.parametrize("command", ["ls", "info", "verify"])
 def test_output_that_goes_nowhere_is_an_error(small_archive: Path, command: str) -> None:
     assert run_redirected(">&-", command, small_archive) == Outcome(1, "", NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "help mount", "ls --help", "--version", "reference man"]
+)
+def test_help_that_goes_nowhere_is_an_error_too(words: str) -> None:
+    assert run_redirected(">&-", *words.split()) == Outcome(1, "", NOWHERE)
 
 
 def test_an_error_that_nobody_wants_to_read_is_told_by_the_status(tmp_path: Path) -> None:

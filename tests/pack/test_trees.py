@@ -122,12 +122,15 @@ def test_sources_that_an_object_tree_names_must_be_there(
 def test_what_is_no_kernel_tree_is_refused(tmp_path: Path, small_tree: SmallTree) -> None:
     tree = str(small_tree())
     nothing = str(tmp_path / "nothing")
-    for srctree, objtree in ((str(tmp_path), None), (None, nothing), (str(tmp_path), tree)):
+    for srctree, objtree in ((str(tmp_path), None), (None, str(tmp_path)), (str(tmp_path), tree)):
         with pytest.raises(UsageError, match="is not a kernel"):
             find_kernel_tree(srctree, objtree, None)
-    for srctree, objtree in ((nothing, tree), (tree, nothing)):
-        with pytest.raises(UsageError, match="is not a directory"):
-            find_kernel_tree(srctree, objtree, None)
+    file = tmp_path / "file"
+    file.touch()
+    for path, message in ((nothing, "no such directory"), (str(file), "is not a directory")):
+        for srctree, objtree in ((path, tree), (tree, path), (path, None), (None, path)):
+            with pytest.raises(UsageError, match=f"{path}: {message}; name .* with --"):
+                find_kernel_tree(srctree, objtree, None)
 
 
 def test_a_tree_that_is_not_configured_or_not_prepared_is_refused(small_tree: SmallTree) -> None:

@@ -67,7 +67,7 @@ def one_line(outcome: Outcome) -> str:
 
 def mounts_below(directory: Path) -> list[str]:
     """Return where something is mounted at or below *directory*."""
-    with open("/proc/self/mountinfo") as mounts:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as mounts:
         found = [line.split(" ")[4] for line in mounts]
     prefix = str(directory)
     return [where for where in found if where == prefix or where.startswith(prefix + "/")]
