@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import stat
 import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
 from kheadersfs.cli.reading import open_first, read_confined, report_notes
 from kheadersfs.reader import Entry, HeaderArchive
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable, Iterable
 
 
 def parser() -> Parser:
@@ -25,6 +26,7 @@ def parser() -> Parser:
         ("kheadersfs ls kheaders.tar.xz | grep bpf", "look for a header"),
     )
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
+    add_json(arguments)
     add_limits(arguments)
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     arguments.add_argument(
@@ -37,15 +39,29 @@ def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
     with open_first(values.archive, values.paths, parse_limits(values.limits)) as archive:
-        read_confined([archive], lambda: _list(archive, values.paths, values.long))
+        show = _show_in_words(values.long)
+        if values.json:
+            from kheadersfs.cli.entries import print_as_json
+
+            show = print_as_json
+
+        read_confined([archive], lambda: _list(archive, values.paths, show))
     return 0
 
 
-def _list(archive: HeaderArchive, paths: list[str], long: bool) -> None:
-    for path in paths:
-        for entry in archive.below(path):
-            write_line(_long(entry) if long else printable(entry.path))
+def _list(
+    archive: HeaderArchive, paths: list[str], show: Callable[[Iterable[Entry]], None]
+) -> None:
+    show(chain.from_iterable(map(archive.below, paths)))
     report_notes([archive])
+
+
+def _show_in_words(long: bool) -> Callable[[Iterable[Entry]], None]:
+    def show(entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            write_line(_long(entry) if long else printable(entry.path))
+
+    return show
 
 
 def _long(entry: Entry) -> str:

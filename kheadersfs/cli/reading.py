@@ -44,12 +44,20 @@ def read_confined(
     *budget* is how many bytes it means to hold. Raises the KheadersfsError that it raises.
     """
 
-    def prepare() -> None:
-        for archive in archives:
-            archive.prepare()
-
     def call() -> bytes:
         read()
         return b""
 
-    Confined(archives[0].archive.source.name, prepare, call, budget).result()
+    ask_confined(archives, call, budget)
+
+
+def ask_confined(
+    archives: list[HeaderArchive], ask: Callable[[], bytes], budget: int = DEFAULT_BUDGET
+) -> bytes:
+    """Like read_confined(), for what *ask* returns: an answer that the archive may have forged."""
+
+    def prepare() -> None:
+        for archive in archives:
+            archive.prepare()
+
+    return Confined(archives[0].archive.source.name, prepare, ask, budget).result()

@@ -9,7 +9,7 @@ from kheadersfs.archive.source import open_source
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
-from kheadersfs.errors import KheadersfsError, UsageError, escaped, quoted
+from kheadersfs.errors import KheadersfsError, UsageError, quoted
 from kheadersfs.fuse import daemon
 from kheadersfs.fuse.identity import ask_kernel
 from kheadersfs.fuse.options import ServeOptions, open_output
@@ -35,6 +35,8 @@ class Call(Record):
     each: bool = False
     jobs: int | None = None
     output: str | None = None
+    json: bool = False
+    junit: str | None = None
     btf: str | None = None
     log: str | None = None
     record: str | None = None
@@ -83,6 +85,16 @@ def parser() -> Parser:
         metavar="DIR",
         help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT. One that "
         "has what was made with another archive is refused, as make goes by times",
+    )
+    arguments.add_argument(
+        "--json",
+        action="store_true",
+        help="with --each, print the table as JSON, and what commands print to standard error",
+    )
+    arguments.add_argument(
+        "--junit",
+        metavar="FILE",
+        help="with --each, write a JUnit report for a CI system: a test case for every ARCHIVE",
     )
     arguments.add_argument(
         "--jobs",
@@ -159,6 +171,8 @@ def _parse(arguments: list[str]) -> Call:
         each=values.each,
         jobs=values.jobs,
         output=values.output,
+        json=values.json,
+        junit=values.junit,
         btf=values.btf,
         log=values.log,
         record=values.record,
@@ -183,6 +197,8 @@ def _check(call: Call) -> None:
         complaint = "--jobs needs --each"
     elif call.output is not None and not call.each:
         complaint = "--output needs --each"
+    elif (call.json or call.junit is not None) and not call.each:
+        complaint = f"{'--json' if call.json else '--junit'} needs --each"
     for option, value in (("--record", call.record), ("--btf", call.btf), *pins):
         if call.each and value is not None:
             complaint = complaint or f"{option} is for one kernel, not for --each"
@@ -233,8 +249,12 @@ def _environment(**names: str) -> Callable[[str], dict[str, str]]:
 
 
 def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions) -> int:
-    """Run for every archive, print a table, and return 1 if any run failed."""
+    """Run for every archive, tell how it went, and return 1 if any run failed."""
+    from kheadersfs.cli import results
     from kheadersfs.run.each import Task, run_each
+
+    if call.junit is not None:
+        results.require_place(call.junit)
     from kheadersfs.run.places import make_places, names_of
 
     names = [{"KHEADERS_NAME": name} for name in names_of(archives)]
@@ -242,18 +262,12 @@ def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions)
         for variables, place in zip(names, make_places(call.output, archives), strict=True):
             variables["KHEADERS_OUTPUT"] = place
     tasks = [
-        Task(archive, Run(call.command, _environment(**variables)))
+        Task(archive, variables["KHEADERS_NAME"], Run(call.command, _environment(**variables)))
         for archive, variables in zip(archives, names, strict=True)
     ]
-    outcomes = run_each(tasks, jobs, options)
+    outcomes = run_each(tasks, jobs, options, sys.stderr if call.json else sys.stdout)
     outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
-    print("\nstatus  seconds  headers  archive")
-    for outcome in outcomes:
-        figures = f"{outcome.status:6}  {outcome.seconds:7.2f}  {outcome.headers:7}"
-        print(f"{figures}  {escaped(outcome.archive)}")
-    failed = sum(outcome.status != 0 for outcome in outcomes)
-    idle = sum(outcome.status == 0 and not outcome.headers for outcome in outcomes)
-    if idle:
-        print(f"{idle} opened no header, so nothing was compiled for that kernel now; see --output")
-    print(f"{len(outcomes) - failed} succeeded, {failed} failed", flush=True)
-    return 1 if failed else 0
+    if call.junit is not None:
+        results.write_junit(outcomes, call.junit)
+    print(results.as_json(outcomes) if call.json else f"\n{results.table(outcomes)}", flush=True)
+    return 1 if results.count_failed(outcomes) else 0

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
+import os
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.output import report
+from kheadersfs.cli.output import report, write_line
 from kheadersfs.cli.progress import progress_bar
-from kheadersfs.cli.reading import read_confined
+from kheadersfs.cli.reading import ask_confined
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.reader import HeaderArchive, open_archive
+from kheadersfs.reader import open_archive
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kheadersfs.limits import Limits
+    from kheadersfs.verification import Verified
 
 
 def parser() -> Parser:
@@ -26,31 +29,70 @@ def parser() -> Parser:
         ("kheadersfs verify kheaders.tar.xz", "one archive; the exit status tells"),
         ("kheadersfs verify /usr/lib/kheaders/*", "all of them, a line each"),
     )
+    add_json(arguments)
     add_limits(arguments)
     arguments.add_argument("archives", metavar="ARCHIVE", nargs="+", help=ARCHIVE)
     return arguments
 
 
 def run(arguments: list[str]) -> int:
-    """Print a line per archive. Returns the exit status for the first one that is not good."""
+    """Print what is found of each. Returns the exit status of the first one that is not good."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
+    if values.json:
+        return _verify_for_programs(values.archives, limits)
     status = 0
     for path in values.archives:
         try:
-            with (
-                open_archive(path, limits=limits) as archive,
-                progress_bar("verify", "files") as progress,
-            ):
-                read_confined([archive], partial(_verify, path, archive, progress))
+            write_line(f"{path}: {os.fsdecode(_verify(path, limits, _in_words))}")
         except KheadersfsError as error:
             report(error)
             status = status or error.exit_status
     return status
 
 
-def _verify(path: str, archive: HeaderArchive, progress: Callable[[int, int], None]) -> None:
-    result = verify(archive, progress)
+def _verify_for_programs(paths: list[str], limits: Limits) -> int:
+    """Print a JSON array with an object for each archive; its status is 0 if it is good."""
+    import json  # before a child needs it, which can import nothing any more
+
+    def as_json(result: Verified) -> str:
+        return json.dumps(_facts(result))
+
+    found: list[dict[str, object]] = []
+    status = 0
+    for path in paths:
+        try:
+            answer = _verify(path, limits, as_json)
+            found.append({"archive": path, "status": 0, **json.loads(answer)})
+        except KheadersfsError as error:
+            found.append({"archive": path, "status": error.exit_status, "error": str(error)})
+            status = status or error.exit_status
+    print(json.dumps(found, indent=2))
+    return status
+
+
+def _verify(path: str, limits: Limits, tell: Callable[[Verified], str]) -> bytes:
+    """Return what *tell* says of the archive at *path*. Raises KheadersfsError for a bad one."""
+    with (
+        open_archive(path, limits=limits) as archive,
+        progress_bar("verify", "files") as progress,
+    ):
+        return ask_confined([archive], lambda: os.fsencode(tell(verify(archive, progress))))
+
+
+def _facts(result: Verified) -> dict[str, object]:
+    """Return *result* in the words of ``info --json``."""
+    return {
+        "members": result.inodes,
+        "content_size": result.content_size,
+        "indexed": result.indexed,
+        "checksums": result.checked,
+        "refused": result.refused,
+        "notes": result.notes,
+    }
+
+
+def _in_words(result: Verified) -> str:
     notes = [f"{result.inodes} members", f"{result.content_size} bytes"]
     notes.append("its index agrees" if result.indexed else "no index")
     if not result.checked:
@@ -58,4 +100,4 @@ def _verify(path: str, archive: HeaderArchive, progress: Callable[[int, int], No
     if result.refused:
         notes.append(f"{result.refused} members refused")
     notes += [f"but {note}" for note in result.notes]
-    print(f"{path}: good: {', '.join(notes)}")
+    return f"good: {', '.join(notes)}"

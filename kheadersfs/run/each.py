@@ -10,7 +10,7 @@ import tempfile
 import traceback
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
 import trio
 
@@ -25,23 +25,31 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.options import ServeOptions
 
 
+OUTPUT_KEPT = 64 << 10
+"""Bytes of what a command printed, the last ones, that an outcome has."""
+
+
 class Task(NamedTuple):
-    """An archive, and what to run with it."""
+    """An archive, what it is called, and what to run with it."""
 
     archive: str
+    name: str
     run: Run
 
 
 class Outcome(NamedTuple):
     """How the command ended for one archive: its exit status, after how many seconds.
 
-    ``headers`` is how many different headers it and what it started have opened.
+    ``headers`` is how many different headers it and what it started have opened, ``output`` the end
+    of what they printed.
     """
 
     archive: str
+    name: str
     status: int
     seconds: float
     headers: int
+    output: bytes
 
 
 class _Started(NamedTuple):
@@ -51,16 +59,16 @@ class _Started(NamedTuple):
     since: float
 
 
-def run_each(tasks: list[Task], jobs: int, options: ServeOptions) -> list[Outcome]:
+def run_each(tasks: list[Task], jobs: int, options: ServeOptions, output: TextIO) -> list[Outcome]:
     """Run the command of each of *tasks*, up to *jobs* at the same time.
 
-    Returns the outcomes as they came. All that a command printed is written to standard output when
+    Returns the outcomes as they came. All that a command printed is written to *output* when
     it has ended; it is kept apart until then. Raises KeyboardInterrupt, after a first one only when
     all commands that are running have ended.
     """
     # Every server forks from here, so what all of them need is loaded once.
     daemon.import_pyfuse3()
-    runs = _Runs(tasks, options)
+    runs = _Runs(tasks, options, output)
     trio.run(runs.run, jobs)
     if runs.failure is not None:
         raise runs.failure
@@ -74,9 +82,10 @@ class _Runs:
     are sent SIGTERM when this process ends.
     """
 
-    def __init__(self, tasks: list[Task], options: ServeOptions) -> None:
+    def __init__(self, tasks: list[Task], options: ServeOptions, output: TextIO) -> None:
         self._waiting = deque(tasks)
         self._options = options
+        self._output = output
         self.outcomes: list[Outcome] = []
         self.failure: BaseException | None = None
 
@@ -117,8 +126,9 @@ class _Runs:
         started = _Started(task.archive, _open_output(), _open_record(), monotonic())
         status = await _wait(_start(task, started, self._options))
         seconds = monotonic() - started.since
-        _print_output(started)
-        self.outcomes.append(Outcome(task.archive, status, seconds, _count_headers(started)))
+        printed = _print_output(started, self._output)
+        headers = _count_headers(started)
+        self.outcomes.append(Outcome(task.archive, task.name, status, seconds, headers, printed))
 
 
 async def _wait(pid: int) -> int:
@@ -186,10 +196,13 @@ def _count_headers(child: _Started) -> int:
         return sum(1 for _ in record)
 
 
-def _print_output(child: _Started) -> None:
+def _print_output(child: _Started, to: TextIO) -> bytes:
+    """Write all that *child* printed. Returns the end of it."""
     with child.output as output:
         output.seek(0)
-        sys.stdout.write(f"== {escaped(child.archive)}\n")
-        sys.stdout.flush()
-        shutil.copyfileobj(output, sys.stdout.buffer)
-        sys.stdout.flush()
+        to.write(f"== {escaped(child.archive)}\n")
+        to.flush()
+        shutil.copyfileobj(output, to.buffer)
+        to.flush()
+        output.seek(max(0, output.tell() - OUTPUT_KEPT))
+        return output.read()

@@ -243,3 +243,56 @@ def test_every_command_has_help() -> None:
         outcome = run_command(name, "--help")
         assert (outcome.status, outcome.errors) == (0, "")
         assert outcome.output.startswith(f"usage: kheadersfs {name}")
+
+
+def test_ls_prints_json_for_programs(small_archive: Path) -> None:
+    outcome = run_command("ls", "--json", small_archive)
+    assert (outcome.status, outcome.errors) == (0, "")
+    entries = json.loads(outcome.output)
+    with kheadersfs.open_archive(small_archive) as archive:
+        assert [entry["path"] for entry in entries] == [entry.path for entry in archive]
+        by_path = {entry["path"]: entry for entry in entries}
+        file = archive.entry("sizes/513")
+        assert by_path["sizes/513"] == {
+            "path": "sizes/513",
+            "type": "file",
+            "mode": f"{stat.S_IMODE(file.mode):04o}",
+            "links": 1,
+            "inode": file.inode,
+            "size": 513,
+            "mtime_ns": file.mtime,
+            "target": None,
+        }
+    assert by_path["links/dangling"]["type"] == "symlink"
+    assert by_path["links/dangling"]["target"] == "nowhere"
+    assert by_path["empty"]["type"] == "directory"
+
+
+def test_json_of_what_cannot_be_listed_is_whole(small_archive: Path) -> None:
+    outcome = run_command("ls", "--json", small_archive, "sizes/513", "absent", "sizes/1")
+    assert (outcome.status, "absent: is not in " in outcome.errors) == (16, True)
+    assert [entry["path"] for entry in json.loads(outcome.output)] == ["sizes/513"]
+    assert json.loads(run_command("ls", "--json", small_archive, "absent").output) == []
+
+
+def test_verify_prints_json_for_programs(small_archive: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.tar.xz"
+    content = small_archive.read_bytes()
+    damaged.write_bytes(altered(content, len(content) // 2))
+    outcome = run_command("verify", "--json", small_archive, damaged, tmp_path / "absent")
+    assert (outcome.status, outcome.errors) == (13, "")
+    good, bad, absent = json.loads(outcome.output)
+    with kheadersfs.open_archive(small_archive) as archive:
+        assert good == {
+            "archive": str(small_archive),
+            "status": 0,
+            "members": len(archive.tree),
+            "content_size": archive.tree.content_size(),
+            "indexed": False,
+            "checksums": True,
+            "refused": 0,
+            "notes": [],
+        }
+    assert (bad["archive"], bad["status"]) == (str(damaged), 13)
+    assert (absent["status"], "No such file" in absent["error"]) == (11, True)
+    assert run_command("verify", "--json", small_archive).status == 0

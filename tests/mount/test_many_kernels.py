@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.mounting import Outcome, one_line, run_command
+from tests.support.mounting import PATIENCE, Outcome, command_line, one_line, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,3 +186,73 @@ def test_an_output_belongs_to_each(kernels: list[Path], tmp_path: Path) -> None:
     outcome = run_command("run", "--archive", kernels[0], "--output", tmp_path / "out", "true")
     assert outcome.status == 2
     assert "--output needs --each" in one_line(outcome)
+
+
+def test_json_is_all_that_is_printed_for_programs(kernels: list[Path]) -> None:
+    script = 'echo "out $KHEADERS_NAME"; grep -q 250 "$KHEADERS/include/generated/autoconf.h"'
+    outcome = each(kernels, "--json", "--", "sh", "-c", script)
+    assert outcome.status == 1
+    first, second = json.loads(outcome.output)
+    assert [first["archive"], second["archive"]] == [str(kernel) for kernel in kernels]
+    assert (first["name"], first["status"], first["headers"]) == ("hz250", 0, 1)
+    assert second["status"] == 1
+    assert first["seconds"] > 0
+    for name in (first["name"], second["name"]):
+        assert f"out {name}\n" in outcome.errors
+
+
+def test_a_junit_report_has_a_case_for_each_kernel(kernels: list[Path], tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    # What no XML can hold, and what would end its parts.
+    noise = r"""printf '\001 \377 ]]> <&"\033[1m '"""
+    script = f'{noise}; grep -q 250 "$KHEADERS/include/generated/autoconf.h"'
+    outcome = each(kernels, "--junit", report, "--", "sh", "-c", script)
+    assert outcome.status == 1
+    assert "1 succeeded, 1 failed" in outcome.output
+    root = ElementTree.parse(report).getroot()
+    [suite] = root
+    for element in (root, suite):
+        assert (element.get("tests"), element.get("failures")) == ("2", "1")
+    good, bad = suite
+    assert [case.get("name") for case in suite] == ["hz250", "hz100"]
+    assert good.find("failure") is None
+    failure = bad.find("failure")
+    assert failure is not None
+    assert failure.get("message") == "exit status 1"
+    for case, kernel in zip(suite, kernels, strict=True):
+        text = case.findtext("system-out")
+        assert text == f'{kernel}: 1 headers opened\n\\x01 \\xff ]]> <&"\\x1b[1m '
+
+
+def test_a_report_that_cannot_be_written_is_named_before_anything_runs(
+    kernels: list[Path], tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    for place, message in ((tmp_path / "absent/report.xml", "no such directory"), ("", "empty")):
+        outcome = each(kernels, "--junit", place, "--", "touch", mark)
+        assert outcome.status in (1, 2)
+        assert message in one_line(outcome)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit=r.xml"])
+def test_reports_are_of_many(kernels: list[Path], option: str) -> None:
+    outcome = run_command("run", option, "--archive", kernels[0], "--", "true")
+    assert (outcome.status, "needs --each" in one_line(outcome)) == (2, True)
+
+
+def test_no_report_is_left_by_what_was_interrupted(kernels: list[Path], tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    script = "kill -INT 0; exec sleep 60"  # as a terminal does: to all in the group
+    before = sorted(tmp_path.iterdir())
+    words = [word for kernel in kernels for word in ("--archive", str(kernel))]
+    with subprocess.Popen(
+        command_line("run", "--each", *words, "--junit", report, "--", "sh", "-c", script),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (130, b"")
+    assert sorted(tmp_path.iterdir()) == before
