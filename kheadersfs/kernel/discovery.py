@@ -86,7 +86,7 @@ def _from_running_kernel(root: str, modprobe: str, tried: list[str]) -> FoundArc
             if not _run(modprobe, "-q", "kheaders"):
                 tried += [path, f"{modprobe} kheaders"]
                 return None
-        elif not os.path.exists(os.path.join(module, "initstate")):  # built in
+        elif _is_built_in(path, module):
             return FoundArchive(path, None)
         try:
             content = _read_whole(path)
@@ -100,6 +100,27 @@ def _from_running_kernel(root: str, modprobe: str, tried: list[str]) -> FoundArc
             return FoundArchive(path, content)
     tried.append(f"{path} (its module came and went {_MODULE_ATTEMPTS} times)")
     return None
+
+
+def _is_built_in(path: str, module: str) -> bool:
+    """Return whether the archive at *path* is the kernel's own, which stays while it runs.
+
+    While a module provides it, the module's state is in sysfs too: that appears before the
+    archive, and goes after it. sysfs gives no two files one inode number, so one that is the same
+    before and after a look that found no state was there all the time, without a module.
+    """
+    inode = _inode(path)
+    if inode is None or os.path.exists(os.path.join(module, "initstate")):
+        return False
+    return _inode(path) == inode
+
+
+def _inode(path: str) -> int | None:
+    """Return the inode number of the file at *path*, or None if there is none."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
 
 
 def _run(*command: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -105,6 +106,32 @@ def test_a_module_that_somebody_else_is_loading_is_not_unloaded(root: Path, modp
     (root / "sys/module/kheaders").mkdir(parents=True)
     assert find(root, modprobe).content == b"archive in the module"
     assert (root / "calls").read_text() == "-q kheaders\n"
+
+
+@requires_root
+def test_a_module_that_is_unloaded_at_any_moment_is_not_taken_for_the_kernel_itself(
+    root: Path, modprobe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    unload_at = 0
+    stat = os.stat
+
+    def stat_after_an_unload(path: str, **how: bool) -> os.stat_result:
+        nonlocal looks
+        looks += 1
+        if looks == unload_at:
+            subprocess.run([modprobe, "-q", "-r", "kheaders"], check=True)
+        return stat(path, **how)
+
+    while unload_at <= looks:
+        looks = 0
+        unload_at += 1
+        subprocess.run([modprobe, "-q", "kheaders"], check=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "stat", stat_after_an_unload)
+            found = find(root, modprobe)
+        assert found.content == b"archive in the module"
+    assert unload_at > 3
 
 
 @requires_root
