@@ -17,9 +17,15 @@
 #define __i386__ 1
 #elif defined(CONFIG_ARM64)
 #define __aarch64__ 1
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#define __AARCH64EB__ 1
+#endif
 #elif defined(CONFIG_ARM)
 #define __arm__ 1
 #define __ARM_EABI__ 1
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#define __ARMEB__ 1
+#endif
 #elif defined(CONFIG_RISCV)
 #define __riscv 1
 #define __riscv_muldiv 1
@@ -62,6 +68,8 @@
 
 #if defined(CONFIG_CPU_BIG_ENDIAN) && __BYTE_ORDER__ != __ORDER_BIG_ENDIAN__
 #error "these headers are of a big-endian kernel: compile with -target bpfeb"
+#elif !defined(CONFIG_CPU_BIG_ENDIAN) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "these headers are of a little-endian kernel: compile with -target bpfel"
 #endif
 
 /* BPF knows only 64-bit longs and pointers, so structures with them come out too large. */
@@ -117,17 +125,25 @@
  *
  * An inline function that a program does call must not silently do nothing, so the
  * compiler stops there and says why: ".error" does that and, as an instruction, "r10",
- * which is made a macro. Headers of some architectures define macros with an asm outside
- * of any function. Nothing tells that one from the first kind inside a function, so
- * there, the first kind has no effect: its results are undefined.
+ * which is made a macro.
  *
  * A program with assembly of its own uses __asm and __volatile, which stay usable.
  */
 #define KHEADERSFS_REFUSED ".error \"inline assembly of the kernel cannot run in a BPF program\""
 
+/*
+ * Headers of some architectures have an asm outside of any function too, which has to have no
+ * effect. The assembler reads all of these in one go, before the first function and each asm
+ * in a function by itself, so .altmacro holds only for them: it makes the argument %1 a 1.
+ * A text that -S writes is one go in all; assembled later, it is not refused.
+ */
 #if defined(CONFIG_ARM) || defined(CONFIG_S390) || defined(CONFIG_MIPS) || \
 	defined(CONFIG_LOONGARCH)
-__asm(".macro r10\n.endm");
+__asm(".altmacro\n"
+      ".macro kheadersfs_asm outside\n"
+      ".ifnc \\outside,1\n" KHEADERSFS_REFUSED "\n.endif\n"
+      ".endm\n"
+      ".macro r10\nkheadersfs_asm %1\n.endm");
 #else
 __asm(".macro r10\n" KHEADERSFS_REFUSED "\n.endm");
 #endif
