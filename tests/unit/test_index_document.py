@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kheadersfs.archive.compression import xz, xz_coding
 from kheadersfs.archive.member import Member
@@ -21,18 +23,24 @@ from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names import outline
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.source import BytesSource
+from kheadersfs.limits import UNLIMITED
 from kheadersfs.pack.layout import Packed, Portion
 from kheadersfs.pack.planning import Plan, plan_blocks
 from kheadersfs.pack.repacking import repack
 from kheadersfs.pack.writing import Description, Form, write_archive
 from kheadersfs.reader import HeaderArchive, open_archive
+from kheadersfs.tree import Tree
 from kheadersfs.verification import verify
 from tests.conftest import REPOSITORY
+from tests.support import index_writer
 from tests.support.index_reader import Found, Listed, read_index
+from tests.support.members import divide, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from kheadersfs.archive.names.table import Table
 
 DOCUMENT = (REPOSITORY / "tools/docs/index-format.md").read_text()
 EXAMPLE = DOCUMENT.partition("## An example")[2]
@@ -77,13 +85,6 @@ def example_plan() -> Plan:
     return plan
 
 
-def stored_section(section: bytes) -> bytes:
-    """Return *section* with its sizes, deflated as one stored block (RFC 1951, 3.2.4)."""
-    block = b"\x01" + struct.pack("<HH", len(section), len(section) ^ 0xFFFF) + section
-    deflated = b"\x78\x01" + block + zlib.adler32(section).to_bytes(4, "big")
-    return struct.pack("<II", len(section), len(deflated)) + deflated
-
-
 def example_archive() -> bytes:
     """Return the example, made by the code that packs, except that nothing is compressed."""
     plan = example_plan()
@@ -99,7 +100,7 @@ def example_archive() -> bytes:
     index = embedded.encode(described, [block.start for block in plan.blocks], SECOND_ENTRY)
     sections = [section.inflate() for section in embedded.split(embedded.find(index))]
     footer = index[-embedded.FOOTER_SIZE :]
-    body = b"".join(map(stored_section, sections))
+    body = b"".join(map(index_writer.section, sections))
     # Magic and version stay, but deflated differently the body has another checksum and size.
     index = body + footer[:12] + struct.pack("<IQ", zlib.crc32(body), len(body))
     blocks.append(xz_coding.encode_plain_block(bytes(-(plan.size + len(index)) % 512) + index))
@@ -238,3 +239,44 @@ def test_it_also_does_where_everything_is_awkward(compression: str, small_archiv
     with open_archive(small_archive) as archive:
         repack(archive, file, Form("tar", compression), lambda *_: None)
     assert len(check_reader(file.getvalue()).paths()) > 50
+
+
+def as_files(table: Table) -> dict[bytes, index_writer.File]:
+    """Return what *table* lists as the writer from the document takes it."""
+    tree = Tree(table)
+    inodes: dict[int, index_writer.File] = {}
+    found: dict[bytes, index_writer.File] = {}
+    for path, inode in ((b"", 1), *tree.walk()):
+        if inode not in inodes:
+            attributes = tree.attributes(inode)
+            file = index_writer.File(attributes.mode, attributes.mtime, attributes.size)
+            if stat.S_ISLNK(file.mode):
+                file.target = tree.target(inode)
+            elif stat.S_ISREG(file.mode):
+                file.start = tree.extent(inode)[0]
+            inodes[inode] = file
+        found[path] = inodes[inode]
+    return found
+
+
+def test_a_writer_made_from_the_document_writes_the_example() -> None:
+    plan = example_plan()
+    starts = [*(block.start for block in plan.blocks), plan.size]
+    digests = read_index(example_archive()).digests
+    described = index_writer.Archive("6.1.0", "x86", digests, plan.hot_blocks, starts)
+    index = index_writer.write_index(as_files(plan.table), described, SECOND_ENTRY)
+    assert index in example_archive()
+
+
+@given(tables, st.integers(1, 5), st.integers(1, 5))
+def test_what_a_writer_made_from_the_document_writes_is_read_here(
+    table: Table, every: int, page_entries: int
+) -> None:
+    starts = divide(table, every)
+    digests = [bytes([number]) * 32 for number in range(len(starts) - 1)]
+    described = index_writer.Archive("6.1", "arm64", digests, 0, starts)
+    index = index_writer.write_index(as_files(table), described, page_entries)
+    read = embedded.decode(embedded.find(index), starts, "index", UNLIMITED)
+    read.table.check()
+    assert read.table.whole() == table.whole()
+    assert (read.release, read.arch, read.digests) == ("6.1", "arm64", digests)
