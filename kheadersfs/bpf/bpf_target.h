@@ -72,9 +72,20 @@
 #error "these headers are of a little-endian kernel: compile with -target bpfel"
 #endif
 
-/* BPF knows only 64-bit longs and pointers, so structures with them come out too large. */
+/*
+ * BPF knows only 64-bit longs and pointers, so structures with them come out too large. Headers
+ * go by the sizes that the compiler states, and compare them with their own (seen on 7.2).
+ * Assertions would say no more than the warning does, nor would the compiler's comparison of
+ * strncpy() and the like with its own, whose size_t is another.
+ */
 #ifndef CONFIG_64BIT
 #warning "headers of a 32-bit kernel: -target bpf lays out its structures wrongly, use CO-RE"
+#undef __SIZEOF_LONG__
+#undef __SIZEOF_POINTER__
+#define __SIZEOF_LONG__ 4
+#define __SIZEOF_POINTER__ 4
+#define _Static_assert(...) _Static_assert(1, "")
+#define __diagnose_as_builtin__(...) __unused__
 #endif
 
 /*
@@ -148,10 +159,28 @@ __asm(".altmacro\n"
 __asm(".macro r10\n" KHEADERSFS_REFUSED "\n.endm");
 #endif
 
+/*
+ * A call of a function that is declared const or pure is left out where its result is known or,
+ * as after a replaced asm, undefined, and the refusal with it (seen in get_current() of arm). So
+ * both attributes become an empty list: only their names make the second argument another.
+ */
+#define KHEADERSFS_ATTRIBUTE_const ~, ()
+#define KHEADERSFS_ATTRIBUTE___const__ ~, ()
+#define KHEADERSFS_ATTRIBUTE_pure ~, ()
+#define KHEADERSFS_ATTRIBUTE___pure__ ~, ()
+#define KHEADERSFS_ATTRIBUTE(name, ...) KHEADERSFS_ATTRIBUTE_##name
+#define KHEADERSFS_SECOND(first, second, ...) second
+#define KHEADERSFS_EXPANDED_SECOND(...) KHEADERSFS_SECOND(__VA_ARGS__)
+#define __attribute__(list) \
+	__attribute(KHEADERSFS_EXPANDED_SECOND(KHEADERSFS_ATTRIBUTE list, list, ~))
+
 /* These three emit no instruction on any machine, and programs do use them. */
 #define barrier() __asm __volatile("" : : : "memory")
 #define barrier_data(pointer) __asm __volatile("" : : "r"(pointer) : "memory")
 #define OPTIMIZER_HIDE_VAR(variable) __asm("" : "+r"(variable))
+
+/* arm: the compiler's only way to the current task; the bpf target cannot compile it at all. */
+#define __builtin_thread_pointer() ({ __asm __volatile(KHEADERSFS_REFUSED); (void *)0; })
 
 #define asm(...) __asm("r10")
 #define __asm__(...) __asm("r10")

@@ -58,6 +58,7 @@ class Architecture(NamedTuple):
 
 
 X86 = Architecture("x86_64-linux-gnu", "CONFIG_X86=1 CONFIG_X86_64=1 CONFIG_64BIT=1")
+X86_32 = Architecture("i386-linux-gnu", "CONFIG_X86=1 CONFIG_X86_32=1")
 ARM64 = Architecture("aarch64-linux-gnu", "CONFIG_ARM64=1 CONFIG_64BIT=1")
 ARM64_BIG_ENDIAN = Architecture(
     "aarch64_be-linux-gnu", "CONFIG_ARM64=1 CONFIG_64BIT=1 CONFIG_CPU_BIG_ENDIAN=1", "bpfeb"
@@ -79,10 +80,11 @@ LOONGARCH = Architecture("loongarch64-linux-gnu", "CONFIG_LOONGARCH=1 CONFIG_64B
 
 # clang knows LoongArch since version 16.
 KNOWN_TO_CLANG = (
-    *(X86, ARM64, ARM64_BIG_ENDIAN, ARM, ARM_BIG_ENDIAN),
+    *(X86, X86_32, ARM64, ARM64_BIG_ENDIAN, ARM, ARM_BIG_ENDIAN),
     *(RISCV, POWERPC, S390, MIPS, MIPS64),
 )
 ALL = (*KNOWN_TO_CLANG, LOONGARCH)
+WITH_32_BITS = (X86_32, ARM, ARM_BIG_ENDIAN, MIPS)
 WITH_ASSEMBLY_OUTSIDE_OF_FUNCTIONS = (ARM, S390, MIPS, MIPS64, LOONGARCH)
 
 KERNEL_HEADER = r"""
@@ -113,6 +115,11 @@ yes:
     return 1;
 }
 
+static inline void *through_the_compiler(void)
+{
+    return __builtin_thread_pointer();
+}
+
 static inline unsigned long in_register(unsigned long first)
 {
     register unsigned long argument asm("x0") = first;
@@ -120,6 +127,36 @@ static inline unsigned long in_register(unsigned long first)
     asm volatile("hvc #0" : "+r" (argument));
     return argument;
 }
+
+static inline __attribute__((__always_inline__)) __attribute__((const))
+unsigned long first_bit(unsigned long word)
+{
+    unsigned long bit;
+
+    asm("bsf %1,%0" : "=r" (bit) : "r" (word));
+    return bit;
+}
+
+static inline __attribute__((__pure__))
+unsigned long sum(__const__ unsigned long *words)
+{
+    unsigned long result;
+
+    asm volatile("add %1,%0" : "=r" (result) : "m" (*words));
+    return result;
+}
+"""
+
+SIZE_CHECKS = r"""
+#if __CHAR_BIT__ * __SIZEOF_LONG__ != 32 || __SIZEOF_POINTER__ != 4
+#error "sizes are not the machine's"
+#endif
+_Static_assert(sizeof(long) == 4, "outside of functions");
+struct checked { int member; _Static_assert(sizeof(void *) == 4, "in a structure"); };
+__SIZE_TYPE__ strlen(const char *text);
+static inline unsigned int fortified(const char *text)
+    __attribute__((__diagnose_as_builtin__(__builtin_strncmp, 1, 2)));
+static inline void check(void) { _Static_assert(sizeof(struct checked *) == 4, "in a function"); }
 """
 
 # What our header defines besides what a compiler would.
@@ -156,7 +193,13 @@ def test_assembly_outside_of_functions_does_not_matter(architecture: Architectur
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("call", ["plain()", "with_qualifiers()", "jumping(1)", "in_register(2)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("plain()", "with_qualifiers()", "jumping(1)", "in_register(2)", "through_the_compiler()"),
+        *("first_bit(1)", "sum((unsigned long[]) { 1 })"),
+    ],
+)
 @pytest.mark.parametrize("architecture", ALL, ids=by_triple)
 def test_a_program_that_reaches_assembly_is_refused(architecture: Architecture, call: str) -> None:
     done = architecture.compile(f"{KERNEL_HEADER} int program(void) {{ {call}; return 0; }}", "-c")
@@ -214,6 +257,16 @@ def test_the_wrong_byte_order_is_refused(architecture: Architecture) -> None:
     assert f"compile with -target {architecture.target}" in done.stderr
 
 
-def test_a_32_bit_kernel_is_warned_of() -> None:
-    assert "use CO-RE" in ARM.compile(PROGRAM, "-S").stderr
+@pytest.mark.parametrize("architecture", WITH_32_BITS, ids=by_triple)
+def test_the_sizes_that_a_32_bit_kernel_asserts_do_not_matter(architecture: Architecture) -> None:
+    done = architecture.compile(SIZE_CHECKS + PROGRAM, "-S")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("architecture", WITH_32_BITS, ids=by_triple)
+def test_a_32_bit_kernel_is_warned_of(architecture: Architecture) -> None:
+    assert "use CO-RE" in architecture.compile(PROGRAM, "-S").stderr
+
+
+def test_a_64_bit_kernel_is_not_warned_of() -> None:
     assert X86.compile(PROGRAM, "-S").stderr == ""
