@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel_matrix.compiling import PROGRAMS, Outcome, compile_against
-from kernel_matrix.inputs import SAMPLE, Cache, Input
+from kernel_matrix.archives import Cache
+from kernel_matrix.compiling import PROGRAMS, compile_against
+from kernel_matrix.inputs import SAMPLE, Input
+from kernel_matrix.outcomes import Outcome
 from kernel_matrix.packages import Packages
 
 from tests.conftest import REPOSITORY
@@ -37,9 +39,11 @@ def archive_of(kernel: Input) -> Path:
 
 
 @pytest.mark.parametrize("kernel", SAMPLE, ids=[kernel.name for kernel in SAMPLE])
-def test_every_program_compiles_against_a_mount(kernel: Input, mount: Mounting) -> None:
+def test_every_program_compiles_against_a_mount(
+    kernel: Input, mount: Mounting, tmp_path: Path
+) -> None:
     if shutil.which("clang") is None:
         pytest.skip("not installed: clang")
     assert len(PROGRAMS) >= 12
     mounted = mount(archive_of(kernel))
-    assert compile_against(mounted.path, "clang") == Outcome({})
+    assert compile_against(mounted.path, "clang", tmp_path) == Outcome(len(PROGRAMS), {})

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from kernel_matrix.compiling import COMPILERS, compile_all
-from kernel_matrix.inputs import INPUTS, SAMPLE, Cache
+from kernel_matrix.archives import Cache
+from kernel_matrix.clients import installed_clients
+from kernel_matrix.compiling import COMPILERS
+from kernel_matrix.inputs import INPUTS, SAMPLE, Given, Input
+from kernel_matrix.outcomes import Row
 from kernel_matrix.packages import Packages
+from kernel_matrix.rows import Memory, try_archive
 from kernel_matrix.table import page
 
 _TOOLS = Path(__file__).parents[2]
@@ -24,31 +27,54 @@ def main(words: list[str]) -> int:
     # Whoever ends this wants the mount gone too, which takes an exception.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = _parser().parse_args(words)
-    inputs = SAMPLE if options.sample else INPUTS
-    inputs = tuple(
-        entry for entry in inputs if all(word in entry.name.split() for word in options.words)
-    )
+    inputs = _chosen(options)
     if options.list:
         print("\n".join(entry.name for entry in inputs))
         return 0
     cache = Cache(options.cache, Packages(options.cache / "apt"))
-    results, releases, alike = {}, {}, True
+    compilers, clients = tuple(options.compiler or COMPILERS), installed_clients()
+    memory = Memory(
+        options.cache / "rows",
+        (*compilers, *(client.name for client in clients), os.uname().release),
+    )
+    rows: dict[str, Row] = {}
+    missing: dict[str, str] = {}
     for entry in inputs:
         try:
             archive = cache.archive(entry)
-            cells = compile_all(archive, tuple(options.compiler or COMPILERS))
-        except (LookupError, OSError, subprocess.CalledProcessError) as error:
+            row = None if options.again else memory.recall(archive)
+            if row is None:
+                row = try_archive(archive, compilers, clients)
+                memory.keep(archive, row)
+        except (LookupError, OSError, subprocess.SubprocessError) as error:
             print(f"{entry.name}: {error}", file=sys.stderr)
-            alike = False
-            continue
-        results[entry.name] = cells
-        releases[entry.name] = _release(archive)
-        alike &= all(cell.mounted == cell.extracted for cell in cells.values())
-        numbers = ", ".join(f"{name} {cell.mounted.compiled}" for name, cell in cells.items())
-        print(f"{entry.name}: {numbers}", file=sys.stderr, flush=True)
+            missing[entry.name] = str(error)
+        else:
+            rows[entry.name] = row
+            print(f"{entry.name}: {_summary(row)}", file=sys.stderr, flush=True)
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(page(results, releases))
-    return 0 if alike else 1
+        options.output.write_text(page(rows, missing))
+    alike = all(
+        cell.mounted == cell.extracted for row in rows.values() for cell in row.cells.values()
+    )
+    return 0 if alike and not missing else 1
+
+
+def _chosen(options: argparse.Namespace) -> list[Input | Given]:
+    """Return the inputs that all of the words on the command line are in the names of."""
+    inputs = [*(SAMPLE if options.sample else INPUTS), *options.add]
+    return [entry for entry in inputs if set(options.words) <= set(entry.name.split())]
+
+
+def _summary(row: Row) -> str:
+    return ", ".join(f"{name} {cell.mounted.succeeded}" for name, cell in row.cells.items())
+
+
+def _given(text: str) -> Given:
+    label, _, path = text.partition("=")
+    if not label or not os.path.exists(path):
+        raise argparse.ArgumentTypeError(f"{text}: is not NAME=PATH of an archive or a tree")
+    return Given(label, Path(path))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,16 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="name the inputs, and do nothing")
     parser.add_argument("--sample", action="store_true", help="6.1 and 6.12 of x86 and arm64 only")
+    parser.add_argument(
+        "--add",
+        action="append",
+        default=[],
+        type=_given,
+        metavar="NAME=PATH",
+        help="try an archive or a kernel tree of yours too",
+    )
+    parser.add_argument("--again", action="store_true", help="use nothing that earlier runs found")
     parser.add_argument("--compiler", action="append", help=f"by default {', '.join(COMPILERS)}")
     parser.add_argument("--output", type=Path, default=PAGE, help=f"by default {PAGE}")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     default = home / "kheadersfs-tools/matrix"
     parser.add_argument("--cache", type=Path, default=default, help=f"by default {default}")
     return parser
-
-
-def _release(archive: Path) -> str:
-    words = [sys.executable, "-m", "kheadersfs", "info", "--json", str(archive)]
-    printed = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-    release: str = json.loads(printed)["release"]
-    return release

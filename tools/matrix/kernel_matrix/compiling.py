@@ -1,95 +1,73 @@
-"""Compiling every program against one archive, mounted and extracted."""
+"""Compiling every program against a directory of headers."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from kernel_matrix.outcomes import Outcome
 
 PROGRAMS = tuple(sorted((Path(__file__).parents[1] / "programs").glob("*.bpf.c")))
 COMPILERS = ("clang-14", "clang-19")
 _BIG_ENDIAN = "CONFIG_CPU_BIG_ENDIAN 1"
 
 
-class Outcome(NamedTuple):
-    """What became of PROGRAMS: *failed* are those that do not compile, with the first error."""
+def compile_against(headers: Path, compiler: str, objects: Path) -> Outcome:
+    """Compile PROGRAMS against the directory *headers* with the flags that ``cflags`` prints.
 
-    failed: dict[str, str]
+    The objects are put in the directory *objects*. Raises subprocess.CalledProcessError.
+    """
+    flags = kheadersfs("cflags", "--bpf", headers).split()
+    words = [compiler, "-target", target_of(headers), "-O2", "-g", *flags]
 
-    @property
-    def compiled(self) -> int:
-        """How many programs compile."""
-        return len(PROGRAMS) - len(self.failed)
+    def compile_one(program: Path) -> str | None:
+        out = objects / program.with_suffix(".o").name
+        return _refusal([*words, "-c", program, "-o", out])
 
-
-class Cell(NamedTuple):
-    """One archive and one compiler: what compiles from a mount, and from what tar extracts."""
-
-    mounted: Outcome
-    extracted: Outcome
-
-
-def compile_all(archive: Path, compilers: tuple[str, ...]) -> dict[str, Cell]:
-    """Compile PROGRAMS with each of *compilers*. Raises subprocess.CalledProcessError."""
-    with tempfile.TemporaryDirectory(prefix="kheadersfs-matrix-") as scratch:
-        tree = Path(scratch, "tree")
-        tree.mkdir()
-        subprocess.run(["tar", "-xf", archive, "-C", tree], check=True)
-        with _mounted(archive, Path(scratch, "mount")) as mount:
-            return {
-                compiler: Cell(compile_against(mount, compiler), compile_against(tree, compiler))
-                for compiler in compilers
-            }
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        reasons = zip(PROGRAMS, pool.map(compile_one, PROGRAMS), strict=True)
+    return Outcome(
+        len(PROGRAMS), {program.name: reason for program, reason in reasons if reason is not None}
+    )
 
 
-def compile_against(headers: Path, compiler: str) -> Outcome:
-    """Compile PROGRAMS against the directory *headers* with the flags that ``cflags`` prints."""
-    printed = _kheadersfs("cflags", "--bpf", headers)
+def target_of(headers: Path) -> str:
+    """Return what clang calls the BPF machine of the byte order that *headers* are for."""
     configuration = (headers / "include/generated/autoconf.h").read_text()
-    target = "bpfeb" if _BIG_ENDIAN in configuration else "bpfel"
-    words = [compiler, "-target", target, "-O2", "-g", *printed.split(), "-c", "-o", "/dev/null"]
-    failed = {}
-    for program in PROGRAMS:
-        done = subprocess.run(
-            [*words, program],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        if done.returncode != 0:
-            failed[program.name] = _first_error(done.stderr, done.returncode)
-    return Outcome(failed)
+    return "bpfeb" if _BIG_ENDIAN in configuration else "bpfel"
 
 
-def _first_error(messages: str, status: int) -> str:
+def kheadersfs(*words: str | Path) -> str:
+    """Run our command. Returns what it prints; raises subprocess.CalledProcessError."""
+    command = [sys.executable, "-m", "kheadersfs", *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _refusal(words: list[str | Path]) -> str | None:
+    """Return the first error that the compiler command *words* prints, if it fails."""
+    done = subprocess.run(
+        words,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode == 0:
+        return None
     # A crash of the compiler itself is told by its status, a signal's.
-    if "PLEASE submit a bug report" in messages:
-        return f"{status}: the compiler crashed"
+    if "PLEASE submit a bug report" in done.stderr:
+        return f"{done.returncode}: the compiler crashed"
+    return first_error(done.stderr) or f"status {done.returncode}"
+
+
+def first_error(messages: str) -> str:
+    """Return the first error in a compiler's *messages*; it is empty when there is none."""
     for line in messages.splitlines():
         if "error:" in line:
             return line.partition("error:")[2].strip()
-    return f"status {status}"
-
-
-@contextmanager
-def _mounted(archive: Path, place: Path) -> Iterator[Path]:
-    place.mkdir()
-    _kheadersfs("mount", archive, place)
-    try:
-        yield place
-    finally:
-        _kheadersfs("umount", place)
-
-
-def _kheadersfs(*words: str | Path) -> str:
-    command = [sys.executable, "-m", "kheadersfs", *words]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return ""

@@ -1,130 +1,94 @@
-"""The kernels of the matrix, and how the archive of each is made."""
+"""The kernels of the matrix."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, NamedTuple
-
-from kernel_matrix.packages import ARCHITECTURES
-from kernel_matrix.sources import configure, make_own_archive, unpack_sources
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kernel_matrix.packages import Packages
-
 NEWEST = "newest"
-_SERIES = r"\d+\.\d+"
+
+# How the archive of an input is made, by its kind.
+HEADERS = "headers"
+UBUNTU = "ubuntu"
+FEDORA = "fedora"
+SOURCE = "source"
+SCRIPT = "script"
+GIVEN = "given"
+MADE = {
+    HEADERS: "`pack` of Debian's two headers packages",
+    UBUNTU: "`pack` of Debian's two headers packages, laid out as Ubuntu's two",
+    FEDORA: "`pack` of Debian's two headers packages, laid out as Fedora's kernel-devel",
+    SOURCE: "`pack` of Debian's source package, configured with clang 19",
+    SCRIPT: "the kernel's own rule in Debian's source package, configured with clang 19",
+    GIVEN: "with `--add`: an archive as it is, or `pack` of a tree",
+}
 
 
 class Input(NamedTuple):
     """A kernel's headers: *series* is like 6.12, *arch* a directory below ``arch/``.
 
-    *kind* is "headers" (Debian's packages of *flavour*), "source" (packed by ``pack`` from a
-    configured tree) or "script" (by the kernel's own script from it).
+    *kind* is one of MADE, *variant* the flavour of Debian's headers packages, or what
+    configures a source tree if not ``defconfig``.
     """
 
     series: str
     arch: str
     kind: str
-    flavour: str = ""
+    variant: str = ""
 
     @property
     def name(self) -> str:
         """What the table and the command line call it."""
-        words = (self.series, self.arch, self.kind, self.flavour)
+        words = (self.series, self.arch, self.kind, self.variant)
         return " ".join(word for word in words if word)
 
 
+class Given(NamedTuple):
+    """Headers that the user has: *path* is an archive, or a tree that ``pack`` takes."""
+
+    label: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return f"{self.label} {GIVEN}"
+
+
 SAMPLE = tuple(
-    Input(series, arch, "headers", flavour)
+    Input(series, arch, HEADERS, flavour)
     for series in ("6.1", "6.12")
     for arch, flavour in (("x86", "amd64"), ("arm64", "arm64"))
 )
 INPUTS = (
     *SAMPLE,
     *(
-        Input(series, arch, "headers", flavour)
-        for series in ("5.10", NEWEST)
+        Input(series, arch, HEADERS, flavour)
+        for series in (NEWEST, "5.10")
         for arch, flavour in (("x86", "amd64"), ("arm64", "arm64"))
     ),
-    Input("6.12", "arm", "headers", "armmp"),
-    Input("6.12", "riscv", "headers", "riscv64"),
-    Input("6.12", "powerpc", "headers", "powerpc64le"),
-    Input("6.12", "s390", "headers", "s390x"),
-    Input("6.12", "mips", "headers", "5kc-malta"),
-    Input(NEWEST, "loongarch", "headers", "loong64"),
+    Input("6.12", "arm", HEADERS, "armmp"),
+    Input("6.12", "riscv", HEADERS, "riscv64"),
+    Input("6.12", "powerpc", HEADERS, "powerpc64le"),
+    Input("6.12", "s390", HEADERS, "s390x"),
+    # Debian has no kernels for MIPS since 6.12.
+    Input("6.1", "mips", HEADERS, "5kc-malta"),
+    Input("6.1", "mips", HEADERS, "loongson-3"),
+    Input(NEWEST, "loongarch", HEADERS, "loong64"),
+    *(Input(series, "x86", SCRIPT) for series in (NEWEST, "6.12", "6.1", "5.10")),
+    *(Input("6.12", "x86", layout, "amd64") for layout in (UBUNTU, FEDORA)),
+    # Of these, Debian has no packages: two are big-endian.
+    Input("6.12", "powerpc", SOURCE, "ppc64_defconfig"),
+    Input("6.12", "mips", SOURCE, "64r2_defconfig"),
+    Input("6.12", "loongarch", SOURCE),
     *(
-        Input(series, "x86", "headers", flavour)
+        Input(series, "x86", HEADERS, flavour)
         for series in ("6.12", "6.1", NEWEST, "5.10")
         for flavour in ("cloud-amd64", "rt-amd64")
     ),
-    *(Input("6.12", "arm64", "headers", flavour) for flavour in ("cloud-arm64", "rt-arm64")),
-    *(Input(series, "x86", "script") for series in ("6.12", "6.1", "5.10")),
-    *(Input(NEWEST, arch, "source") for arch in ("x86", "loongarch")),
+    *(Input("6.12", "arm64", HEADERS, flavour) for flavour in ("cloud-arm64", "rt-arm64")),
+    Input(NEWEST, "s390", HEADERS, "s390x"),
+    Input(NEWEST, "x86", SOURCE),
 )
-
-
-class Cache:
-    """Archives that were made, in *directory*; everything else in it is scratch."""
-
-    def __init__(self, directory: Path, packages: Packages) -> None:
-        self._directory = directory
-        self._packages = packages
-
-    def archive(self, wanted: Input) -> Path:
-        """Return the archive of *wanted*, made now if it is not there."""
-        suffix = ".tar.xz" if wanted.kind == "script" else ".tar.zst"
-        path = self._directory / "archives" / (wanted.name.replace(" ", "-") + suffix)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self._directory / "scratch" / wanted.name.replace(" ", "-")
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
-            try:
-                make = self._from_headers if wanted.kind == "headers" else self._from_source
-                make(wanted, scratch, path)
-            finally:
-                shutil.rmtree(scratch)
-        return path
-
-    def _from_headers(self, wanted: Input, scratch: Path, out: Path) -> None:
-        series = _SERIES if wanted.series == NEWEST else wanted.series.replace(".", r"\.")
-        # Other flavours begin with a letter: "cloud-amd64" is none of "amd64".
-        package = self._packages.newest(rf"linux-headers-{series}\.\d[^-]*(-\d+)?-{wanted.flavour}")
-        if package is None:
-            raise LookupError(f"{wanted.name}: no package of the mirror has these headers")
-        common = self._packages.common_part(f"{package}:{ARCHITECTURES[wanted.arch]}")
-        self._packages.unpack(f"{package}:{ARCHITECTURES[wanted.arch]}", scratch)
-        self._packages.unpack(common, scratch)
-        _pack(out, "--srctree", scratch)
-
-    def _from_source(self, wanted: Input, scratch: Path, out: Path) -> None:
-        source = self._source_tree(wanted.series)
-        objtree = scratch / "objtree"
-        configure(source, wanted.arch, objtree, out.with_suffix(".log"))
-        if wanted.kind == "script":
-            make_own_archive(source, wanted.arch, objtree, out)
-        else:
-            _pack(out, "--srctree", source, "--objtree", objtree)
-
-    def _source_tree(self, series: str) -> Path:
-        pattern = _SERIES if series == NEWEST else series.replace(".", r"\.")
-        package = self._packages.newest(rf"linux-source-{pattern}")
-        if package is None:
-            raise LookupError(f"{series}: no package of the mirror has its sources")
-        tree = self._directory / "sources" / package
-        if not tree.exists():
-            scratch = self._directory / "scratch" / package
-            shutil.rmtree(scratch, ignore_errors=True)
-            self._packages.unpack(package, scratch)
-            unpack_sources(scratch / f"usr/src/{package}.tar.xz", tree)
-            shutil.rmtree(scratch)
-        return tree
-
-
-def _pack(out: Path, *trees: str | Path) -> None:
-    words = ["pack", *map(str, trees), "-o", str(out)]
-    subprocess.run([sys.executable, "-m", "kheadersfs", *words], check=True)

@@ -23,8 +23,8 @@ ARCHITECTURES = {
 }
 """What Debian calls the kernel's architectures."""
 SUITES = {
-    "Debian": ("bullseye", "bookworm", "trixie", "sid"),
-    "Debian-Security": ("bookworm-security",),
+    "Debian": ("bullseye", "bookworm", "trixie", "sid", "experimental"),
+    "Debian-Security": ("bullseye-security", "bookworm-security", "trixie-security"),
 }
 """By the label of a mirror that the machine trusts already, the suites that are looked at."""
 
@@ -34,6 +34,8 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::State "{directory}/state";
 Dir::State::status "{directory}/state/status";
 Dir::Cache "{directory}/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 APT::Architectures {{ {architectures} }};
 APT::Sandbox::User "root";
 """
@@ -60,10 +62,10 @@ class Packages:
         self._suites = suites
         self._up_to_date = False
 
-    def newest(self, pattern: str) -> str | None:
-        """Return the package of the highest version whose whole name *pattern* matches, if any."""
+    def matching(self, pattern: str) -> list[str]:
+        """Return the packages whose whole names *pattern* matches, the newest versions first."""
         found = [name for name in self._run("apt-cache", "pkgnames") if re.fullmatch(pattern, name)]
-        return max(found, key=_version_key, default=None)
+        return sorted(found, key=_version_key, reverse=True)
 
     def common_part(self, package: str) -> str:
         """Return the package of the sources' headers that headers *package* depends on."""

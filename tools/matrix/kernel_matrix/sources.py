@@ -6,9 +6,55 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Neither headers nor what "make prepare" runs: half of the files.
 _LEFT_OUT = ("*.rst", "*.yaml", "drivers/*.c", "sound/*.c", "fs/*.c", "net/*.c", "*.dts", "*.dtsi")
+# Its programs have the names that LLVM=1 asks for; kernels before 5.18 know no LLVM=-19.
+_TOOLCHAIN = "/usr/lib/llvm-19/bin"
+_OWN_ARCHIVE = "kernel/kheaders_data.tar.xz"
+
+
+class Build:
+    """An object tree of *source* in the directory *objtree*; what make prints goes to *log*.
+
+    *arch* is the kernel's ARCH. Every method raises subprocess.CalledProcessError.
+    """
+
+    def __init__(self, source: Path, arch: str, objtree: Path, log: Path) -> None:
+        objtree.mkdir(parents=True)
+        self._source = source
+        self._objtree = objtree
+        self._log = log
+        self._make = ["make", "-C", str(source), f"O={objtree}", f"ARCH={arch}", "LLVM=1"]
+        self._make.append("LLVM_IAS=1")
+
+    def configure(self, target: str, enabled: Iterable[str]) -> None:
+        """Make the configuration *target* with the options *enabled*, and all generated headers."""
+        self._run(*self._make, target)
+        options = [word for option in enabled for word in ("-e", option)]
+        self._run(self._source / "scripts/config", "--file", self._objtree / ".config", *options)
+        self._run(*self._make, f"-j{os.cpu_count()}", "olddefconfig", "prepare")
+
+    def make_own_archive(self, out: Path) -> None:
+        """Make *out*, a .tar.xz, by the kernel's own rule; CONFIG_IKHEADERS must be enabled."""
+        self._run(*self._make, "kernel/kheaders.o")
+        shutil.copyfile(self._objtree / _OWN_ARCHIVE, out)
+
+    def _run(self, *words: str | Path) -> None:
+        environment = {**os.environ, "PATH": f"{_TOOLCHAIN}:{os.environ['PATH']}"}
+        with self._log.open("ab") as output:
+            subprocess.run(
+                ["nice", *words],
+                check=True,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
 
 def unpack_sources(package: Path, into: Path) -> None:
@@ -20,38 +66,3 @@ def unpack_sources(package: Path, into: Path) -> None:
     words = ["tar", "-xf", str(package), "-C", str(partial), "--strip-components=1", *left_out]
     subprocess.run(words, check=True)
     partial.rename(into)
-
-
-def configure(source: Path, arch: str, objtree: Path, log: Path) -> None:
-    """Make *objtree* the object tree of *source*, in the default configuration of *arch*.
-
-    What make prints goes to *log*. Raises subprocess.CalledProcessError.
-    """
-    objtree.mkdir(parents=True)
-    make = ["make", "-C", str(source), f"O={objtree}", f"ARCH={arch}", "LLVM=-19", "LLVM_IAS=1"]
-    with log.open("wb") as output:
-
-        def run(*words: str) -> None:
-            command = ["nice", *words]
-            subprocess.run(
-                command, check=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-
-        run(*make, "defconfig")
-        run(str(source / "scripts/config"), "--file", f"{objtree}/.config", "-e", "BPF_SYSCALL")
-        run(*make, f"-j{os.cpu_count()}", "olddefconfig", "prepare")
-
-
-def make_own_archive(source: Path, arch: str, objtree: Path, out: Path) -> None:
-    """Make *out*, a .tar.xz, with the kernel's own script or makefile rule of before 6.17."""
-    environment = {
-        **os.environ,
-        "srctree": str(source),
-        "SRCARCH": arch,
-        "XZ": "xz",
-        "building_out_of_srctree": "1",
-    }
-    script = ["/bin/sh", str(source / "kernel/gen_kheaders.sh"), "kernel/kheaders_data.tar.xz"]
-    (objtree / "kernel").mkdir(exist_ok=True)
-    subprocess.run(script, check=True, cwd=objtree, env=environment, stdout=subprocess.DEVNULL)
-    shutil.copyfile(objtree / "kernel/kheaders_data.tar.xz", out)

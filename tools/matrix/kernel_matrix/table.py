@@ -2,43 +2,85 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from kernel_matrix.compiling import PROGRAMS
+from kernel_matrix.inputs import MADE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from kernel_matrix.compiling import Cell
+    from kernel_matrix.outcomes import Cell, Row
 
 _TOP = """\
 # Programs that compile, by kernel and compiler
 
-`tools/matrix/run` made this. Each cell has two numbers: how many of the {count} eBPF programs in
-`tools/matrix/programs` compile against a mount of the archive, and how many against what tar
-extracts from it, both with the flags of `kheadersfs cflags --bpf` and `-O2 -g`. Where they agree,
-a program that does not compile is no fault of the mount.
+Made by `tools/matrix/run` on Linux {kernel}, {machine}. The compilers' columns say how many of the
+{count} eBPF programs in `tools/matrix/programs` compile against a mount of the archive, and then
+how many against what tar extracts from it, both with the flags of `kheadersfs cflags --bpf` and
+`-O2 -g`, for the target that has the kernel's byte order. bcc and bpftrace are those of the
+distribution, on programs of their own in `tools/matrix/clients`, which are compiled, loaded and
+attached; only headers of this machine's architecture are for them. "loaded" says how many of the
+compiled programs the running kernel takes from bpftool, by compiler. Where the two numbers of a
+cell agree, what fails is no fault of the mount.
 """
+_HOW = "How an archive was made, by the third word of its name:"
+_FAILED = "What fails, with the first error of the compiler, the client or bpftool:"
 
 
-def page(results: Mapping[str, Mapping[str, Cell]], releases: Mapping[str, str]) -> str:
-    """Return the page for the cells in *results*, by input and compiler."""
-    compilers = sorted({compiler for cells in results.values() for compiler in cells})
+def page(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
+    """Return the page for *rows*, by the input's name, and for inputs that are *missing*."""
+    columns = sorted({column for row in rows.values() for column in row.cells})
+    top = _TOP.format(count=len(PROGRAMS), kernel=os.uname().release, machine=os.uname().machine)
     lines = [
-        _TOP.format(count=len(PROGRAMS)),
-        f"| headers | release | {' | '.join(compilers)} |",
-        "|---" * (2 + len(compilers)) + "|",
+        top,
+        f"| headers | release | target | {' | '.join(columns)} | loaded |",
+        "|---" * (4 + len(columns)) + "|",
     ]
-    failures: dict[str, None] = {}
-    for name, cells in results.items():
-        texts = [_text(cells[compiler]) if compiler in cells else "" for compiler in compilers]
-        lines.append(f"| {name} | {releases[name]} | {' | '.join(texts)} |")
-        for compiler, cell in cells.items():
-            for program, reason in (cell.mounted.failed | cell.extracted.failed).items():
-                failures[f"- {name}, {compiler}, {program}: {reason}"] = None
-    lines += ["", "What does not compile, with the compiler's first error:", "", *failures]
-    return "\n".join(lines if failures else lines[:-3]) + "\n"
+    for name, row in rows.items():
+        texts = [_text(row.cells[column]) if column in row.cells else "" for column in columns]
+        loaded = ", ".join(
+            f"{outcome.succeeded}/{outcome.attempted}" for outcome in row.loaded.values()
+        )
+        lines.append(f"| {name} | {row.release} | {row.target} | {' | '.join(texts)} | {loaded} |")
+    lines += _section(_HOW, (f"{kind}: {made}" for kind, made in MADE.items()))
+    lines += _section(_FAILED, _failures(rows))
+    lines += _section("Inputs that could not be had:", map(": ".join, missing.items()))
+    return "\n".join(lines) + "\n"
 
 
 def _text(cell: Cell) -> str:
-    return f"{cell.mounted.compiled}, {cell.extracted.compiled}"
+    mounted, extracted = cell
+    return f"{mounted.succeeded}/{mounted.attempted}, {extracted.succeeded}/{extracted.attempted}"
+
+
+def _section(title: str, items: Iterable[str]) -> list[str]:
+    lines = [f"- {item}" for item in items]
+    return ["", title, "", *lines] if lines else []
+
+
+def _failures(rows: Mapping[str, Row]) -> Iterator[str]:
+    """Yield a line for each reason, with the programs that fail for it, and the inputs."""
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for name, row in rows.items():
+        for column, program, reason in _reasons(row):
+            programs, inputs = found.setdefault((column, reason), ({}, {}))
+            programs[program] = None
+            inputs[name] = None
+    for (column, reason), (programs, inputs) in found.items():
+        yield f"{column}, {', '.join(programs)}: `{reason}` ({', '.join(inputs)})"
+
+
+def _reasons(row: Row) -> Iterator[tuple[str, str, str]]:
+    """Yield the column, the program and the reason of whatever failed in *row*."""
+    for column, cell in row.cells.items():
+        mounted, extracted = cell.mounted.failed, cell.extracted.failed
+        for program in mounted | extracted:
+            where = ""
+            if mounted.get(program) != extracted.get(program):
+                where = " (mounted only)" if program in mounted else " (extracted only)"
+            yield column + where, program, (mounted | extracted)[program]
+    for compiler, outcome in row.loaded.items():
+        for program, reason in outcome.failed.items():
+            yield f"loaded, of {compiler}", program, reason
