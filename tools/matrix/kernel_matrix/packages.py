@@ -27,6 +27,8 @@ SUITES = {
     "Debian-Security": ("bullseye-security", "bookworm-security", "trixie-security"),
 }
 """By the label of a mirror that the machine trusts already, the suites that are looked at."""
+# apt drops all of a suite when one of its indexes is missing, and mirrors of this one lack some.
+_ONLY = {"Debian-Security": ("amd64", "arm64")}
 
 _CONFIGURATION = """\
 Dir::Etc::sourcelist "{directory}/sources.list";
@@ -34,11 +36,12 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::State "{directory}/state";
 Dir::State::status "{directory}/state/status";
 Dir::Cache "{directory}/cache";
-Dir::Cache::pkgcache "pkgcache.bin";
-Dir::Cache::srcpkgcache "srcpkgcache.bin";
 APT::Architectures {{ {architectures} }};
 APT::Sandbox::User "root";
 """
+# Images of containers turn this off in apt.conf.d, which is read after a configuration file. To
+# parse the lists of all suites and architectures takes apt half a minute each time.
+_REMEMBER = ("-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache=src.bin")
 
 
 class Packages:
@@ -105,7 +108,7 @@ class Packages:
         if not self._up_to_date:
             self._configure()
         done = subprocess.run(
-            words,
+            [*words, *_REMEMBER],
             check=True,
             cwd=directory,
             env={**os.environ, "APT_CONFIG": str(self._configuration)},
@@ -124,7 +127,8 @@ def _sources(suites: Mapping[str, tuple[str, ...]]) -> list[str]:
     lines = []
     for target in sorted(set(printed.splitlines())):
         label, address = target.split("|")
-        lines += [f"deb {address} {suite} main\n" for suite in suites.get(label, ())]
+        only = f"[arch={','.join(_ONLY[label])}] " if label in _ONLY else ""
+        lines += [f"deb {only}{address} {suite} main\n" for suite in suites.get(label, ())]
     return lines
 
 
