@@ -13,7 +13,7 @@ from kernel_matrix.archives import Cache
 from kernel_matrix.compiling import PROGRAMS, compile_against
 from kernel_matrix.inputs import SAMPLE, Input
 from kernel_matrix.outcomes import Outcome
-from kernel_matrix.packages import Packages
+from kernel_matrix.packages import SUITES, Packages
 
 from tests.conftest import REPOSITORY
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.conftest import Mounting
 
 BESIDE = REPOSITORY.parent / "shared/reference"
-SUITES = {"Debian": ("bookworm",), "Debian-Security": ("bookworm-security",)}
 
 
 def archive_of(kernel: Input) -> Path:
@@ -31,7 +30,8 @@ def archive_of(kernel: Input) -> Path:
             return archive
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     directory = cache / "kheadersfs-tests/matrix"
-    packages = Packages(directory / "apt", ("x86", "arm64"), SUITES)
+    suites = [suite for suite in SUITES if suite.name.startswith("bookworm")]
+    packages = Packages(directory / "apt", ("x86", "arm64"), suites)
     try:
         return Cache(directory, packages).archive(kernel)
     except (LookupError, OSError, subprocess.CalledProcessError) as error:

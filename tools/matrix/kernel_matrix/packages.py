@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 ARCHITECTURES = {
@@ -22,13 +22,28 @@ ARCHITECTURES = {
     "loongarch": "loong64",
 }
 """What Debian calls the kernel's architectures."""
-SUITES = {
-    "Debian": ("bullseye", "bookworm", "trixie", "sid", "experimental"),
-    "Debian-Security": ("bullseye-security", "bookworm-security", "trixie-security"),
-}
-"""By the label of a mirror that the machine trusts already, the suites that are looked at."""
-# apt drops all of a suite when one of its indexes is missing, and mirrors of this one lack some.
-_ONLY = {"Debian-Security": ("amd64", "arm64")}
+
+
+class Suite(NamedTuple):
+    """A suite of a mirror with that *label*, and for which architectures its kernels are wanted."""
+
+    name: str
+    label: str
+    architectures: tuple[str, ...]
+
+
+# The fewer indexes there are, the sooner apt has parsed them. Mirrors of the security archive lack
+# those of some architectures, and then apt drops all of a suite.
+SUITES = (
+    Suite("bullseye", "Debian", ("x86", "arm64")),
+    Suite("bookworm", "Debian", ("x86", "arm64", "mips")),
+    Suite("trixie", "Debian", ("x86", "arm64", "arm", "riscv", "powerpc", "s390")),
+    Suite("sid", "Debian", ("x86", "arm64", "s390", "loongarch")),
+    Suite("experimental", "Debian", ("x86", "arm64", "s390", "loongarch")),
+    Suite("bullseye-security", "Debian-Security", ("x86", "arm64")),
+    Suite("bookworm-security", "Debian-Security", ("x86", "arm64")),
+    Suite("trixie-security", "Debian-Security", ("x86", "arm64")),
+)
 
 _CONFIGURATION = """\
 Dir::Etc::sourcelist "{directory}/sources.list";
@@ -49,15 +64,15 @@ class Packages:
 
     Its lists are brought up to date when the first question is asked.
 
-    It knows packages of *architectures*, in the kernel's names, and of the suites that *suites*
-    has, a part of SUITES.
+    It knows packages of *architectures*, in the kernel's names, and of *suites*, as far as the
+    machine trusts a mirror of them already.
     """
 
     def __init__(
         self,
         directory: Path,
         architectures: Iterable[str] = ARCHITECTURES,
-        suites: Mapping[str, tuple[str, ...]] = SUITES,
+        suites: Iterable[Suite] = SUITES,
     ) -> None:
         self._configuration = directory / "apt.conf"
         self._directory = directory
@@ -91,18 +106,35 @@ class Packages:
         for path in ("state/lists/partial", "cache/archives/partial"):
             (self._directory / path).mkdir(parents=True, exist_ok=True)
         (self._directory / "state/status").touch()
-        (self._directory / "sources.list").write_text("".join(_sources(self._suites)))
+        (self._directory / "sources.list").write_text("".join(self._sources()))
         architectures = " ".join(f'"{ARCHITECTURES[name]}";' for name in self._architectures)
         self._configuration.write_text(
             _CONFIGURATION.format(directory=self._directory, architectures=architectures)
         )
         # A mirror may lack an index, which apt says. Other suites may have the package.
         subprocess.run(
-            ["apt-get", "-qq", "update"],
+            ["apt-get", "-qq", "update", *_REMEMBER],
             check=False,
             env={**os.environ, "APT_CONFIG": str(self._configuration)},
         )
         self._up_to_date = True
+
+    def _sources(self) -> list[str]:
+        """Return the lines of a sources.list."""
+        form = "$(LABEL)|$(REPO_URI)"
+        words = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+        printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        lines = []
+        for label, address in sorted({tuple(line.split("|")) for line in printed.splitlines()}):
+            for suite in self._suites:
+                names = [
+                    ARCHITECTURES[name]
+                    for name in suite.architectures
+                    if name in self._architectures
+                ]
+                if suite.label == label and names:
+                    lines.append(f"deb [arch={','.join(names)}] {address} {suite.name} main\n")
+        return lines
 
     def _run(self, *words: str, directory: Path | None = None) -> list[str]:
         if not self._up_to_date:
@@ -117,19 +149,6 @@ class Packages:
             text=True,
         )
         return done.stdout.splitlines()
-
-
-def _sources(suites: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Return the lines of a sources.list: *suites* on the mirrors that the machine uses."""
-    form = "$(LABEL)|$(REPO_URI)"
-    words = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
-    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    lines = []
-    for target in sorted(set(printed.splitlines())):
-        label, address = target.split("|")
-        only = f"[arch={','.join(_ONLY[label])}] " if label in _ONLY else ""
-        lines += [f"deb {only}{address} {suite} main\n" for suite in suites.get(label, ())]
-    return lines
 
 
 def _version_key(name: str) -> list[int]:
