@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -59,10 +60,14 @@ APT::Sandbox::User "root";
 _REMEMBER = ("-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache=src.bin")
 
 
+_FRESH = 3600
+"""Seconds for which lists are taken for up to date."""
+
+
 class Packages:
     """apt with a configuration of its own in *directory*.
 
-    Its lists are brought up to date when the first question is asked.
+    Its lists are brought up to date when the first question is asked, if they are old.
 
     It knows packages of *architectures*, in the kernel's names, and of *suites*, as far as the
     machine trusts a mirror of them already.
@@ -106,7 +111,11 @@ class Packages:
         for path in ("state/lists/partial", "cache/archives/partial"):
             (self._directory / path).mkdir(parents=True, exist_ok=True)
         (self._directory / "state/status").touch()
-        (self._directory / "sources.list").write_text("".join(self._sources()))
+        stamp = self._directory / "updated"
+        sources = "".join(self._sources())
+        if stamp.exists() and stamp.read_text() == sources and _age(stamp) < _FRESH:
+            return
+        (self._directory / "sources.list").write_text(sources)
         architectures = " ".join(f'"{ARCHITECTURES[name]}";' for name in self._architectures)
         self._configuration.write_text(
             _CONFIGURATION.format(directory=self._directory, architectures=architectures)
@@ -117,7 +126,7 @@ class Packages:
             check=False,
             env={**os.environ, "APT_CONFIG": str(self._configuration)},
         )
-        self._up_to_date = True
+        stamp.write_text(sources)
 
     def _sources(self) -> list[str]:
         """Return the lines of a sources.list."""
@@ -139,6 +148,7 @@ class Packages:
     def _run(self, *words: str, directory: Path | None = None) -> list[str]:
         if not self._up_to_date:
             self._configure()
+            self._up_to_date = True
         done = subprocess.run(
             [*words, *_REMEMBER],
             check=True,
@@ -149,6 +159,10 @@ class Packages:
             text=True,
         )
         return done.stdout.splitlines()
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _version_key(name: str) -> list[int]:
