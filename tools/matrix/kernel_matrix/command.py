@@ -8,15 +8,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kernel_matrix.archives import Cache
 from kernel_matrix.clients import installed_clients
 from kernel_matrix.compiling import COMPILERS
 from kernel_matrix.inputs import INPUTS, SAMPLE, Given, Input
-from kernel_matrix.outcomes import Row
 from kernel_matrix.packages import Packages
 from kernel_matrix.rows import Memory, try_archive
 from kernel_matrix.table import page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernel_matrix.outcomes import Row
 
 _TOOLS = Path(__file__).parents[2]
 PAGE = _TOOLS / "docs/matrix.md"
@@ -31,33 +36,39 @@ def main(words: list[str]) -> int:
     if options.list:
         print("\n".join(entry.name for entry in inputs))
         return 0
-    cache = Cache(options.cache, Packages(options.cache / "apt"))
-    compilers, clients = tuple(options.compiler or COMPILERS), installed_clients()
-    memory = Memory(
-        options.cache / "rows",
-        (*compilers, *(client.name for client in clients), os.uname().release),
-    )
+    try_one = _trial(options)
     rows: dict[str, Row] = {}
     missing: dict[str, str] = {}
-    for entry in inputs:
+    for number, entry in enumerate(inputs, 1):
         try:
-            archive = cache.archive(entry)
-            row = None if options.again else memory.recall(archive)
-            if row is None:
-                row = try_archive(archive, compilers, clients)
-                memory.keep(archive, row)
+            row = rows[entry.name] = try_one(entry)
         except (LookupError, OSError, subprocess.SubprocessError) as error:
-            print(f"{entry.name}: {error}", file=sys.stderr)
             missing[entry.name] = str(error)
-        else:
-            rows[entry.name] = row
-            print(f"{entry.name}: {_summary(row)}", file=sys.stderr, flush=True)
+        print(f"{entry.name}: {missing.get(entry.name) or _summary(row)}", file=sys.stderr)
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(page(rows, missing))
+        options.output.write_text(page(rows, missing, [later.name for later in inputs[number:]]))
     alike = all(
         cell.mounted == cell.extracted for row in rows.values() for cell in row.cells.values()
     )
     return 0 if alike and not missing else 1
+
+
+def _trial(options: argparse.Namespace) -> Callable[[Input | Given], Row]:
+    """Return what tries one input, or remembers what an earlier run found."""
+    cache = Cache(options.cache, Packages(options.cache / "apt"))
+    compilers, clients = tuple(options.compiler or COMPILERS), installed_clients()
+    tools = (*compilers, *(client.name for client in clients), os.uname().release)
+    memory = Memory(options.cache / "rows", tools)
+
+    def try_one(entry: Input | Given) -> Row:
+        archive = cache.archive(entry)
+        row = None if options.again else memory.recall(archive)
+        if row is None:
+            row = try_archive(archive, compilers, clients)
+            memory.keep(archive, row)
+        return row
+
+    return try_one
 
 
 def _chosen(options: argparse.Namespace) -> list[Input | Given]:

@@ -25,13 +25,16 @@ attached; only headers of this machine's architecture are for them. "loaded" say
 compiled programs the running kernel takes from bpftool, by compiler. Where the two numbers of a
 cell agree, what fails is no fault of the mount.
 """
-_HOW = "How an archive was made, by the third word of its name:"
+_HOW = "How an archive was made, by a word of its name:"
 _FAILED = "What fails, with the first error of the compiler, the client or bpftool:"
 
 
-def page(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
-    """Return the page for *rows*, by the input's name, and for inputs that are *missing*."""
-    columns = sorted({column for row in rows.values() for column in row.cells})
+def page(rows: Mapping[str, Row], missing: Mapping[str, str], untried: Iterable[str]) -> str:
+    """Return the page for *rows* and why inputs are *missing*, by the inputs' names.
+
+    Those in *untried* have neither, as the run has not come to them yet.
+    """
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row.cells))
     top = _TOP.format(count=len(PROGRAMS), kernel=os.uname().release, machine=os.uname().machine)
     lines = [
         top,
@@ -44,9 +47,13 @@ def page(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
             f"{outcome.succeeded}/{outcome.attempted}" for outcome in row.loaded.values()
         )
         lines.append(f"| {name} | {row.release} | {row.target} | {' | '.join(texts)} | {loaded} |")
-    lines += _section(_HOW, (f"{kind}: {made}" for kind, made in MADE.items()))
+    kinds = {
+        kind: made for kind, made in MADE.items() if any(kind in name.split() for name in rows)
+    }
+    lines += _section(_HOW, map(": ".join, kinds.items()))
     lines += _section(_FAILED, _failures(rows))
     lines += _section("Inputs that could not be had:", map(": ".join, missing.items()))
+    lines += _section("Inputs that this run has not come to:", untried)
     return "\n".join(lines) + "\n"
 
 
