@@ -1,5 +1,10 @@
 """``python -m kheadersfs``."""
 
+from kheadersfs.interrupts import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()
+
 import os
 import sys
 from contextlib import suppress

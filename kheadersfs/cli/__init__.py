@@ -12,10 +12,12 @@ from io import TextIOWrapper
 from kheadersfs._version import __version__
 from kheadersfs.cli.output import report
 from kheadersfs.errors import KheadersfsError, UsageError, memory_error, output_error
+from kheadersfs.interrupts import end_at_interrupt, raise_at_interrupt
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn, Protocol
 
     from kheadersfs.cli.arguments import Parser
@@ -146,7 +148,18 @@ def _run(arguments: list[str]) -> int:
 
 def script() -> NoReturn:
     """Run the command that the process's arguments name, and end the process."""
-    end(main())
+    run_script(main)
+
+
+def run_script(run: Callable[[], int]) -> NoReturn:
+    """End the process with the status that *run* returns, or as an interrupted one."""
+    try:
+        raise_at_interrupt()
+        status = run()
+        end_at_interrupt()
+    except KeyboardInterrupt:  # between two steps of run()
+        status = INTERRUPTED
+    end(status)
 
 
 def end(status: int) -> NoReturn:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from kheadersfs.cli import end, open_standard_streams
 from kheadersfs.cli import main as run_command
+from kheadersfs.cli import open_standard_streams, run_script
 from kheadersfs.cli.arguments import ARCHIVE, Parser
 from kheadersfs.cli.options import parse_mount_options
 from kheadersfs.cli.output import report
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def script() -> NoReturn:
     """Run as a process of its own."""
-    end(main())
+    run_script(main)
 
 
 def _exists(option: str) -> bool:

@@ -50,9 +50,14 @@ class Mounted(Record):
     signals: HeldSignals
 
     def start_server(self) -> None:
-        """Serve it in the background. Raises KheadersfsError; then nothing stays mounted."""
+        """Serve it in the background. Raises KheadersfsError; then nothing stays mounted.
+
+        Nor does it when a signal has come meanwhile, which ends this process.
+        """
         try:
             daemon.fork_server_of(self.mountpoint, self.serve)
+            if self.signals.has_come():
+                mounting.unmount(self.mountpoint, detach=True)
         finally:
             self.signals.release()
 

@@ -74,10 +74,19 @@ def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         os.replace(temporary, target)
     except BaseException:
-        with suppress(FileNotFoundError):  # it has its name already
-            os.unlink(temporary)
+        _remove(temporary)
         raise
     _sync_directory(directory)
+
+
+def _remove(temporary: str) -> None:
+    """Remove the file *temporary*, unless it has its name already, before anything interrupts."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _sync_directory(directory: str) -> None:

@@ -69,7 +69,13 @@ def run_each(tasks: list[Task], jobs: int, options: ServeOptions, output: TextIO
     # Every server forks from here, so what all of them need is loaded once.
     daemon.import_pyfuse3()
     runs = _Runs(tasks, options, output)
-    trio.run(runs.run, jobs)
+    try:
+        trio.run(runs.run, jobs)
+    except BaseExceptionGroup as group:
+        # Before the first command runs, trio raises interrupts wherever it is.
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        raise KeyboardInterrupt from None
     if runs.failure is not None:
         raise runs.failure
     return runs.outcomes

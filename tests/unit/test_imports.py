@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "kheadersfs"
 
-BASE = {"errors", "forking", "records", "importing", "_version", "limits", "locking"}
+BASE = {"errors", "forking", "records", "importing", "interrupts", "_version", "limits", "locking"}
 READING = {*BASE, "archive", "tree", "store"}
 SEEING = {*BASE, "kernel", "mount", "bpf"}
 SERVING = {*READING, *SEEING, "sandbox", "fuse"}
@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "records": set(),
     "importing": set(),
+    "interrupts": set(),
     "locking": set(),
     "forking": {"errors"},
     "limits": {"errors", "records"},
@@ -52,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {*SERVING, "run", "reader", "verification", "pack", "trust"},
     "api": {*BASE, "reader"},
     "__init__": {*BASE, "api"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "interrupts"},
 }
 OUTSIDE = {
     "pyfuse3": "fuse",
