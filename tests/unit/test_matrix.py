@@ -13,7 +13,7 @@ from kernel_matrix.outcomes import Cell, Outcome, Row
 from kernel_matrix.rows import Memory
 from kernel_matrix.table import page
 
-from kheadersfs.pack.trees import find_kernel_tree
+from kheadersfs.kernel.trees import find_kernel_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kernel_matrix.compiling import compile_against, kheadersfs, target_of
 from kernel_matrix.loading import load_all
 from kernel_matrix.outcomes import Cell, Outcome, Row
-from kheadersfs.bpf.kernel import arch_of_machine
+from kheadersfs.kernel.architectures import arch_of_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
