@@ -140,6 +140,31 @@ def _milliseconds(summary: Summary | None) -> str:
     return show(None if summary is None else summary.scaled(1000), ".0f")
 
 
+def format_builds(builds: Sequence[dict[str, Any]]) -> str:
+    """Return *builds*, as describe_builds() returns them, as a table in Markdown.
+
+    It has the names, the order and the figures of the chart that is drawn of the same.
+    """
+    lines = [
+        "| way | total | quartiles | second build | until visible | first build | away |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in builds:
+        ratio, second, seconds = row["ratio"], row["second_ratio"], row["seconds"]
+        cells = [
+            f"{ratio['median']:.2f}",
+            f"{ratio['low']:.2f} to {ratio['high']:.2f}",
+            "" if second is None else f"{second['median']:.2f}",
+            *(
+                f"{seconds[name]['median'] * 1000:,.0f} ms" if name in seconds else ""
+                for name in ("visible", "first", "away")
+            ),
+        ]
+        bold = "**" if row["family"] == "ours" else ""
+        lines.append(f"| {bold}{row['title']}{bold} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
 def describe_builds(
     figures: Sequence[BuildFigures], outcomes: Sequence[BuildOutcome]
 ) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from benchmark.errors import BenchError
 from benchmark.implementations import REPOSITORY, find_implementation
 from benchmark.inputs import Inputs, find_archive, list_names
 from benchmark.isolation import run_isolated
-from benchmark.report import describe_machine, print_absentees, write_json
-from benchmark.subjects import SELF_SUFFICIENT, SUBJECTS, Bench, Settings
+from benchmark.report import describe_machine, print_absentees, read_json, write_json
+from benchmark.subjects import SELF_SUFFICIENT, SUBJECTS, Bench, Settings, show_builds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ class Arguments(NamedTuple):
     cache: str
     implementations: list[str]
     json: str | None
+    figures: str | None
     settings: Settings
 
 
@@ -71,6 +72,12 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--chart", metavar="FILE", help="build: draw them there, as .svg or .png")
+    parser.add_argument("--table", metavar="FILE", help="build: write them there, in Markdown")
+    parser.add_argument(
+        "--figures",
+        metavar="FILE",
+        help="measure nothing: draw and write those of build that --json wrote to FILE",
+    )
     parser.add_argument(
         "--cold",
         action="store_true",
@@ -111,10 +118,12 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         os.path.abspath(values.cache),
         values.kheadersfs or [f"kheadersfs={REPOSITORY}"],
         values.json,
+        values.figures,
         Settings(
             values.rounds,
             values.cold,
             values.chart,
+            values.table,
             values.idle,
             values.tree,
             values.sizes.split(","),
@@ -135,6 +144,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run what *arguments* ask for. Returns the exit status."""
     try:
         parsed = parse_arguments(arguments)
+        if parsed.figures is not None:
+            builds = read_json(parsed.figures)["build"]
+            show_builds(builds, parsed.settings.chart, parsed.settings.table)
+            return 0
         os.makedirs(parsed.cache, exist_ok=True)
         return run_isolated(lambda scratch: measure_all(parsed, scratch), parsed.cache)
     except BenchError as error:

@@ -133,9 +133,12 @@ def _list_extractions(inputs: Inputs, disk: str) -> list[Candidate]:
             partial(Extracted, inputs.tree),
         ),
         Candidate(
-            "tar-tmpfs", "tar x into a tmpfs", "extraction", partial(extraction, inputs.memory)
+            "tar-tmpfs",
+            "tar x into a tmpfs, rm -r",
+            "extraction",
+            partial(extraction, inputs.memory),
         ),
-        Candidate("tar-disk", "tar x onto a disk", "extraction", partial(extraction, disk)),
+        Candidate("tar-disk", "tar x onto a disk, rm -r", "extraction", partial(extraction, disk)),
     ]
 
 
@@ -172,7 +175,7 @@ def _list_archives(inputs: Inputs) -> list[Candidate]:
         for program in ("fuse-archive", "archivemount", "ratarmount")
         for form, title, find_input in (
             ("xz", "the kernel's .tar.xz", inputs.kernel_xz),
-            ("zstd", "plain .tar.zst", inputs.kernel_zstd),
+            ("zstd", ".tar.zst", inputs.kernel_zstd),
         )
     ]
 
@@ -205,16 +208,18 @@ def _list_ours(inputs: Inputs, implementation: Implementation) -> list[Candidate
         candidate
         for form, title in FORMS.items()
         for candidate in (
-            Candidate(f"{label}:{form}", f"{label}, {title}", "ours", partial(mount, form, [])),
+            Candidate(
+                f"{label}:{form}", f"{label} mount, {title}", "ours", partial(mount, form, [])
+            ),
             Candidate(
                 f"{label}:{form}:prefetch",
-                f"{label}, {title}, --prefetch",
+                f"{label} mount --prefetch, {title}",
                 "ours",
                 partial(mount, form, ["--prefetch"]),
             ),
             Candidate(
                 f"{label}:{form}:run",
-                f"{label}, {title}, run",
+                f"{label} run, {title}",
                 "ours",
                 partial(run, implementation, form),
             ),

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import BenchError
 from benchmark.figures import Summary
 
 if TYPE_CHECKING:
@@ -66,6 +67,16 @@ def show_progress(text: str) -> None:
     """Say on a terminal what is being measured, on one line that is overwritten."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Return what write_json() wrote to *path*. Raises BenchError."""
+    try:
+        with open(path) as document:
+            read: dict[str, Any] = json.load(document)
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: cannot be read: {error}") from error
+    return read
 
 
 def write_json(path: str, document: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     rounds: int
     cold: bool
     chart: str | None
+    table: str | None
     idle: float
     kernel_tree: str | None
     sizes: list[str]
@@ -59,9 +60,17 @@ def measure_build(bench: Bench) -> list[dict[str, Any]]:
     build.print_builds(figures)
     print_absentees(failures)
     described = build.describe_builds(figures, outcomes)
-    if settings.chart is not None:
-        draw_builds(described, settings.chart)
+    show_builds(described, settings.chart, settings.table)
     return described
+
+
+def show_builds(builds: list[dict[str, Any]], chart: str | None, table: str | None) -> None:
+    """Draw *builds* into the file *chart*, and write them as a table into the file *table*."""
+    if chart is not None:
+        draw_builds(builds, chart)
+    if table is not None:
+        with open(table, "w") as output:
+            output.write(build.format_builds(builds))
 
 
 def measure_stat(bench: Bench) -> list[dict[str, Any]]:
