@@ -117,8 +117,9 @@ def open_standard_streams() -> None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
     # Names of files are printed byte for byte, whatever PYTHONIOENCODING says, and need be no text;
     # standard error shows such names with backslashes.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=sys.getfilesystemencoding(), errors=errors)
 
 
 def discard_output() -> None:

@@ -32,7 +32,8 @@ STATUSES = {
 }
 RUN_STATUS = (
     "kheadersfs run returns the exit status of its command, and 127 or 126 if that cannot be "
-    "started."
+    "started; with --each, 1 if it failed for any kernel; with --record, 1 if it succeeded and the "
+    "record cannot be written."
 )
 LIMITS_EXPLAINED = (
     "An archive that is over a limit is refused, for what it costs to read it is up to whoever "

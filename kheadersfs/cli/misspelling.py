@@ -37,7 +37,8 @@ def unknown_command(word: str, commands: Collection[str]) -> UsageError:
         meant = f"; did you mean {_OTHER_NAMES[word]}?"
     else:
         meant = suggestion(word, commands)
-    return UsageError(f"{word}: no such command{meant or '; kheadersfs --help lists them'}")
+    shown = word or "''"
+    return UsageError(f"{shown}: no such command{meant or '; kheadersfs --help lists them'}")
 
 
 def unknown_option(words: list[str], commands: Collection[str]) -> UsageError:
