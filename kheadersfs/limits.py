@@ -4,8 +4,8 @@ The defaults are several times what the headers of a kernel need, and small enou
 can take more than 200 MB of memory or four minutes of a processor. Each can be changed by name.
 
 Times are a processor's, as the clock goes on while a machine is busy with something else. A fast
-machine reads a kernel's headers in a second. An emulated one has taken sixty (tools/vm/run), as
-it counts as its own what a busy host takes from it.
+machine reads a kernel's headers in a second. An emulated one has taken 51 to 139, as it counts as
+its own what a busy host takes from it (tools/docs/vm.md).
 """
 
 from __future__ import annotations
