@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -166,27 +165,6 @@ def test_standard_input_that_is_a_file_is_read(small_archive: Path) -> None:
     assert outcome == Outcome(0, "modes/644\n", "")
 
 
-LOCALES = (
-    {"LC_ALL": "C", "PYTHONUTF8": "0"},
-    {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii"},
-    {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-16"},
-)
-
-
-@pytest.mark.parametrize("locale", LOCALES, ids=str)
-def test_a_suggested_line_can_be_pasted_whatever_the_locale(
-    small_archive: Path, tmp_path: Path, fuse: None, locale: dict[str, str]
-) -> None:
-    for number, name in enumerate(("mé", "with space", "o'clock", "a\nb", "\udcff\\", "$HOME")):
-        absent = tmp_path / str(number) / name
-        outcome = run_command("mount", small_archive, absent, **locale)
-        suggested = one_line(outcome).rstrip("\n").partition("make it: ")[2]
-        assert suggested.startswith("mkdir -p ")
-        assert suggested.isprintable()
-        assert run_words("bash", "-c", suggested, LC_ALL="C") == Outcome(0, "", "")
-        assert absent.is_dir()
-
-
 @pytest.mark.parametrize("command", ["env", "cflags", "pack"])
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path, command: str) -> None:
     options = ("-o", tmp_path / "out.tar.xz", "--srctree") if command == "pack" else ()
@@ -283,40 +261,4 @@ def test_arguments_that_make_no_sense_are_a_matter_of_usage(
     assert outcome.output == ""
     if arguments:
         assert "--help" in one_line(outcome) or "-o" in outcome.errors
-    assert mounts_below(tmp_path) == []
-
-
-def run_without_device(*command: str) -> Outcome:
-    """Run *command* where /dev holds nothing but what every program needs."""
-    script = (
-        "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "
-        'mknod -m 666 /dev/urandom c 1 9 && exec "$@"'
-    )
-    return run_words(
-        "unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", *command
-    )
-
-
-def test_without_dev_fuse_it_says_how_to_get_it(
-    root: None, small_archive: Path, tmp_path: Path
-) -> None:
-    for arguments in (
-        ("mount", small_archive, tmp_path),
-        ("run", "--archive", small_archive, "true"),
-    ):
-        outcome = run_without_device(*command_line(*arguments))
-        assert outcome.status == 15
-        assert "modprobe fuse" in one_line(outcome)
-    assert mounts_below(tmp_path) == []
-
-
-def test_root_without_the_right_to_mount_is_told_so(
-    root: None, fuse: None, small_archive: Path, tmp_path: Path
-) -> None:
-    if shutil.which("setpriv") is None:
-        pytest.skip("not installed: setpriv")
-    drop = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
-    outcome = run_words(*drop, *command_line("mount", small_archive, tmp_path))
-    assert outcome.status == 15
-    assert "not permitted" in one_line(outcome)
     assert mounts_below(tmp_path) == []
