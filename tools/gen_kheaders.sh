@@ -14,8 +14,10 @@ if sys.version_info < (3, 11):
     sys.exit("gen_kheaders.sh: needs Python 3.11 or later; name one as PYTHON3=")
 sys.path.insert(0, sys.argv.pop(1))
 try:
-    from kheadersfs.cli.kbuild import main
+    from kheadersfs.interrupts import end_at_interrupt
+    end_at_interrupt()
+    from kheadersfs.cli.kbuild import script
 except ModuleNotFoundError as error:
     sys.exit(f"gen_kheaders.sh: {error}; link to this script instead of copying it")
-sys.exit(main())
+script()
 ' "$repository" "$@"

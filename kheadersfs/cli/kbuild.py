@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
-from kheadersfs.cli import INTERRUPTED, discard_output
+from kheadersfs.cli import INTERRUPTED, discard_output, run_script
 from kheadersfs.errors import KheadersfsError, escaped, memory_error, output_error
 from kheadersfs.pack.kbuild import parse_build, run
 
@@ -27,6 +28,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def script() -> NoReturn:
+    """Run as a process of its own."""
+    run_script(main)
 
 
 def _say(line: str) -> None:

@@ -105,7 +105,7 @@ class Place(NamedTuple):
     archive: Path
     tree: Path
     directory: Path
-    program: str = "kheadersfs"
+    program: Path = REPOSITORY / "tools/commands/kheadersfs"
 
     def run(self, words: str, event: int) -> Interrupted:
         """Run a command and interrupt it at the event with that number, from 1."""
@@ -116,9 +116,8 @@ class Place(NamedTuple):
             "DIRECTORY": self.directory,
         }.items():
             words = words.replace(name, str(path))
-        program = str(REPOSITORY / "tools/commands" / self.program)
         done = subprocess.run(
-            [sys.executable, "-c", HARNESS, str(event), program, *words.split()],
+            [sys.executable, "-c", HARNESS, str(event), str(self.program), *words.split()],
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -193,8 +192,32 @@ def test_the_mount_helper_that_is_interrupted_says_nothing_and_leaves_nothing(
     place: Place,
 ) -> None:
     test_a_command_that_is_interrupted_says_nothing_and_leaves_nothing(
-        place._replace(program="mount.fuse.kheadersfs"), "ARCHIVE PLACE -o ro"
+        place._replace(program=REPOSITORY / "tools/commands/mount.fuse.kheadersfs"),
+        "ARCHIVE PLACE -o ro",
     )
+
+
+def test_what_a_kernels_build_runs_says_nothing_and_leaves_an_archive_or_none(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = place.tree / "gen_kheaders.py"
+    script = (REPOSITORY / "tools/gen_kheaders.sh").read_text()
+    program.write_text(script.partition("-c '")[2].rpartition("'")[0])
+    monkeypatch.chdir(place.tree)
+    monkeypatch.setenv("srctree", ".")
+    monkeypatch.setenv("SRCARCH", "x86")
+    (place.tree / "kernel").mkdir()
+    place = place._replace(program=program)
+    words = f"{REPOSITORY} kernel/kheaders_data.tar.xz"
+    for name, number in place.first_events(words).items():
+        for path in (place.tree / "kernel").iterdir():
+            path.unlink()
+        interrupted = place.run(words, number)
+        assert interrupted.errors == "", name
+        assert interrupted.status in INTERRUPTED, name
+        left = {path.name for path in (place.tree / "kernel").iterdir()}
+        assert left <= {"kheaders_data.tar.xz", ".kheaders_data.tar.xz.state.tmp"}, name
+        wait_until(lambda: place.processes() == [], "all its processes ended")
 
 
 def test_an_interrupted_umount_says_nothing_and_the_next_one_works(
