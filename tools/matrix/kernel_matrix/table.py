@@ -23,7 +23,8 @@ how many against what tar extracts from it, both with the flags of `kheadersfs c
 distribution, on programs of their own in `tools/matrix/clients`, which are compiled, loaded and
 attached; only headers of this machine's architecture are for them. "loaded" says how many of the
 compiled programs the running kernel takes from bpftool, by compiler. Where the two numbers of a
-cell agree, what fails is no fault of the mount.
+cell agree, what fails is no fault of the mount. Archives that are equal, byte for byte, are tried
+once.
 """
 _HOW = "How an archive was made, by a word of its name:"
 _FAILED = "What fails, with the first error of the compiler, the client or bpftool:"
