@@ -217,6 +217,16 @@ def test_assembly_outside_of_functions_hides_none_that_is_reached(
     assert REFUSAL in done.stderr
 
 
+@pytest.mark.parametrize("architecture", ALL, ids=by_triple)
+def test_a_program_that_reads_a_register_is_refused_by_the_compiler(
+    architecture: Architecture,
+) -> None:
+    text = f"{KERNEL_HEADER} int program(void) {{ return stack_pointer; }}"
+    done = architecture.compile(text, "-c", "-fno-crash-diagnostics")
+    assert done.returncode != 0
+    assert "Named registers not implemented for this target" in done.stderr
+
+
 def test_a_program_may_have_assembly_of_its_own() -> None:
     assembly = '__asm __volatile("%0 += 7" : "+r"(a))'
     text = f"int program(int a) {{ {assembly}; barrier(); return a; }}"

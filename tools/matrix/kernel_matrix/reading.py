@@ -64,8 +64,9 @@ def survey(tree: Path, native_compiler: str, compilers: Sequence[str], step: int
     names = sorted(f"linux/{path.name}" for path in (tree / "include/linux").glob("*.h"))[::step]
     configuration = (tree / "include/generated/autoconf.h").read_text()
     target = "bpfeb" if _BIG_ENDIAN in configuration else "bpfel"
-    flags = [*cflags(str(tree)), '-DKBUILD_MODNAME="bpf"', "-fsyntax-only"]
-    native = [native_compiler, "-target", TRIPLES[arch], *flags]
+    # Where gcc built the kernel, headers of powerpc have constraints that only gcc knows.
+    flags = [*cflags(str(tree)), "-DCONFIG_CC_IS_CLANG=1", '-DKBUILD_MODNAME="bpf"']
+    native = [native_compiler, "-target", TRIPLES[arch], *flags, "-fsyntax-only"]
     flags = [*cflags(str(tree), bpf=True), "-g", "-c", "-o", "/dev/null"]
     bpf = {compiler: [compiler, "-target", target, *flags] for compiler in compilers}
     groups = [names[start : start + _TOGETHER] for start in range(0, len(names), _TOGETHER)]
