@@ -100,7 +100,7 @@ def quoted(path: str) -> str:
     All of it is printable, so that escaped() leaves it as it is. Bytes that are not are there as
     POSIX says since 2024, and as bash, zsh and busybox know them.
     """
-    from shlex import quote  # most commands have nothing to complain about
+    from shlex import quote  # 6 ms, which only complaints pay
 
     if path.isprintable():
         return quote(path)

@@ -64,7 +64,13 @@ class Mounted(Record):
 
 def parser() -> Parser:
     """See CommandModule.parser."""
-    from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_pins, seconds
+    from kheadersfs.cli.arguments import (
+        ARCHIVE,
+        Parser,
+        add_limits,
+        add_pins,
+        seconds,
+    )  # 10 ms, which only options pay
 
     arguments = Parser(
         "mount",
@@ -167,7 +173,7 @@ def _parse(arguments: list[str]) -> Call:
 
 def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
     """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
-    from kheadersfs.mount.preparing import prepared
+    from kheadersfs.mount.preparing import prepared  # 3 ms, which only the default place pays
 
     place = default_mountpoint(os.uname().release)
     if os.geteuid() == 0:
@@ -204,7 +210,9 @@ def _open(name: str, options: MountOptions, others: Sequence[str] = ()) -> Archi
         return open_pinned(source, pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
-    from kheadersfs.cli.defaults import open_running_kernels
+    from kheadersfs.cli.defaults import (
+        open_running_kernels,
+    )  # 24 ms, which only mounts without ARCHIVE pay
 
     return open_running_kernels(limits)
 
@@ -222,7 +230,9 @@ def _mount(
     mountpoint = target.prepare_mountpoint(directory, options.nonempty)
     default = os.path.realpath(default_mountpoint(os.uname().release))
     if mountpoint == default and not options.any_release:
-        from kheadersfs.cli.defaults import require_running_kernels
+        from kheadersfs.cli.defaults import (
+            require_running_kernels,
+        )  # 23 ms, which only the default place pays
 
         require_running_kernels(archive, options.cache)
     directories = directories_created(mountpoint)
@@ -252,7 +262,7 @@ def _serve_options(options: MountOptions, foreground: bool) -> ServeOptions:
         log = open_output(options.log, append=True)
     btf = None
     if options.btf is not None:
-        from kheadersfs.bpf.btf import open_btf
+        from kheadersfs.bpf.btf import open_btf  # 9 ms, which only --btf pays
 
         btf = open_btf(options.btf)
     return ServeOptions(

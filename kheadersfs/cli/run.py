@@ -46,9 +46,14 @@ class Call(Record):
 
 def parser() -> Parser:
     """See CommandModule.parser."""
-    import argparse
+    import argparse  # 3 ms, which only options pay
 
-    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
+    from kheadersfs.cli.arguments import (
+        Parser,
+        add_limits,
+        add_pins,
+        positive,
+    )  # 6 ms, which only options pay
 
     arguments = Parser(
         "run",
@@ -142,7 +147,9 @@ def run(arguments: list[str]) -> int:
                 "nobody reads standard output any more; commands that had not ended are ended"
             ) from error
     if call.archives is None:
-        from kheadersfs.cli.defaults import open_running_kernels
+        from kheadersfs.cli.defaults import (
+            open_running_kernels,
+        )  # 18 ms, which only runs without --archive pay
 
         archive = open_running_kernels(limits)
         name = os.uname().release
@@ -210,7 +217,7 @@ def _check(call: Call) -> None:
 
 
 def _is_program(word: str) -> bool:
-    from shutil import which  # few commands have -- in them
+    from shutil import which  # 4 ms, which only commands with -- in them pay
 
     return which(word) is not None
 
@@ -231,7 +238,7 @@ def _serve_options(call: Call, limits: Limits) -> ServeOptions:
     if call.record is not None:
         options = options._replace(record=open_output(call.record))
     if call.btf is not None:
-        from kheadersfs.bpf.btf import open_btf
+        from kheadersfs.bpf.btf import open_btf  # 6 ms, which only --btf pays
 
         options = options._replace(btf=open_btf(call.btf))
     return options
@@ -251,7 +258,7 @@ def _environment(**names: str) -> Callable[[str], dict[str, str]]:
 def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions) -> int:
     """Run for every archive, tell how it went, and return 1 if any run failed."""
     from kheadersfs.cli import results
-    from kheadersfs.run.each import Task, run_each
+    from kheadersfs.run.each import Task, run_each  # 100 ms, which only --each pays
 
     if call.junit is not None:
         results.require_place(call.junit)

@@ -34,7 +34,7 @@ def kernel_of(content: Content, tree: Tree) -> Kernel:
 
 
 def _find(content: Content, tree: Tree, path: str, parse: Callable[[bytes], str | None]) -> str:
-    from kheadersfs.store import Store  # the server has it; who asks needs none
+    from kheadersfs.store import Store  # 10 ms, which only the server pays
 
     inode = tree.resolve(path.encode())
     if not inode or not stat.S_ISREG(tree.attributes(inode).mode):

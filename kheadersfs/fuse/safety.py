@@ -22,8 +22,8 @@ def require_safe(content: Content) -> None:
 
 def check_safety(archive: Archive, budget: int) -> None:
     """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
-    from kheadersfs.archive.readers import WholeReader
-    from kheadersfs.sandbox.confined import Confined
+    from kheadersfs.archive.readers import WholeReader  # 20 ms, which only --strict pays
+    from kheadersfs.sandbox.confined import Confined  # 21 ms, which only --strict pays
 
     reader = WholeReader(archive)
 

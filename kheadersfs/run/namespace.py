@@ -175,7 +175,7 @@ def _await_server(pid: int) -> int:
 
 def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     """Mount through fusermount3 where others can see it too; the server cleans up."""
-    import tempfile
+    import tempfile  # 6 ms, which only users without namespaces pay
 
     # Of another user's session it is still there after su, and of an old one not any more.
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")

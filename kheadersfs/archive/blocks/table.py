@@ -138,7 +138,7 @@ class BlockTable:
         raise NotImplementedError
 
     def _check_digest(self, number: int, stored: bytes) -> None:
-        import hashlib  # 4 ms, which only archives with an index pay
+        import hashlib  # 3 ms, which only archives with an index pay
 
         if hashlib.sha256(stored).digest() != self.digests[number]:
             raise ValueError("its SHA-256 is not the one in the index")
