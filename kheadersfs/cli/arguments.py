@@ -29,11 +29,27 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=f"kheadersfs {command}", description=description, allow_abbrev=False)
         self.examples = examples
         self._words: list[str] = []
+        self._has_archive_option = False
+
+    def add_archive_option(self, metavar: str = "ARCHIVE") -> None:
+        """Let --archive say, as in kheadersfs run, what the first word says otherwise."""
+        self.add_argument(
+            "--archive",
+            metavar="ARCHIVE",
+            help=f"names {metavar} as for kheadersfs run, instead of the first word",
+        )
+        self._has_archive_option = True
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Return what *words* say. Raises UsageError, with what may have been meant."""
+        if self._has_archive_option:
+            words = _archives_first(words)
         self._words = words
-        values, rest = self.parse_known_args(words)
+        if any(action.nargs == argparse.REMAINDER for action in self._actions):
+            values, rest = self.parse_known_args(words)
+        else:
+            # Options may stand between words of which some may be left out.
+            values, rest = self.parse_known_intermixed_args(words)
         if rest:
             raise self._not_understood(rest)
         return values
@@ -70,6 +86,28 @@ class Parser(argparse.ArgumentParser):
         option = unknown.partition("=")[0]
         meant = suggestion(option, self._option_string_actions)
         return UsageError(f"{option}: no such option{meant or f'; see {self.prog} --help'}")
+
+
+def _archives_first(words: list[str]) -> list[str]:
+    """Return *words* with what --archive names as the first of them."""
+    named: list[str] = []
+    rest: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        option, separator, value = word.partition("=")
+        if word == "--":
+            return [*named, *rest, word, *waiting]
+        if option != "--archive":
+            rest.append(word)
+        elif separator:
+            named.append(value)
+        else:
+            following = next(waiting, None)
+            if following is None:
+                rest.append(word)  # for the parser to complain about
+            else:
+                named.append(following)
+    return [*named, *rest]
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ def parser() -> Parser:
         ),
     )
     add_limits(arguments)
+    arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     arguments.add_argument(
         "paths", metavar="PATH", nargs="+", help="in the archive, as ls prints it"

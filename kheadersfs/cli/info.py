@@ -23,6 +23,7 @@ def parser() -> Parser:
     )
     add_json(arguments)
     add_limits(arguments)
+    arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     return arguments
 

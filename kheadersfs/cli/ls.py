@@ -28,6 +28,7 @@ def parser() -> Parser:
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
     add_json(arguments)
     add_limits(arguments)
+    arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     arguments.add_argument(
         "paths", metavar="PATH", nargs="*", default=["."], help="in the archive, as ls prints it"

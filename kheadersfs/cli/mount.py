@@ -124,6 +124,7 @@ def parser() -> Parser:
     )
     add_pins(arguments)
     add_limits(arguments)
+    arguments.add_archive_option()
     arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
     arguments.add_argument(
         "archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS, help=ARCHIVE

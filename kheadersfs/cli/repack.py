@@ -26,6 +26,7 @@ def parser() -> Parser:
     )
     add_form(arguments)
     add_limits(arguments)
+    arguments.add_archive_option("IN")
     arguments.add_argument("input", metavar="IN", help=ARCHIVE)
     arguments.add_argument("-o", "--output", metavar="OUT", help=OUTPUT)
     arguments.add_argument("out", metavar="OUT", nargs="?", help="the same, without -o")

@@ -31,6 +31,7 @@ def parser() -> Parser:
     )
     add_json(arguments)
     add_limits(arguments)
+    arguments.add_archive_option()
     arguments.add_argument("archives", metavar="ARCHIVE", nargs="+", help=ARCHIVE)
     return arguments
 

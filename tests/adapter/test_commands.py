@@ -26,6 +26,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NAMING = ("ls ARCHIVE modes", "cat ARCHIVE modes/644", "info ARCHIVE", "verify ARCHIVE ARCHIVE")
+
+
+@pytest.mark.parametrize("words", NAMING)
+def test_archives_can_be_named_as_for_run(small_archive: Path, words: str) -> None:
+    archive = str(small_archive)
+    by_place = words.replace("ARCHIVE", archive).split()
+    command, *rest = [word for word in by_place if word != archive]
+    named = ["--archive", archive] * (by_place.count(archive) - 1) + [f"--archive={archive}"]
+    expected = run_command(*by_place)
+    assert expected.status == 0
+    assert run_command(command, *rest, *named) == expected
+    assert run_command(command, *named, "--", *rest) == expected
+
+
+def test_an_archive_option_without_its_value_is_a_matter_of_usage(small_archive: Path) -> None:
+    outcome = run_command("ls", small_archive, "--archive")
+    assert (outcome.status, "--archive: expected one argument" in one_line(outcome)) == (2, True)
+
+
 @pytest.mark.parametrize("command", ["cat", "ls"])
 def test_a_name_that_is_not_there_has_a_status_of_its_own(
     small_archive: Path, command: str

@@ -108,6 +108,25 @@ def test_after_a_signal_open_files_are_served_until_they_are_closed(
     await_end(mount)
 
 
+def test_a_mounts_archive_can_be_named_as_for_run(
+    prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    for words in (
+        ("--log", mount.log, "--archive", small_archive, mount.path),
+        (mount.path, "--log", mount.log, "--archive", small_archive),
+        (small_archive, "--log", mount.log, mount.path),
+    ):
+        assert run_command("mount", *words) == Outcome(0, "", "")
+        mount.pid = mount.status()["pid"]
+        assert (mount / "modes/644").read_bytes() == b"mode\n"
+        mount.unmount()
+        mount.check_nothing_left()
+    out = tmp_path / "out.tar.xz"
+    assert run_command("repack", "-o", out, "--archive", small_archive) == Outcome(0, "", "")
+    assert run_command("verify", out).status == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_in_the_foreground_it_stays_until_a_signal(
     prepared_mount: Prepare, background: Start, small_archive: Path, number: signal.Signals
