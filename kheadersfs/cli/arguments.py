@@ -35,6 +35,7 @@ class Parser(argparse.ArgumentParser):
         """Let --archive say, as in kheadersfs run, what the first word says otherwise."""
         self.add_argument(
             "--archive",
+            default=argparse.SUPPRESS,  # parse() has put it where its place is
             metavar="ARCHIVE",
             help=f"names {metavar} as for kheadersfs run, instead of the first word",
         )
