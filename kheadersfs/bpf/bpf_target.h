@@ -75,8 +75,8 @@
 /*
  * BPF knows only 64-bit longs and pointers, so structures with them come out too large. Headers
  * go by the sizes that the compiler states, and compare them with their own (seen on 7.2).
- * Assertions would say no more than the warning does, nor would the compiler's comparison of
- * strncpy() and the like with its own, whose size_t is another.
+ * Assertions would say no more than the warning does. size_t stays the compiler's, as it knows
+ * memcmp() and others by it; headers take one that is defined.
  */
 #ifndef CONFIG_64BIT
 #warning "headers of a 32-bit kernel: -target bpf lays out its structures wrongly, use CO-RE"
@@ -85,7 +85,9 @@
 #define __SIZEOF_LONG__ 4
 #define __SIZEOF_POINTER__ 4
 #define _Static_assert(...) _Static_assert(1, "")
-#define __diagnose_as_builtin__(...) __unused__
+typedef __SIZE_TYPE__ __kernel_size_t;
+typedef __PTRDIFF_TYPE__ __kernel_ssize_t, __kernel_ptrdiff_t;
+#define __kernel_size_t __kernel_size_t
 #endif
 
 /*

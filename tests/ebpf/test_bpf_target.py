@@ -153,14 +153,15 @@ SIZE_CHECKS = r"""
 #endif
 _Static_assert(sizeof(long) == 4, "outside of functions");
 struct checked { int member; _Static_assert(sizeof(void *) == 4, "in a structure"); };
-__SIZE_TYPE__ strlen(const char *text);
-static inline unsigned int fortified(const char *text)
-    __attribute__((__diagnose_as_builtin__(__builtin_strncmp, 1, 2)));
+#ifndef __kernel_size_t
+typedef unsigned int __kernel_size_t;
+#endif
+extern int __builtin_memcmp(const void *one, const void *other, __kernel_size_t size);
 static inline void check(void) { _Static_assert(sizeof(struct checked *) == 4, "in a function"); }
 """
 
 # What our header defines besides what a compiler would.
-NOT_OF_THE_MACHINE = ("KHEADERSFS", "KBUILD", "__HAVE_BUILTIN_BSWAP", "inet")
+NOT_OF_THE_MACHINE = ("KHEADERSFS", "KBUILD", "__HAVE_BUILTIN_BSWAP", "__kernel", "inet")
 
 OUTSIDE_OF_FUNCTIONS = r"""
 asm(".macro parse_register name register\n.endm");

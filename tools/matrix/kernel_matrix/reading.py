@@ -33,7 +33,9 @@ TRIPLES = {
 NATIVE_COMPILER = "clang-19"
 """clang knows LoongArch since version 16."""
 
+_TRIPLE_OF_X86_32 = "i386-linux-gnu"
 _BIG_ENDIAN = "CONFIG_CPU_BIG_ENDIAN 1"
+_64_BITS = "CONFIG_64BIT 1"
 _TOGETHER = 400
 _JOBS = 2
 _INCLUDED_BY_US = re.compile(r"In file included from <stdin>:(\d+):")
@@ -64,9 +66,12 @@ def survey(tree: Path, native_compiler: str, compilers: Sequence[str], step: int
     names = sorted(f"linux/{path.name}" for path in (tree / "include/linux").glob("*.h"))[::step]
     configuration = (tree / "include/generated/autoconf.h").read_text()
     target = "bpfeb" if _BIG_ENDIAN in configuration else "bpfel"
+    triple = TRIPLES[arch]
+    if arch == "x86" and _64_BITS not in configuration:
+        triple = _TRIPLE_OF_X86_32
     # Where gcc built the kernel, headers of powerpc have constraints that only gcc knows.
     flags = [*cflags(str(tree)), "-DCONFIG_CC_IS_CLANG=1", '-DKBUILD_MODNAME="bpf"']
-    native = [native_compiler, "-target", TRIPLES[arch], *flags, "-fsyntax-only"]
+    native = [native_compiler, "-target", triple, *flags, "-fsyntax-only"]
     flags = [*cflags(str(tree), bpf=True), "-g", "-c", "-o", "/dev/null"]
     bpf = {compiler: [compiler, "-target", target, *flags] for compiler in compilers}
     groups = [names[start : start + _TOGETHER] for start in range(0, len(names), _TOGETHER)]
