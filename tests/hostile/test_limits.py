@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kheadersfs.archive.compression import xz_coding, zstd
+from kheadersfs.archive.compression import xz_coding, zstd_coding
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.errors import RefusedArchive
@@ -216,7 +216,7 @@ def test_large_blocks_are_decoded_one_at_a_time(
         yield from decode(content, *arguments)
         under_way -= 1
 
-    framing = zstd if large_block.suffix == ".zstd" else xz_coding
+    framing = zstd_coding if large_block.suffix == ".zstd" else xz_coding
     decode = framing.decode_pieces
     monkeypatch.setattr(framing, "decode_pieces", count)
     archive = open_archive(str(large_block))
