@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive
 
 HELD_BLOCK_SIZE = 64 << 10
-"""Bytes. A build needs an eighth of what an archive holds: 183 blocks of 404, or, were they four
-times as large, 61 of 101. To decode one takes 0.1 ms; compressed they take 4 % more room.
+"""Bytes of content in each block that is held.
+
+A build decodes the blocks that its headers are in. Of blocks of this size it decodes 183 of 404,
+12 MB; of blocks four times as large it would decode 61 of 101, 16 MB. One is decoded in 0.1 ms.
+Small blocks compress less well: these take 4 % more memory than the large ones would.
 """
 HELD_LEVEL = 3
 BLOCKS_UNDER_WAY = 16

@@ -20,7 +20,10 @@ OPENS_OF_A_BUILD = 3
 """Files that are opened before the hot blocks are read ahead; a single look is no build."""
 
 STRIDE = 2
-"""Blocks from one that is waited for to the next, when the one between was decoded ahead."""
+"""How far apart two blocks may be that a reader waits for, and it still reads in order.
+
+Such a reader waits for a block, finds the next one decoded ahead, and waits for the one behind it.
+"""
 
 
 class ContentServer:
@@ -33,7 +36,7 @@ class ContentServer:
         self._under_way: dict[int, Job[None]] = {}
         self._opens = 0
         self._awaited = -STRIDE - 1
-        """The block that was waited for last."""
+        """The block that a reader waited for last."""
         self._last_used = monotonic()
 
     def unused_since(self) -> float:

@@ -32,12 +32,15 @@ UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 
 
 class Operations(pyfuse3.Operations):
-    """Answers requests for one archive.
+    """Answers requests for one archive. What its handlers can rely on:
 
-    All run in the one thread of the loop, and each until it awaits a job; what they share is only
-    changed between two awaits. ``load`` is awaited at the first request that needs names;
-    ``owner`` is the (uid, gid) that everything belongs to; ``attributes`` make the values of the
-    root's extended attributes.
+    - They all run in one thread, that of the loop.
+    - A handler runs without interruption until it awaits a job; then others run.
+    - What they share is changed in that thread alone, never by a job.
+    - None raises anything but FUSEError; see boundary.bounded().
+
+    ``load`` is awaited at the first request that needs names; ``owner`` is the (uid, gid) that
+    everything belongs to; ``attributes`` make the values of the root's extended attributes.
     """
 
     supports_dot_lookup = True

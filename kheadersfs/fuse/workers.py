@@ -65,10 +65,13 @@ def _forget_frames(error: BaseException | None) -> None:
 
 
 class Workers:
-    """Threads that run jobs; those that a request waits for come before those done ahead.
+    """Threads that run jobs. What they guarantee:
 
-    Whatever happens, every job is run and handed to ``finished``: where no thread can be started,
-    by the caller of ``submit``.
+    - Every job is run once, and then handed to ``finished`` once, whatever it raises.
+    - A job that a request waits for is begun before all that are done ahead.
+    - ``finished`` is called in the thread that ran the job. It must not block.
+    - Where no thread can be started, ``submit`` runs what is queued before it returns.
+    - ``submit`` and ``hurry`` may be called in any thread. They never wait for a job to end.
     """
 
     def __init__(self, threads: int, finished: Callable[[Job[Any]], None]) -> None:

@@ -51,10 +51,11 @@ class KernelMembers(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """Members that follow each other, in blocks of their own of at least *smallest_block* bytes.
+    """Members that follow each other, in blocks of their own.
 
-    But the first is of *first_block* bytes if that is less, and no block larger than all before it
-    until they come to *smallest_block*.
+    A block has at most a quarter of the bytes that come before it in the portion, but may always
+    have *smallest_block*. At the beginning even that is too much: the first block has at most
+    *first_block* bytes, and each of the next at most as many as all before it together.
     """
 
     members: list[Packed]

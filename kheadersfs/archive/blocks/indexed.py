@@ -6,9 +6,9 @@ member with a header there must be in the index as that header has it: name, typ
 time, size, target. So the content that is served, and the attributes of what has content, are
 what tar would have extracted, if it took the headers: their checksums are not looked at.
 
-What has no content of its own is served from the index alone: a name that no block has a
-header of, for a directory, a symlink, an empty file or a further name of a file, shows only when
-all blocks are walked. That is what ``verify`` does.
+Directories, symlinks, empty files and further names of a file have no content, so no block is
+decoded for them, and the index alone says that they are there. If no block has a header of such a
+name, only a walk over all blocks finds that out. ``verify`` makes this walk.
 """
 
 from __future__ import annotations
