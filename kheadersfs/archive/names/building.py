@@ -70,9 +70,9 @@ class TableBuilder:
     def add(self, member: Member, start: int) -> bool:
         """Add *member*, or a refusal if it cannot be in the tree.
 
-        Returns whether its content has to be what lies at *start* of the stream: of a name that was
-        refused it may be that of other names. Raises RefusedArchive when the archive as a whole is
-        beyond a limit.
+        Returns whether its content is needed, and has to be put at *start* of the stream. That of a
+        name that was refused is needed too, if other names share it. Raises RefusedArchive when the
+        archive as a whole is beyond a limit.
         """
         self.members += 1
         self._check_limits(member)
