@@ -67,8 +67,8 @@ INPUTS = (
     *(Input(series, "x86", HEADERS, "amd64") for series in ("6.1", "6.12", NEWEST)),
     *(Input("6.12", "x86", layout, "amd64") for layout in (UBUNTU, FEDORA)),
     Input("6.12", "s390", HEADERS, "s390x"),
-    Input(NEWEST, "x86", SCRIPT),
     Input("6.12", "powerpc", HEADERS, "powerpc64le"),
+    Input(NEWEST, "x86", SCRIPT),
     Input("5.10", "x86", HEADERS, "amd64"),
     # Debian has no kernels for MIPS since 6.12.
     Input("6.1", "mips", HEADERS, "5kc-malta"),
