@@ -13,7 +13,7 @@ else:
     import _signal as signal  # the enumerations around it take 4 ms of every mount to import
 
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What a terminal or a supervisor sends to end a process."""
 
 
@@ -24,11 +24,11 @@ class HeldSignals:
     """
 
     def __init__(self) -> None:
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
 
     def has_come(self) -> bool:
         """Tell whether there is one that waits, and will not be ignored."""
-        pending = signal.sigpending().intersection(_ENDING)
+        pending = signal.sigpending().intersection(ENDING_SIGNALS)
         return any(signal.getsignal(number) != signal.SIG_IGN for number in pending)
 
     def release(self) -> None:
@@ -43,7 +43,7 @@ def fork() -> int:
     handler raises, and print a traceback. Raises KheadersfsError when there is no room for a
     process.
     """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signals = HeldSignals()
     try:
         pid = os.fork()
         if pid == 0 and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
@@ -53,5 +53,5 @@ def fork() -> int:
             f"no process can be started: {reason(error)}; end some, or let their user have more"
         ) from error
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signals.release()
     return pid

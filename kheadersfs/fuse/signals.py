@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+from kheadersfs.forking import ENDING_SIGNALS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALARM_INTERVAL = 0.1
 """Seconds for which a system call may wait in vain."""
 _ENDING = (signal.SIGTERM, signal.SIGINT)
-_HELD = (*_ENDING, signal.SIGHUP)
-"""Those that whoever mounts may hold back while it does."""
 
 
 def hold_back_signals() -> None:
@@ -21,10 +21,13 @@ def hold_back_signals() -> None:
 
 
 def handle_signals(handler: Callable[[int, object], None]) -> None:
-    """Have *handler* called for the signals that were held back, and for later ones."""
+    """Have *handler* called for the signals that were held back, and for later ones.
+
+    Whoever mounts may have held back others too, for the time until this.
+    """
     for number in _ENDING:
         signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
 
 class Alarm:

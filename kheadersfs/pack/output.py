@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import KheadersfsError, UsageError, absent_directory, reason
+from kheadersfs.forking import HeldSignals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _SUFFIX = ".tmp"
 _NAME_KEPT = 200
 """Bytes of OUT's name in the temporary one, which may have no more than 255."""
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -59,14 +59,14 @@ def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
     directory, name = os.path.split(target)
     prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_KEPT]) + "."
     # What ends the process waits until there is somebody to remove the file.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signals = HeldSignals()
     try:
         descriptor, temporary = tempfile.mkstemp(_SUFFIX, prefix, directory)
     except BaseException:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signals.release()
         raise
     try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signals.release()
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
             yield file
@@ -81,12 +81,12 @@ def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
 
 def _remove(temporary: str) -> None:
     """Remove the file *temporary*, unless it has its name already, before anything interrupts."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signals = HeldSignals()
     try:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signals.release()
 
 
 def _sync_directory(directory: str) -> None:
