@@ -89,6 +89,10 @@ _KINDS = {
 """Not __subclasses__(): what others derive from ours is not what a status stands for."""
 
 
+FAILURES = frozenset((KheadersfsError.exit_status, *_KINDS))
+"""All exit statuses of errors of ours."""
+
+
 def error_of_status(status: int) -> type[KheadersfsError]:
     """Return the class whose exit status is *status*; the base class for any other."""
     return _KINDS.get(status, KheadersfsError)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kheadersfs.reader import Entry
 
 
+_KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
+
+
 def print_as_json(entries: Iterable[Entry]) -> None:
     """Print *entries* as a JSON array, one a line, as they come.
 
@@ -28,10 +31,9 @@ def print_as_json(entries: Iterable[Entry]) -> None:
 
 
 def _facts(entry: Entry) -> dict[str, object]:
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
     return {
         "path": entry.path,
-        "type": kinds.get(stat.S_IFMT(entry.mode), "other"),
+        "type": _KINDS.get(stat.S_IFMT(entry.mode), "other"),
         "mode": f"{stat.S_IMODE(entry.mode):04o}",
         "links": entry.links,
         "inode": entry.inode,

@@ -23,7 +23,6 @@ class Architecture(Record):
     aliases: tuple[str, ...] = ()
 
 
-_I86 = ("i386", "i486", "i586", "i686")
 KNOWN = (
     Architecture(
         "x86", b"CONFIG_X86", ("x86_64", "i386", "i486", "i586", "i686"), ("i386", "x86_64")
@@ -39,13 +38,14 @@ KNOWN = (
     Architecture("loongarch", b"CONFIG_LOONGARCH", ("loongarch",)),
 )
 """Those whose headers are understood here."""
+_NAME_OF_SYMBOL = {known.symbol: known.name for known in KNOWN}
 _OTHER_ALIASES = {"sparc32": "sparc", "sparc64": "sparc", "parisc64": "parisc", "sh64": "sh"}
 """The same for kernels that are packed without being understood."""
 
 
 def arch_of_symbol(symbol: bytes) -> str | None:
     """Return the architecture in whose kernels the configuration *symbol* is set."""
-    return next((known.name for known in KNOWN if known.symbol == symbol), None)
+    return _NAME_OF_SYMBOL.get(symbol)  # asked for each of thousands of lines
 
 
 def arch_of_machine(machine: str) -> str:

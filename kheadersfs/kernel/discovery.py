@@ -20,8 +20,14 @@ from typing import NamedTuple
 
 from kheadersfs.errors import ArchiveUnavailable, reason
 from kheadersfs.kernel.cache import ArchiveCache, HeaderTree
-from kheadersfs.kernel.release import CONFIGURATION_HEADER, Kernel
-from kheadersfs.kernel.unpacked import SOURCE_MARK, included_sources, resolve, root_above
+from kheadersfs.kernel.release import Kernel
+from kheadersfs.kernel.unpacked import (
+    SOURCE_MARK,
+    included_sources,
+    is_configured,
+    resolve,
+    root_above,
+)
 
 _SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
 RUNNING_KERNEL_ARCHIVE = "/" + _SYSFS_ARCHIVE
@@ -169,7 +175,7 @@ def _header_tree(kernel: Kernel, root: str, tried: list[str]) -> HeaderTree | No
         os.path.join(root, "usr/src", f"linux-headers-{kernel.release}"),
         os.path.join(root, "usr/src/kernels", kernel.release),
     ):
-        if not os.path.isfile(os.path.join(objtree, CONFIGURATION_HEADER)):
+        if not is_configured(objtree):
             tried.append(objtree)
         elif os.path.ismount(objtree):
             tried.append(f"{objtree} (a mounted file system)")

@@ -89,7 +89,7 @@ def _find_overlay(mountpoint: str) -> str | None:
             head, _, rest = line.rstrip(b"\n").partition(b" - ")
             kind, _, options = rest.split(b" ", 2)
             if kind == b"overlay" and any(
-                f"{os.path.realpath(layer)}/".startswith(f"{mountpoint}/")
+                _is_below(os.path.realpath(layer), mountpoint)
                 for layer in _layers(os.fsdecode(unescape(options)))
             ):
                 return os.fsdecode(unescape(head.split(b" ")[4]))

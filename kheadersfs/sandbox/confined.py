@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.errors import (
+    FAILURES,
     DamagedArchive,
     KheadersfsError,
     RefusedArchive,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 LARGEST_REPORT = 1 << 20
 """Bytes that a child may report. What has read an archive may be in the archive's hands."""
 _LONGEST_MESSAGE = 16 << 10
-_STATUSES = frozenset(b"%d" % status for status in (1, 2, *range(10, 17)))
+_STATUSES = frozenset(b"%d" % status for status in FAILURES)
 """Statuses of failure, as a child writes them."""
 _OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 """Signals that do not come from what the archive has in it."""
