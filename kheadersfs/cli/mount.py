@@ -64,13 +64,8 @@ class Mounted(Record):
 
 def parser() -> Parser:
     """See CommandModule.parser."""
-    from kheadersfs.cli.arguments import (
-        ARCHIVE,
-        Parser,
-        add_limits,
-        add_pins,
-        seconds,
-    )  # 10 ms, which only options pay
+    # It takes 10 ms, which only options pay.
+    from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_pins, seconds
 
     arguments = Parser(
         "mount",
@@ -211,9 +206,8 @@ def _open(name: str, options: MountOptions, others: Sequence[str] = ()) -> Archi
         return open_pinned(source, pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
-    from kheadersfs.cli.defaults import (
-        open_running_kernels,
-    )  # 24 ms, which only mounts without ARCHIVE pay
+    # It takes 24 ms, which only mounts without ARCHIVE pay.
+    from kheadersfs.cli.defaults import open_running_kernels
 
     return open_running_kernels(limits)
 
@@ -231,9 +225,8 @@ def _mount(
     mountpoint = target.prepare_mountpoint(directory, options.nonempty)
     default = os.path.realpath(default_mountpoint(os.uname().release))
     if mountpoint == default and not options.any_release:
-        from kheadersfs.cli.defaults import (
-            require_running_kernels,
-        )  # 23 ms, which only the default place pays
+        # It takes 23 ms, which only the default place pays.
+        from kheadersfs.cli.defaults import require_running_kernels
 
         require_running_kernels(archive, options.cache)
     directories = directories_created(mountpoint)

@@ -48,12 +48,8 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     import argparse  # 3 ms, which only options pay
 
-    from kheadersfs.cli.arguments import (
-        Parser,
-        add_limits,
-        add_pins,
-        positive,
-    )  # 6 ms, which only options pay
+    # It takes 6 ms, which only options pay.
+    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
 
     arguments = Parser(
         "run",
@@ -147,9 +143,8 @@ def run(arguments: list[str]) -> int:
                 "nobody reads standard output any more; commands that had not ended are ended"
             ) from error
     if call.archives is None:
-        from kheadersfs.cli.defaults import (
-            open_running_kernels,
-        )  # 18 ms, which only runs without --archive pay
+        # It takes 18 ms, which only runs without --archive pay.
+        from kheadersfs.cli.defaults import open_running_kernels
 
         archive = open_running_kernels(limits)
         name = os.uname().release

@@ -48,9 +48,8 @@ class Server:
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if not poller.poll(PROMPT * 1000):
-            from kheadersfs.mount.holders import (
-                describe_holder,
-            )  # 6 ms, which only mounts that something holds pay
+            # It takes 6 ms, which only mounts that something holds pay.
+            from kheadersfs.mount.holders import describe_holder
 
             holder = describe_holder(self._device, self._mountpoint)
             if holder is not None:

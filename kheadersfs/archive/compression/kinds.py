@@ -58,9 +58,8 @@ class _Zstd(Compression):
 
     def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
         """See Compression.decompress."""
-        from kheadersfs.archive.compression import (
-            zstd_stream,
-        )  # 10 ms, which only files of this kind pay
+        # It takes 10 ms, which only files of this kind pay.
+        from kheadersfs.archive.compression import zstd_stream
 
         del limits
         return zstd_stream.decompress(source, piece_size)
@@ -77,9 +76,8 @@ class _Gzip(Compression):
 
     def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
         """See Compression.decompress."""
-        from kheadersfs.archive.compression import (
-            streams,
-        )  # 10 ms, which only files of this kind pay
+        # It takes 10 ms, which only files of this kind pay.
+        from kheadersfs.archive.compression import streams
 
         del limits
         return streams.decompress(source, self.name, piece_size)
@@ -111,9 +109,8 @@ class _Lz4(Compression):
 
     def decompress(self, source: Source, limits: Limits, piece_size: int) -> Iterator[bytes]:
         """See Compression.decompress."""
-        from kheadersfs.archive.compression import (
-            lz4_stream,
-        )  # 18 ms, which only files of this kind pay
+        # It takes 18 ms, which only files of this kind pay.
+        from kheadersfs.archive.compression import lz4_stream
 
         return lz4_stream.decompress(source, limits, piece_size)
 
