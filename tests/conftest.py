@@ -24,6 +24,9 @@ from tests.support.mounting import Mount
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    Prepare = Callable[[Path], Mount]
+    """What the fixture prepared_mount gives: a mount of an archive that the test makes itself."""
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("KHEADERSFS_REQUIRE_ALL") == "1"
 KERNEL = "kernel:"

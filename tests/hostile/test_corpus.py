@@ -17,11 +17,8 @@ from tests.attacks.corpus import cases
 from tests.support.mounting import command_line, is_running, mounts_below, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.conftest import Prepare
 
-    from tests.support.mounting import Mount
-
-    Prepare = Callable[[Path], Mount]
 
 LONGEST = 10.0
 """Seconds of processor time that reading any archive may take."""

@@ -22,11 +22,8 @@ from tests.support.mounting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.conftest import Mounting, Prepare
 
-    from tests.conftest import Mounting
-
-    Prepare = Callable[[Path], Mount]
 
 SEED = 11
 CYCLES = 15

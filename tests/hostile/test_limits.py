@@ -21,13 +21,11 @@ from kheadersfs.limits import DEFAULT_LIMITS, Limits, Meter
 from tests.support.mounting import Outcome, mounts_below, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tests.conftest import Mounting
-    from tests.support.mounting import Mount
+    from tests.conftest import Mounting, Prepare
 
-    Prepare = Callable[[Path], Mount]
 
 FILE_SIZE = 50_000
 

@@ -20,12 +20,7 @@ from kheadersfs.trust.pinning import Pins, open_pinned
 from tests.support.mounting import mounts_below, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Mounting
-    from tests.support.mounting import Mount
-
-    Prepare = Callable[[Path], Mount]
+    from tests.conftest import Mounting, Prepare
 
 
 def digest_of(path: Path) -> str:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import Mounting
-
-    Prepare = Callable[[Path], Mount]
+    from tests.conftest import Mounting, Prepare
 
 
 def refusal(mount: Mount, *options: str) -> tuple[int, str]:

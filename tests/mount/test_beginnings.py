@@ -13,18 +13,13 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.mounting import (
-    Mount,
     mounts_below,
     run_command,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.conftest import Mounting, Prepare
 
-    from tests.conftest import Mounting
-
-    Prepare = Callable[[Path], Mount]
-    Start = Callable[..., subprocess.Popen[bytes]]
 
 from tests.support.mounting import await_end, is_mounted
 

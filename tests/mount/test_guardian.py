@@ -14,13 +14,11 @@ import pytest
 from tests.support.mounting import Outcome, is_running, mounts_below, run_command, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import Mounting
+    from tests.conftest import Mounting, Prepare
     from tests.support.mounting import Mount
-
-    Prepare = Callable[[Path], Mount]
 
 
 @pytest.fixture

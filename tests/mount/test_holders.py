@@ -20,12 +20,9 @@ from tests.support.mounting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.mounting import Mount
-
-    Prepare = Callable[[Path], Mount]
+    from tests.conftest import Prepare
 
 
 @pytest.mark.parametrize("part", [".", "include", "modes/644"])

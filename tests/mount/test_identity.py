@@ -14,14 +14,11 @@ import pytest
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import WholeReader
 from tests.support.handles import handle_of, open_handle
-from tests.support.mounting import Mount, drop_caches, run_command
+from tests.support.mounting import drop_caches, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.conftest import Mounting, Prepare
 
-    from tests.conftest import Mounting
-
-    Prepare = Callable[[Path], Mount]
 
 CONFIGURATION = "include/generated/autoconf.h"
 MTIME = 1_700_000_000

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mounting import (
-    Mount,
     Outcome,
     one_line,
     run_command,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.conftest import Prepare
 
-    Prepare = Callable[[Path], Mount]
-    Start = Callable[..., subprocess.Popen[bytes]]
 
 from tests.support.mounting import await_end, is_mounted
 

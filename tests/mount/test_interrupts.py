@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE, Mount, mounts_below, run_command, wait_until
+from tests.support.mounting import PATIENCE, mounts_below, run_command, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Prepare = Callable[[Path], Mount]
+    from tests.conftest import Prepare
+
 
 pytestmark = pytest.mark.usefixtures("fuse")
 

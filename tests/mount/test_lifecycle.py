@@ -28,9 +28,8 @@ from tests.support.synthetic import altered
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Mounting
+    from tests.conftest import Mounting, Prepare
 
-    Prepare = Callable[[Path], Mount]
     Start = Callable[..., subprocess.Popen[bytes]]
 
 from tests.support.mounting import await_end, is_mounted

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mounting import (
-    Mount,
     Outcome,
     command_line,
     mounts_below,
@@ -18,10 +17,7 @@ from tests.support.mounting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Prepare = Callable[[Path], Mount]
 
 
 LOCALES = (

@@ -25,10 +25,11 @@ from tests.support.mounting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    Prepare = Callable[[Path], Mount]
+    from tests.conftest import Prepare
+
 
 LONG_ENOUGH = 0.5
 """Seconds in which a command that waits for nothing has usually ended; nothing hangs on it."""

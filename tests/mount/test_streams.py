@@ -10,12 +10,10 @@ import pytest
 from tests.support.mounting import Outcome, command_line, run_command, run_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.mounting import Mount
+    from tests.conftest import Prepare
 
-    Prepare = Callable[[Path], Mount]
 
 CLOSED = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"]
 NOWHERE = "kheadersfs: standard output cannot be written to: Bad file descriptor; write elsewhere\n"
