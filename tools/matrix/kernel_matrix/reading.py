@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kernel_matrix.compiling import COMPILERS
+from kernel_matrix.compiling import COMPILERS, target_of
 from kheadersfs.bpf.toolchain import cflags
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ NATIVE_COMPILER = "clang-19"
 """clang knows LoongArch since version 16."""
 
 _TRIPLE_OF_X86_32 = "i386-linux-gnu"
-_BIG_ENDIAN = "CONFIG_CPU_BIG_ENDIAN 1"
 _64_BITS = "CONFIG_64BIT 1"
 _TOGETHER = 400
 _JOBS = 2
@@ -65,7 +64,6 @@ def survey(tree: Path, native_compiler: str, compilers: Sequence[str], step: int
     (arch,) = (entry.name for entry in (tree / "arch").iterdir())
     names = sorted(f"linux/{path.name}" for path in (tree / "include/linux").glob("*.h"))[::step]
     configuration = (tree / "include/generated/autoconf.h").read_text()
-    target = "bpfeb" if _BIG_ENDIAN in configuration else "bpfel"
     triple = TRIPLES[arch]
     if arch == "x86" and _64_BITS not in configuration:
         triple = _TRIPLE_OF_X86_32
@@ -73,7 +71,7 @@ def survey(tree: Path, native_compiler: str, compilers: Sequence[str], step: int
     flags = [*cflags(str(tree)), "-DCONFIG_CC_IS_CLANG=1", '-DKBUILD_MODNAME="bpf"']
     native = [native_compiler, "-target", triple, *flags, "-fsyntax-only"]
     flags = [*cflags(str(tree), bpf=True), "-g", "-c", "-o", "/dev/null"]
-    bpf = {compiler: [compiler, "-target", target, *flags] for compiler in compilers}
+    bpf = {compiler: [compiler, "-target", target_of(tree), *flags] for compiler in compilers}
     groups = [names[start : start + _TOGETHER] for start in range(0, len(names), _TOGETHER)]
 
     def read_group(group: list[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
