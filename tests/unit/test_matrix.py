@@ -81,13 +81,20 @@ def test_fedoras_tree_has_the_files_of_both_packages(unpacked: Path) -> None:
 def test_the_page_says_where_a_mount_and_an_extraction_differ() -> None:
     alike, worse = Cell(REFUSED, REFUSED), Cell(REFUSED, TAKEN)
     row = Row("6.12.9", "bpfel", {"clang-14": alike, "clang-19": worse}, {"clang-14": REFUSED})
-    printed = page({"6.12 x86": row}, {"7.3 arm": "no package"}, ["7.3 x86"])
+    printed = page({"6.12 x86": row}, {"7.3 arm": "no package"}, ["7.3 x86"], {})
     assert "| 6.12 x86 | 6.12.9 | bpfel | 1/2, 1/2 | 1/2, 2/2 | 1/2 |\n" in printed
     assert "- clang-14, b.bpf.c: `no such type` (6.12 x86)\n" in printed
     assert "- clang-19 (mounted only), b.bpf.c: `no such type` (6.12 x86)\n" in printed
     assert "- loaded, of clang-14, b.bpf.c: `no such type` (6.12 x86)\n" in printed
     assert "- 7.3 arm: no package\n" in printed
     assert printed.endswith("\n- 7.3 x86\n")
+
+
+def test_the_page_says_which_kinds_of_programs_the_kernel_refuses() -> None:
+    printed = page({}, {}, [], {"xdp": None, "tc": None, "fentry/open": "not permitted"})
+    assert "takes those of\nxdp, tc. These it refuses" in printed
+    assert printed.endswith("\n- fentry/open: `not permitted`\n")
+    assert "refuses" not in page({}, {}, [], {"xdp": None})
 
 
 def test_a_row_is_remembered_for_its_archive_and_its_tools_alone(tmp_path: Path) -> None:

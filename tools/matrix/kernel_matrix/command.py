@@ -14,6 +14,7 @@ from kernel_matrix.archives import Cache
 from kernel_matrix.clients import installed_clients
 from kernel_matrix.compiling import COMPILERS
 from kernel_matrix.inputs import INPUTS, SAMPLE, Given, Input
+from kernel_matrix.loading import load_empty
 from kernel_matrix.packages import Packages
 from kernel_matrix.rows import Memory, try_archive
 from kernel_matrix.table import page
@@ -39,6 +40,7 @@ def main(words: list[str]) -> int:
     try_one = _trial(options)
     rows: dict[str, Row] = {}
     missing: dict[str, str] = {}
+    empty = load_empty(COMPILERS[-1])
     for number, entry in enumerate(inputs, 1):
         try:
             row = rows[entry.name] = try_one(entry)
@@ -46,7 +48,8 @@ def main(words: list[str]) -> int:
             missing[entry.name] = str(error)
         print(f"{entry.name}: {missing.get(entry.name) or _summary(row)}", file=sys.stderr)
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(page(rows, missing, [later.name for later in inputs[number:]]))
+        untried = [later.name for later in inputs[number:]]
+        options.output.write_text(page(rows, missing, untried, empty))
     alike = all(
         cell.mounted == cell.extracted for row in rows.values() for cell in row.cells.values()
     )

@@ -28,12 +28,21 @@ once.
 """
 _HOW = "How an archive was made, by a word of its name:"
 _FAILED = "What fails, with the first error of the compiler, the client or bpftool:"
+_REFUSED = """\
+Of an empty program of each kind, compiled without any headers, the running kernel takes those of
+{taken}. These it refuses for their kind alone, whatever a program does, so "loaded" lacks them:"""
 
 
-def page(rows: Mapping[str, Row], missing: Mapping[str, str], untried: Iterable[str]) -> str:
+def page(
+    rows: Mapping[str, Row],
+    missing: Mapping[str, str],
+    untried: Iterable[str],
+    empty: Mapping[str, str | None],
+) -> str:
     """Return the page for *rows* and why inputs are *missing*, by the inputs' names.
 
-    Those in *untried* have neither, as the run has not come to them yet.
+    Those in *untried* have neither, as the run has not come to them yet. *empty* says of each kind
+    of programs why the running kernel refuses an empty one, or None.
     """
     columns = list(dict.fromkeys(column for row in rows.values() for column in row.cells))
     top = _TOP.format(count=len(PROGRAMS), kernel=os.uname().release, machine=os.uname().machine)
@@ -53,6 +62,12 @@ def page(rows: Mapping[str, Row], missing: Mapping[str, str], untried: Iterable[
     }
     lines += _section(_HOW, map(": ".join, kinds.items()))
     lines += _section(_FAILED, _failures(rows))
+    refused = {kind: reason for kind, reason in empty.items() if reason is not None}
+    taken = ", ".join(kind for kind in empty if kind not in refused)
+    lines += _section(
+        _REFUSED.format(taken=taken),
+        (f"{kind}: `{reason}`" for kind, reason in refused.items()),
+    )
     lines += _section("Inputs that could not be had:", map(": ".join, missing.items()))
     lines += _section("Inputs that this run has not come to:", untried)
     return "\n".join(lines) + "\n"

@@ -15,13 +15,22 @@ struct dropped {
 
 HASH_MAP(dropped, int, struct dropped);
 
+/* As skb_end_pointer() does; only kernels of 64 bits have an offset there. */
+static unsigned char *end_of(struct sk_buff *buffer)
+{
+#ifdef NET_SKBUFF_DATA_USES_OFFSET
+	return READ_FIELD(buffer, head) + READ_FIELD(buffer, end);
+#else
+	return READ_FIELD(buffer, end);
+#endif
+}
+
 SECTION("raw_tracepoint/kfree_skb")
 int note_dropped(struct bpf_raw_tracepoint_args *context)
 {
 	struct sk_buff *buffer = (void *)context->args[0];
 	struct net_device *device = READ_FIELD(buffer, dev);
-	unsigned char *head = READ_FIELD(buffer, head);
-	struct skb_shared_info *shared = (void *)(head + READ_FIELD(buffer, end));
+	struct skb_shared_info *shared = (void *)end_of(buffer);
 	int key = READ_FIELD(device, ifindex);
 	struct dropped record = {};
 
