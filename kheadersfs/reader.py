@@ -18,7 +18,7 @@ from kheadersfs.kernel.release import (
 )
 from kheadersfs.limits import DEFAULT_BUDGET, DEFAULT_LIMITS, Limits
 from kheadersfs.store import Store
-from kheadersfs.tree import Tree
+from kheadersfs.tree import Tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +64,11 @@ class HeaderArchive:
         archive: Archive,
         budget: int = DEFAULT_BUDGET,
         reader: type[Reader] = WholeReader,
+        kernel: int | None = None,
     ) -> None:
+        """Of several kernels show *kernel* alone, the number of one."""
         self.archive = archive
+        self._kernel = kernel
         self._reader = reader(archive)
         self._budget = budget
         self._tree: Tree | None = None
@@ -95,6 +98,11 @@ class HeaderArchive:
         """Close the file."""
         self.archive.close()
 
+    def forget(self) -> None:
+        """Let go of what was read; whoever asks again has it read again."""
+        self._reader = type(self._reader)(self.archive)
+        self._tree = self._store = None
+
     @property
     def content(self) -> Content:
         """What was read of the archive. Raises DamagedArchive, UnsupportedArchive."""
@@ -104,7 +112,7 @@ class HeaderArchive:
     def tree(self) -> Tree:
         """The tree of names. Raises DamagedArchive, UnsupportedArchive."""
         if self._tree is None:
-            self._tree = Tree(self.content.table)
+            self._tree = tree_of(self.content.table, self._kernel)
         return self._tree
 
     @property
@@ -158,11 +166,15 @@ class HeaderArchive:
     @property
     def release(self) -> str | None:
         """The release of the kernel that the headers belong to, None if they do not say."""
+        if self._kernel is not None:
+            return self.content.kernels[self._kernel].release or None
         return self.content.release or self._find(RELEASE_HEADER, headers_release)
 
     @property
     def arch(self) -> str | None:
         """The headers' architecture as the kernel names its directory: x86, arm64."""
+        if self._kernel is not None:
+            return self.content.kernels[self._kernel].arch or None
         return self.content.arch or self._find(CONFIGURATION_HEADER, headers_arch)
 
     def _find(self, path: str, parse: Callable[[bytes], str | None]) -> str | None:

@@ -12,6 +12,7 @@ from _thread import allocate_lock  # threading itself is not needed to mount
 from kheadersfs.archive.blocks.indexed import IndexedBlocks
 from kheadersfs.archive.cpio import fields as cpio
 from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.names.paths import Lookup
 from kheadersfs.archive.names.table import unusable
 from kheadersfs.archive.source import digest_of
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
@@ -20,7 +21,11 @@ from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.fleet.kernels import FleetKernel
+    from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.archive.names.building import Refusal
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.opening import Archive
@@ -39,7 +44,7 @@ class Content(Record):
     bytes of the file, from the first on, were read for all that; 0 if only the index was.
     """
 
-    table: Table
+    table: Table | FleetTable
     blocks: BlockTable
     indexed: bool
     release: str
@@ -53,6 +58,11 @@ class Content(Record):
     absolute: int
     ending: str
     extent: int
+
+    @property
+    def kernels(self) -> Sequence[FleetKernel]:
+        """The kernels that the index lists by name: several, or none of an archive of one."""
+        return self.table.kernels
 
     @property
     def notes(self) -> list[str]:
@@ -138,6 +148,7 @@ class WholeReader(Reader):
         """See Reader.prepare."""
         from kheadersfs.archive import library, onepass  # noqa: F401 - the latter when used
         from kheadersfs.archive.compression import zstd_coding
+        from kheadersfs.archive.fleet import index, lookup  # noqa: F401 - for archives of several
 
         super().prepare()
         self.archive.kind.prepare_stream()
@@ -185,32 +196,43 @@ def prepare_to_serve(archive: Archive) -> Reader:
     Only what has no index needs libarchive, which takes 25 ms and 10 MB. What an attacker put into
     the index is not looked at here.
     """
-    reader = IndexReader(archive) if _has_index(archive) else WholeReader(archive)
+    version = _index_version(archive)
+    reader = IndexReader(archive) if version else WholeReader(archive)
+    if version == embedded.FLEET_VERSION:
+        # 5 ms, which an archive of one kernel does not pay.
+        from kheadersfs.archive.fleet import index, lookup  # noqa: F401
     reader.prepare()
     return reader
 
 
-def _has_index(archive: Archive) -> bool:
+def lists_kernels(archive: Archive) -> bool:
+    """Tell whether *archive* has an index of several kernels, which may still prove a lie."""
+    return _index_version(archive) == embedded.FLEET_VERSION
+
+
+def _index_version(archive: Archive) -> int:
+    """Return the version of the index that there is; 0 for none that can be used."""
     try:
-        return archive.blocks is not None and bool(_find_index(archive.blocks))
+        return _find_index(archive.blocks)[0] if archive.blocks is not None else 0
     except ValueError:
-        return False  # load() will find the same, and say so
+        return 0  # load() will find the same, and say so
 
 
-def _find_index(blocks: BlockTable) -> bytes:
-    """Return the index in the last of *blocks*, as index.decode() takes it; empty without one.
+def _find_index(blocks: BlockTable) -> tuple[int, bytes]:
+    """Return version and bytes of the index in the last of *blocks*; 0 and nothing without one.
 
     Raises ValueError when it is damaged: one pass will find out what else is.
     """
     last = len(blocks) - 1
     if last < 1 or blocks.largest(range(last, last + 1)) > embedded.LARGEST:
-        return b""
+        return 0, b""
     try:
-        return embedded.find(blocks.plain(last) or b"")
+        content = blocks.plain(last) or b""
     except UnreadableArchive:
         raise
     except DamagedArchive as error:
         raise ValueError(str(error)) from error
+    return embedded.version_of(content), embedded.find(content)
 
 
 def _read_index(archive: Archive, completely: bool) -> Content | None:
@@ -220,20 +242,32 @@ def _read_index(archive: Archive, completely: bool) -> Content | None:
     beyond a limit.
     """
     blocks, limits = archive.blocks, archive.limits
-    body = _find_index(blocks) if blocks is not None else b""
+    version, body = _find_index(blocks) if blocks is not None else (0, b"")
     if blocks is None or not body:
         return None
     last = len(blocks) - 1
-    index = embedded.decode(body, blocks.starts[: last + 1], blocks.name, limits, completely)
+    described = (body, blocks.starts[: last + 1], blocks.name, limits, completely)
+    release = arch = ""
+    if version == embedded.FLEET_VERSION:
+        from kheadersfs.archive.fleet import index as fleet
+        from kheadersfs.archive.fleet.lookup import FleetLookup
+
+        index: embedded.Index | fleet.FleetIndex
+        index = read = fleet.decode(*described)
+        indexed = IndexedBlocks(blocks, read, lambda: FleetLookup(read.table))
+    else:
+        index = one = embedded.decode(*described)
+        release, arch = one.release, one.arch
+        indexed = IndexedBlocks(blocks, one, lambda: Lookup(one.table))
     limits.check(blocks.name, "block", blocks.largest(range(last)))
     if blocks.starts[last] > HARMLESS:
         limits.check(blocks.name, "ratio", blocks.starts[last] / max(1, blocks.stored_total(last)))
     return Content(
         table=index.table,
-        blocks=IndexedBlocks(blocks, index),
+        blocks=indexed,
         indexed=True,
-        release=index.release,
-        arch=index.arch,
+        release=release,
+        arch=arch,
         hot_blocks=index.hot_blocks,
         index_digest=index.digest,
         refusals=[],

@@ -25,8 +25,15 @@ if TYPE_CHECKING:
     from kheadersfs.tree import Tree
 
 
-def kernel_of(content: Content, tree: Tree) -> Kernel:
-    """Return the kernel whose headers an archive has; what they do not say is empty."""
+def kernel_of(content: Content, tree: Tree, number: int | None = None) -> Kernel:
+    """Return the kernel whose headers are shown; what they do not say is empty.
+
+    Of an archive of several kernels it is *number*, None for all.
+    """
+    if content.kernels:
+        if number is None:
+            return Kernel("", "")
+        return Kernel(content.kernels[number].release, content.kernels[number].arch)
     return Kernel(
         content.release or _find(content, tree, RELEASE_HEADER, headers_release),
         content.arch or _find(content, tree, CONFIGURATION_HEADER, headers_arch),

@@ -19,11 +19,12 @@ from kheadersfs.fuse.safety import require_safe
 from kheadersfs.fuse.vmlinux import types_of
 from kheadersfs.kernel.release import Kernel
 from kheadersfs.store import Store
-from kheadersfs.tree import Tree
+from kheadersfs.tree import tree_of
 
 if TYPE_CHECKING:
     import logging
 
+    from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.readers import Content, Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
@@ -93,13 +94,14 @@ class Loading:
             served = await self.load()
             if self._options.prefetch:
                 served.content.read_ahead()
-            await self._read_pages_ahead(served.tree.table)
+            if self.content is not None:
+                await self._read_pages_ahead(self.content.table)
         except KheadersfsError as error:
             self._log.error("%s", error)
         except Exception:  # noqa: BLE001 - logged; whoever looks gets an error of his own
             self._log.exception("%s: failed; please report this", self.archive.source.name)
 
-    async def _read_pages_ahead(self, table: Table) -> None:
+    async def _read_pages_ahead(self, table: Table | FleetTable) -> None:
         for number in range(min(len(table), PAGES_AHEAD)):
             await self._loop.run_in_thread(partial(table.page, number), ahead=True)
 
@@ -112,8 +114,8 @@ class Loading:
         self.content = content
         self.store = Store(content.blocks, self._options.budget)
         server = ContentServer(self._loop, self.store, content.hot_blocks)
-        tree = Tree(content.table)
-        self.kernel = kernel_of(content, tree)
+        tree = tree_of(content.table, self._options.kernel)
+        self.kernel = kernel_of(content, tree, self._options.kernel)
         types = types_of(self._header, self.kernel.release, tree, self._loop)
         return Served(tree, server, content.damage, types, self.reader.digest())
 

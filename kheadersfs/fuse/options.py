@@ -23,6 +23,7 @@ class ServeOptions(Record):
     messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
     ``complaints`` as well, if there is one. ``btf`` has the types for include/vmlinux.h, None for
     those of the running kernel. ``limits`` are for archives that are opened for one run each.
+    ``kernel`` is the number of the one of several that is shown alone, as the root.
     """
 
     owner: tuple[int, int] = (0, 0)
@@ -35,6 +36,7 @@ class ServeOptions(Record):
     record: int | None = None
     btf: BtfFile | None = None
     limits: Limits = DEFAULT_LIMITS
+    kernel: int | None = None
 
 
 def open_output(path: str, append: bool = False) -> int:

@@ -19,7 +19,8 @@ from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.store import Store
-from kheadersfs.tree import Tree
+from kheadersfs.tree import Tree, tree_of
+from tests.support.seen import one_kernels
 from tests.torture.pace import Journal
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Examiner:
     def __init__(self, good: bytes) -> None:
         archive = Archive(BytesSource(good))
         content = WholeReader(archive).load()
-        tree, store = Tree(content.table), Store(content.blocks)
+        tree, store = tree_of(content.table), Store(content.blocks)
         blocks = archive.blocks
         self.good = good
         self._listing = _listing(content)
@@ -187,7 +188,7 @@ class Examiner:
     def _compare_names(self, content: Content) -> bool:
         """Compare everything; return whether something is an error. Raises Wrong."""
         error = bool(content.damage)
-        tree, store = Tree(content.table), Store(content.blocks)
+        tree, store = tree_of(content.table), Store(content.blocks)
         found = dict(tree.walk())
         for path, inode in found.items():
             if _attributes(tree, inode) != self._attributes.get(path):
@@ -211,7 +212,10 @@ class Examiner:
 
 def _listing(content: Content) -> Listing:
     return Listing(
-        content.table.whole(), list(content.blocks.starts), content.release, content.arch
+        one_kernels(content.table).whole(),
+        list(content.blocks.starts),
+        content.release,
+        content.arch,
     )
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.names.table import Table
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.store import Store
-from kheadersfs.tree import Tree
+from kheadersfs.tree import tree_of
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.fleet.table import FleetTable
 
 
 class Seen(NamedTuple):
@@ -45,7 +49,7 @@ def seen_on_disk(directory: Path) -> dict[bytes, Seen]:
 def seen_by_us(archive: bytes) -> tuple[dict[bytes, Seen], list[str]]:
     """Return what is in *archive*, by path, and what was refused."""
     loaded = WholeReader(Archive(BytesSource(archive))).load()
-    tree, store = Tree(loaded.table), Store(loaded.blocks)
+    tree, store = tree_of(loaded.table), Store(loaded.blocks)
     seen: dict[bytes, Seen] = {}
     for name, inode in tree.walk():
         attributes = tree.attributes(inode)
@@ -58,3 +62,9 @@ def seen_by_us(archive: bytes) -> tuple[dict[bytes, Seen], list[str]]:
             content = store.read(*tree.extent(inode))
         seen[name] = Seen(attributes.mode, mtime, attributes.links, content)
     return seen, [str(refusal) for refusal in loaded.refusals]
+
+
+def one_kernels(table: Table | FleetTable) -> Table:
+    """Return *table*, which is of an archive of one kernel."""
+    assert isinstance(table, Table)
+    return table

@@ -18,6 +18,7 @@ from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 from tests.attacks.forging import END, tar_file
+from tests.support.seen import one_kernels
 
 PIECE_SIZE = 1000
 
@@ -123,7 +124,8 @@ def test_an_archive_whose_later_stream_is_damaged_at_its_start_is_damaged(compre
         COMPRESS[compression](tar_file(name, b"content")) for name in (b"first", b"second")
     )
     file = first + second + COMPRESS[compression](END)
-    assert WholeReader(Archive(BytesSource(file))).load().table.whole().names == b"firstsecond"
+    table = WholeReader(Archive(BytesSource(file))).load().table
+    assert one_kernels(table).whole().names == b"firstsecond"
     for position in (0, 1, 2, len(second) - 1):
         altered = bytearray(file)
         altered[len(first) + position] ^= 1

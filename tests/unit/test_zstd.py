@@ -17,6 +17,7 @@ from kheadersfs.errors import DamagedArchive, RefusedArchive, UnsupportedArchive
 from kheadersfs.limits import Limits
 from tests.attacks.forging import END, tar_file
 from tests.support.mounting import run_command
+from tests.support.seen import one_kernels
 from tests.support.sources import CountingSource
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def test_an_index_is_found_behind_frames_that_are_skipped(tmp_path: Path) -> Non
     for noted in (file, SKIPPED * 2 + file):
         content = WholeReader(Archive(BytesSource(noted))).load()
         assert content.indexed
-        assert content.table.whole().names == b"a.h"
+        assert one_kernels(content.table).whole().names == b"a.h"
 
 
 def test_a_window_that_takes_too_much_memory_is_refused_with_the_way_out() -> None:

@@ -19,22 +19,31 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.names.page import LATEST
-from kheadersfs.archive.names.paths import Lookup
 from kheadersfs.archive.walking import walk_members
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kheadersfs.archive.fleet.index import FleetIndex
+    from kheadersfs.archive.fleet.lookup import FleetLookup
     from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.index import Index
-    from kheadersfs.archive.names.page import Page
+    from kheadersfs.archive.names.paths import Lookup
 
 
 class IndexedBlocks(BlockTable):
     """The blocks of *container* that come before the index's own."""
 
-    __slots__ = ("_container", "_files", "_pages", "_table")
+    __slots__ = ("_container", "_files", "_lookup", "_pages", "_table")
 
-    def __init__(self, container: BlockTable, index: Index) -> None:
+    def __init__(
+        self,
+        container: BlockTable,
+        index: Index | FleetIndex,
+        lookup: Callable[[], Lookup | FleetLookup],
+    ) -> None:
+        """*lookup* returns a new way down in the index's table."""
         starts = container.starts
         super().__init__(
             container.name, (starts[i + 1] - starts[i] for i in range(len(index.digests)))
@@ -42,6 +51,7 @@ class IndexedBlocks(BlockTable):
         self.digests = index.digests
         self._container = container
         self._table = index.table
+        self._lookup = lookup
         self._pages: list[list[int]] = [[] for _ in index.digests]
         """The pages with files in each block."""
         for page, blocks in enumerate(index.page_blocks):
@@ -75,7 +85,7 @@ class IndexedBlocks(BlockTable):
         for page in self._pages[number]:
             files = self._files.get(page)
             if files is None:
-                files = self._files[page] = _files_of(self._table.page(page))
+                files = self._files[page] = self._table.files(page)
             first, last = (bisect_left(files, (start,)) for start in span)
             found += files[first:last]
         return sorted(found)
@@ -86,7 +96,7 @@ class IndexedBlocks(BlockTable):
         The index's files, sorted by where they start, must meet the headers of what has content
         one for one.
         """
-        lookup = Lookup(self._table)
+        lookup = self._lookup()
         base = self.starts[number]
         files = self._files_in(number)
         next_file = 0
@@ -104,34 +114,24 @@ class IndexedBlocks(BlockTable):
         if next_file != len(files):
             raise ValueError("the index has files in it of which it has no headers; repack it")
 
-    def _agrees(self, inode: int, described: Member, lookup: Lookup) -> bool:
+    def _agrees(self, inode: int, described: Member, lookup: Lookup | FleetLookup) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
-        page = self._table.page_of(inode)
-        row = inode - page.first_inode
-        mode, size = page.inode_mode[row], page.inode_size[row]
+        found = self._table.described(inode)
+        mode, size = found.mode, found.size
         if described.hard_link:
             return not stat.S_ISDIR(mode) and lookup.inode_at(described.target or b"") == inode
         if stat.S_IFMT(mode) != stat.S_IFMT(described.mode):
             return False
-        mtime = page.inode_mtime[row]
+        mtime = found.mtime
         if described.mtime != mtime and max(-LATEST, min(described.mtime, LATEST)) != mtime:
             return False
         if stat.S_ISLNK(mode):
-            return described.target == page.target(inode)
+            return described.target == self._table.target(inode)
         if mode != described.mode:
             return False
         if stat.S_ISDIR(mode):
             return True
-        if described.links not in (0, page.inode_links[row]):
+        if described.links not in (0, found.links):
             return False
         # Of a file's names in cpio one has the content.
         return described.size == size or (described.size == 0 and described.links > 1)
-
-
-def _files_of(page: Page) -> list[tuple[int, int]]:
-    """Return start and inode of each file with content, sorted."""
-    return sorted(
-        (page.inode_start[row], page.first_inode + row)
-        for row in page.rows(stat.S_IFREG)
-        if page.inode_size[row]
-    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST_WORD = 255
 _WIDTHS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -61,3 +62,19 @@ class Sections:
         """Check that nothing follows."""
         if self._position != len(self._payload):
             raise ValueError("it has stray bytes behind its columns")
+
+
+def word(encoded: bytes) -> str:
+    """Return a release or an architecture. Raises ValueError for what cannot be one."""
+    try:
+        text = encoded.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    if (
+        len(encoded) > _LONGEST_WORD
+        or not text.isprintable()
+        or " " in text
+        or len(text) != len(encoded)
+    ):
+        raise ValueError("it names a kernel that cannot be")
+    return text

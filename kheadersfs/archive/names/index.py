@@ -19,7 +19,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names import soundness
-from kheadersfs.archive.names.columns import Sections
+from kheadersfs.archive.names.columns import Sections, word
 from kheadersfs.archive.names.outline import MOST_PAGES, PAGE_ENTRIES, Outline, outline_of
 from kheadersfs.archive.names.page import Page
 from kheadersfs.archive.names.pages import LARGEST_SHIFT, decode_page, encode_page, find_shift
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kheadersfs.limits import Limits
 
 VERSION = 3
+FLEET_VERSION = 4
+"""Of an archive of several kernels; see fleet.index."""
 DIGEST_SIZE = 32
 LARGEST = 32 << 20
 """Bytes of all sections; 200,000 names take some 8 million."""
@@ -44,7 +46,6 @@ _HEADER = struct.Struct("<IIIHHQ")
 # magic, version, CRC-32 of all before the footer, bytes before the footer
 _FOOTER = struct.Struct("<8sIIQ")
 FOOTER_SIZE = _FOOTER.size
-_LONGEST_WORD = 255
 
 
 class Index(NamedTuple):
@@ -93,28 +94,39 @@ def encode(index: Index, block_starts: Sequence[int], page_entries: int = PAGE_E
     return wrap(first, *pages)
 
 
-def wrap(*sections: bytes) -> bytes:
+def wrap(*sections: bytes, version: int = VERSION) -> bytes:
     """Return *sections* deflated, with what is around them so that they are found and checked."""
     pieces: list[bytes] = []
     for section in sections:
         deflated = zlib.compress(section, _DEFLATE_LEVEL)
         pieces += (_FRAME.pack(len(section), len(deflated)), deflated)
     body = b"".join(pieces)
-    return body + _FOOTER.pack(_FOOTER_MAGIC, VERSION, zlib.crc32(body), len(body))
+    return body + _FOOTER.pack(_FOOTER_MAGIC, version, zlib.crc32(body), len(body))
+
+
+def version_of(content: bytes) -> int:
+    """Return the version of the index at the end of *content*; 0 without one."""
+    end = len(content) - FOOTER_SIZE
+    if end < 0 or not content.startswith(_FOOTER_MAGIC, end):
+        return 0
+    version: int = _FOOTER.unpack_from(content, end)[1]
+    return version
 
 
 def find(content: bytes) -> bytes:
     """Return the index at the end of *content*, of an archive's last block; empty without one.
 
     It is as it was written, but may have been written by anybody. Raises ValueError when it is
-    not, or of another version.
+    not, or of a version that is not known.
     """
     end = len(content) - FOOTER_SIZE
     if end < 0 or not content.startswith(_FOOTER_MAGIC, end):
         return b""
     _, version, checksum, size = _FOOTER.unpack_from(content, end)
-    if version != VERSION:
-        raise ValueError(f"its version is {version}, and this program knows {VERSION}")
+    if version not in (VERSION, FLEET_VERSION):
+        raise ValueError(
+            f"its version is {version}, and this program knows {VERSION} and {FLEET_VERSION}"
+        )
     if not _FRAME.size <= size <= end:
         raise ValueError("its footer states a wrong length")
     body = content[end - size : end]
@@ -197,7 +209,7 @@ def decode(
     if hot_blocks > blocks:
         raise ValueError("it claims more blocks than there are")
     sections = Sections(section, _HEADER.size)
-    release, arch = _word(sections.take(release_size)), _word(sections.take(arch_size))
+    release, arch = word(sections.take(release_size)), word(sections.take(arch_size))
     digests = [sections.take(DIGEST_SIZE) for _ in range(blocks)]
     outline = Outline.decode(sections, blocks)
     sections.finish()
@@ -227,18 +239,3 @@ def decode(
         outline.page_blocks,
         hashlib.sha256(body).digest(),
     )
-
-
-def _word(encoded: bytes) -> str:
-    try:
-        word = encoded.decode("ascii")
-    except UnicodeDecodeError:
-        word = ""
-    if (
-        len(encoded) > _LONGEST_WORD
-        or not word.isprintable()
-        or " " in word
-        or len(word) != len(encoded)
-    ):
-        raise ValueError("it names a kernel that cannot be")
-    return word

@@ -25,6 +25,22 @@ LATEST = (1 << 63) - 1
 """The farthest from 1970, either way, that a time in nanoseconds can be."""
 
 
+class Described(NamedTuple):
+    """What an inode is; ``mtime`` is in nanoseconds, ``links`` how many names there are."""
+
+    mode: int
+    mtime: int
+    size: int
+    links: int
+
+
+class Place(NamedTuple):
+    """A directory of one of several kernels, by the numbers of both; 0 is a kernel's root."""
+
+    kernel: int
+    directory: int
+
+
 class Page(NamedTuple):
     """Some of a table's entries, and the inodes that these name for the first time.
 

@@ -29,9 +29,14 @@ LARGEST_SHIFT = 9
 
 def find_shift(whole: Page) -> int:
     """Return the largest unit, as a power of two, that all files of *whole* start at."""
+    return shift_of(whole.inode_start[row] for row in whole.rows(stat.S_IFREG))
+
+
+def shift_of(starts: Iterable[int]) -> int:
+    """Return the largest unit, as a power of two, that *starts* are multiples of."""
     combined = 1 << LARGEST_SHIFT
-    for row in whole.rows(stat.S_IFREG):
-        combined |= whole.inode_start[row]
+    for start in starts:
+        combined |= start
     return (combined & -combined).bit_length() - 1
 
 
@@ -60,24 +65,31 @@ def encode_page(
         array("Q", whole.inode_mtime[inodes].tobytes()),
         whole.inode_size[inodes],
         [blocks[row] for row in files],
-        _gaps(whole, files, blocks, shift),
+        gaps_of(
+            [(whole.inode_start[row], whole.inode_size[row]) for row in files],
+            [blocks[row] for row in files],
+            shift,
+        ),
     )
     return b"".join((*map(encode_column, columns), whole.names[ends[0] : ends[-1]], *targets))
 
 
-def _gaps(whole: Page, files: list[int], blocks: dict[int, int], shift: int) -> list[int]:
-    """Return how far from where they are expected *files* start, zigzag coded."""
+def gaps_of(extents: Iterable[tuple[int, int]], blocks: Iterable[int], shift: int) -> list[int]:
+    """Return how far from where it is expected each of *extents* starts, zigzag coded.
+
+    An extent is where a file starts and how large it is, in bytes; *blocks* has the block of each.
+    """
     gaps: list[int] = []
     expected: dict[int, int] = {}
-    for row in files:
-        start = whole.inode_start[row] >> shift
-        gap = start - expected.get(blocks[row], 0)
+    for (position, size), block in zip(extents, blocks, strict=True):
+        start = position >> shift
+        gap = start - expected.get(block, 0)
         gaps.append(gap * 2 if gap >= 0 else -gap * 2 - 1)
-        expected[blocks[row]] = _expected_next(start, whole.inode_size[row], shift)
+        expected[block] = expected_next(start, size, shift)
     return gaps
 
 
-def _expected_next(start: int, size: int, shift: int) -> int:
+def expected_next(start: int, size: int, shift: int) -> int:
     """Return where the next file of a block should start, behind one of *size* bytes at *start*.
 
     Starts are in units of ``1 << shift`` bytes; one of them is for the next file's header.
@@ -109,9 +121,9 @@ def decode_page(
     if sorted(set(blocks)) != list(outline.page_blocks[number]):
         raise ValueError("its files are in other blocks")
     starts = array("Q", bytes(8 * inodes))
-    targets_size = _place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
-    _place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
-    _place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
+    targets_size = place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
+    place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
+    place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
     first_inode = bounds.inodes[number]
     page = Page(
         first_entry=bounds.entries[number],
@@ -141,7 +153,7 @@ def _repeats(lags: array[int], first_entry: int) -> array[int]:
     return repeats
 
 
-def _place(starts: array[int], rows: list[int], sizes: array[int], start: int) -> int:
+def place(starts: array[int], rows: list[int], sizes: array[int], start: int) -> int:
     """Put into *starts* where *rows* start, one behind the other. Returns where the last ends."""
     for row in rows:
         starts[row] = start
@@ -149,7 +161,7 @@ def _place(starts: array[int], rows: list[int], sizes: array[int], start: int) -
     return start
 
 
-def _place_files(
+def place_files(
     starts: array[int],
     files: list[int],
     sizes: array[int],
@@ -161,7 +173,7 @@ def _place_files(
     expected: dict[int, int] = {}
     for row, (block, gap) in zip(files, places, strict=True):
         start = expected.get(block, 0) + (-(gap + 1 >> 1) if gap & 1 else gap >> 1)
-        expected[block] = _expected_next(start, sizes[row], shift)
+        expected[block] = expected_next(start, sizes[row], shift)
         start <<= shift
         if not block_starts[block] <= start <= start + sizes[row] <= block_starts[block + 1]:
             raise ValueError("it has an extent outside its block")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.names.page import ROOT, SYMLINK_PERMISSIONS, first_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kheadersfs.archive.names.outline import Outline
     from kheadersfs.archive.names.page import Page
 
@@ -25,17 +27,23 @@ def check_page(page: Page, number: int, outline: Outline) -> None:
 
     What that leaves open shows when a directory is entered: see check_directory.
     """
-    _check_modes(page)
+    check_modes(page.inode_mode)
+    if page.first_inode == ROOT and not stat.S_ISDIR(page.inode_mode[0]):
+        raise ValueError("its root is not a directory")
     _check_numbering(page)
     _check_single_names(page, outline)
     _check_directories(page, number, outline)
-    _check_names(page, outline)
-    _check_sizes(page, number, outline)
+    check_names(page.first_entry, page.entry_name_end, page.names, outline)
+    files, targets = (
+        [page.inode_size[row] for row in page.rows(kind)] for kind in (stat.S_IFREG, stat.S_IFLNK)
+    )
+    check_sizes(files, targets, number, outline)
+    check_targets(page.targets)
 
 
-def _check_modes(page: Page) -> None:
+def check_modes(modes: Iterable[int]) -> None:
     """Check that there are only files, directories and symlinks, without what is dangerous."""
-    for mode in set(page.inode_mode):
+    for mode in set(modes):
         if mode & ~_PERMISSIONS != stat.S_IFMT(mode):
             raise ValueError("an inode has a mode that cannot be")
         if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
@@ -44,8 +52,6 @@ def _check_modes(page: Page) -> None:
             raise ValueError("a symlink has permissions that symlinks do not have")
         if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise ValueError("an inode is neither file, directory nor symlink")
-    if page.first_inode == ROOT and not stat.S_ISDIR(page.inode_mode[0]):
-        raise ValueError("its root is not a directory")
 
 
 def _check_numbering(page: Page) -> None:
@@ -87,29 +93,34 @@ def _check_directories(page: Page, number: int, outline: Outline) -> None:
         raise ValueError("its directories do not add up to its entries")
 
 
-def _check_names(page: Page, outline: Outline) -> None:
-    """Check that every name is one, and none longer than its level's longest."""
-    lengths = [end - start for start, end in pairwise(chain((0,), page.entry_name_end))]
-    is_named = 0 not in lengths and b"/" not in page.names and b"\0" not in page.names
+def check_names(first_entry: int, name_ends: Iterable[int], names: bytes, outline: Outline) -> None:
+    """Check that every name is one, and none longer than its level's longest.
+
+    *names* are those of entries from *first_entry* on, and end at *name_ends*.
+    """
+    lengths = [end - start for start, end in pairwise(chain((0,), name_ends))]
+    is_named = 0 not in lengths and b"/" not in names and b"\0" not in names
     # How far each level reaches into this page, counted from the page's first entry.
-    reached = [max(0, start - page.first_entry) for start in outline.level_starts]
+    reached = [max(0, start - first_entry) for start in outline.level_starts]
     for (start, stop), longest in zip(pairwise(reached), outline.level_names, strict=True):
         is_named = is_named and max(lengths[start:stop], default=0) <= longest
     if not is_named:
         raise ValueError("it has a name that cannot be")
 
 
-def _check_sizes(page: Page, number: int, outline: Outline) -> None:
-    """Check the sizes of files and targets against what was said of them."""
-    files = [page.inode_size[row] for row in page.rows(stat.S_IFREG)]
-    targets = [page.inode_size[row] for row in page.rows(stat.S_IFLNK)]
+def check_sizes(files: list[int], targets: list[int], number: int, outline: Outline) -> None:
+    """Check the sizes of *files* and *targets*, of page *number*, against what was said of them."""
     if sum(files) != outline.page_contents[number]:
         raise ValueError("its files have another size in all")
     if max(files, default=0) > outline.largest_file:
         raise ValueError("a file is larger than the largest")
     if max(targets, default=0) > outline.longest_target or 0 in targets:
         raise ValueError("a symlink's target has a length that cannot be")
-    if b"\0" in page.targets:
+
+
+def check_targets(targets: bytes) -> None:
+    """Check that *targets* can be those of symlinks."""
+    if b"\0" in targets:
         raise ValueError("it has a target that cannot be")
 
 
@@ -129,7 +140,11 @@ def check_directory(page: Page, entries: range, links: int) -> None:
     # A row before the first is of a hard link, and these are not of directories.
     if links != 2 + sum(row >= 0 and stat.S_ISDIR(page.inode_mode[row]) for row in rows):
         raise ValueError("a directory has another number of subdirectories than it says")
-    names = [page.name(entry) for entry in entries]
+    check_listing([page.name(entry) for entry in entries])
+
+
+def check_listing(names: list[bytes]) -> None:
+    """Check that *names* can be those in one directory, in order. Raises ValueError."""
     if b"." in names or b".." in names:
         raise ValueError("it has a name that cannot be")
     if any(name >= following for name, following in pairwise(names)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.bounds import Bounds
-from kheadersfs.archive.names.page import ROOT, Page, join
+from kheadersfs.archive.names.page import ROOT, Described, Page, join
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class Table:
     """
 
     __slots__ = ("_archive", "_entered", "_failures", "_make", "_pages", "bounds", "content_size")
+
+    kernels = ()
+    """Those of several that an index lists; see fleet.table."""
 
     def __init__(
         self, archive: str, bounds: Bounds, content_size: int, make: Callable[[int], Page]
@@ -111,6 +114,31 @@ class Table:
         # Of directories with the same start all but the last are empty.
         row = rows[bisect_right(rows, entry, key=page.inode_start.__getitem__) - 1]
         return page.first_inode + row
+
+    def described(self, inode: int) -> Described:
+        """Return what *inode* is. Raises IndexError if there is none, DamagedArchive."""
+        page = self.page_of(inode)
+        row = inode - page.first_inode
+        return Described(
+            page.inode_mode[row], page.inode_mtime[row], page.inode_size[row], page.inode_links[row]
+        )
+
+    def target(self, inode: int) -> bytes:
+        """Return the target of the symlink *inode*."""
+        return self.page_of(inode).target(inode)
+
+    def files(self, number: int) -> list[tuple[int, int]]:
+        """Return start and inode of each file with content in page *number*, sorted."""
+        page = self.page(number)
+        return sorted(
+            (page.inode_start[row], page.first_inode + row)
+            for row in page.rows(stat.S_IFREG)
+            if page.inode_size[row]
+        )
+
+    def count(self, file_type: int) -> int:
+        """Count the inodes of *file_type*, which is one of those of module stat."""
+        return len(self.whole().rows(file_type))
 
     def whole(self) -> Page:
         """Return all pages as one. Raises DamagedArchive."""

@@ -13,6 +13,7 @@ BLOCK = 512
 LARGEST_PADDING = 1 << 20
 """GNU cpio and tar pad to their output block; nobody uses larger ones than this."""
 USTAR = b"ustar\0"
+POSIX = USTAR + b"00"
 GNU = b"ustar  \0"
 _MAGIC = 257
 _DIGITS_OF_A_LENGTH = 20

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.digits import NANOSECONDS, padded
-from kheadersfs.archive.member import archived_name
-from kheadersfs.archive.tar.fields import BLOCK, GNU
+from kheadersfs.archive.member import Member, archived_name
+from kheadersfs.archive.tar.fields import BLOCK, GNU, POSIX
 from kheadersfs.errors import KheadersfsError
-
-if TYPE_CHECKING:
-    from kheadersfs.archive.member import Member
 
 # GNU tar reads and writes 20 blocks at once, and so expects an archive to be a multiple.
 RECORD = 20 * BLOCK
 # name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s247x")
+# the same with the name's prefix, as POSIX has it
+_LINK = struct.Struct("100s8s8s8s12s12s8sc100s8s80x155s12s")
+_PADDING = 12
+_HEAVIEST_BYTE = 127
 _ROOT = b"0000000\0"
 _NO_CHECKSUM = b" " * 8
 _NAME_FIELD = 100
+_PREFIX_FIELD = 155
 # What GNU tar calls the pseudo-members in front of one whose name or target is too long.
 _LONG_LINK = b"././@LongLink"
 
@@ -61,6 +62,52 @@ def header(member: Member) -> bytes:
     return header
 
 
+def link_header(
+    directory: bytes, original: bytes, path: bytes, mode: int, mtime: int, heaviest: int
+) -> bytes:
+    """Return the header of a hard link at *path* in *directory* to that path in *original*.
+
+    Both are names of directories in the archive's root. *heaviest* is the largest sum of bytes that
+    such a name has. Headers of the same path in several directories differ in these names only: the
+    prefix has a field of its own, as in POSIX, and bytes of the padding, which nobody reads, keep
+    the checksum what it is. So each compresses to a byte or two.
+    """
+    target = original + b"/" + path
+    prefix, link = archived_name(directory), archived_name(target)
+    seconds, fraction = divmod(mtime, NANOSECONDS)
+    if (
+        fraction
+        or not 0 <= seconds < 8**11
+        or max(len(path), len(link)) > _NAME_FIELD
+        or len(prefix) > _PREFIX_FIELD
+    ):
+        return header(Member(directory + b"/" + path, mode, mtime, 0, target, hard_link=True))
+    block = _LINK.pack(
+        path,
+        b"%07o\0" % stat.S_IMODE(mode),
+        _ROOT,
+        _ROOT,
+        _number(0),
+        _number(seconds),
+        _NO_CHECKSUM,
+        b"1",
+        link,
+        POSIX,
+        prefix,
+        _weight(2 * heaviest - sum(directory) - sum(original)),
+    )
+    return _summed(block)
+
+
+def _weight(missing: int) -> bytes:
+    """Return what pads a header and adds *missing* to its checksum, as far as there is room.
+
+    Bytes stay below 128, as there were programs that took them for signed.
+    """
+    full, rest = divmod(max(missing, 0), _HEAVIEST_BYTE)
+    return (bytes([_HEAVIEST_BYTE]) * full + bytes([rest]))[:_PADDING]
+
+
 def _block(name: bytes, mode: int, size: int, seconds: int, kind: bytes, target: bytes) -> bytes:
     """Return one header block; what does not fit its field is cut off."""
     fields = (
@@ -75,7 +122,11 @@ def _block(name: bytes, mode: int, size: int, seconds: int, kind: bytes, target:
         target[:_NAME_FIELD],
         GNU,
     )
-    block = _HEADER.pack(*fields)
+    return _summed(_HEADER.pack(*fields))
+
+
+def _summed(block: bytes) -> bytes:
+    """Return the header *block* with its checksum."""
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
 

@@ -1,0 +1,175 @@
+"""From what several kernels have at each path to the pages of an index."""
+
+from __future__ import annotations
+
+import stat
+from array import array
+from bisect import bisect_right
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.fleet.page import Versions
+from kheadersfs.archive.names.bounds import Bounds
+from kheadersfs.archive.names.outline import PAGE_ENTRIES, Outline
+from kheadersfs.archive.names.page import ROOT
+from kheadersfs.archive.names.pages import shift_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kheadersfs.archive.fleet.kernels import Directory, FleetKernel
+
+
+class Version(NamedTuple):
+    """What the kernels ``members``, as bits, have at a path.
+
+    ``start`` is of a file's content in the stream; ``target`` a symlink's.
+    """
+
+    members: int
+    mode: int
+    mtime: int
+    size: int = 0
+    start: int = 0
+    target: bytes = b""
+
+
+class Union(NamedTuple):
+    """All that an index says of the names of several kernels."""
+
+    root: Directory
+    kernels: Sequence[FleetKernel]
+    sets: list[int]
+    outline: Outline
+    page_directories: list[int]
+    pages: list[Versions]
+    shift: int
+
+
+class _Entry(NamedTuple):
+    """A name, its versions, and what is in it if it is a directory of some kernels."""
+
+    name: bytes
+    versions: Sequence[Version]
+    children: list[bytes] | None
+
+
+def unite(
+    root: Directory,
+    kernels: Sequence[FleetKernel],
+    versions: Mapping[bytes, Sequence[Version]],
+    block_starts: Sequence[int],
+    page_entries: int = PAGE_ENTRIES,
+) -> Union:
+    """Return the index of *kernels*, which are sorted by name and have *versions* of each path.
+
+    Paths are relative to a kernel's root, which is not among them; parents are. *block_starts* are
+    where blocks begin. A page ends behind the directory that has its entry number *page_entries*.
+    """
+    levels = list(_levels(versions))
+    entries = [entry for level in levels for entry in level]
+    # Of the kernels' roots, and each directory in the order of its entry.
+    children = [len(levels[0]) if levels else 0]
+    children += [len(entry.children) for entry in entries if entry.children is not None]
+    cuts = _cuts(children, page_entries)
+    sets = sorted({version.members for entry in entries for version in entry.versions})
+    numbers = {members: number for number, members in enumerate(sets)}
+    pages: list[Versions] = []
+    page_directories: list[int] = []
+    taken = 0
+    for first, last in pairwise(cuts):
+        here = entries[first:last]
+        directories = sum(entry.children is not None for entry in here) + (not pages)
+        page_directories.append(directories)
+        pages.append(_page(here, children[taken : taken + directories], numbers, block_starts))
+        taken += directories
+    outline = _outline(levels, cuts, pages)
+    shift = shift_of(start for page in pages for start in page.starts)
+    return Union(root, kernels, sets, outline, page_directories, pages, shift)
+
+
+def _levels(versions: Mapping[bytes, Sequence[Version]]) -> Iterator[list[_Entry]]:
+    """Yield the entries of all directories that are equally deep, the kernels' roots' first."""
+    listed: dict[bytes, list[bytes]] = {}
+    for path in versions:
+        parent, _, name = path.rpartition(b"/")
+        listed.setdefault(parent, []).append(name)
+    level = [b""]
+    while level:
+        following: list[bytes] = []
+        entries: list[_Entry] = []
+        for directory in level:
+            for name in sorted(listed.get(directory, ())):
+                path = directory + b"/" + name if directory else name
+                there = versions[path]
+                children = None
+                if any(stat.S_ISDIR(version.mode) for version in there):
+                    children = listed.get(path, [])
+                    following.append(path)
+                entries.append(_Entry(name, there, children))
+        if entries:
+            yield entries
+        level = following
+
+
+def _cuts(children: list[int], page_entries: int) -> list[int]:
+    """Return the entries that pages begin with, and where the last one ends."""
+    cuts = [0]
+    starts = list(accumulate(children, initial=0))
+    for start in starts[:-1]:
+        if start - cuts[-1] >= page_entries and start < starts[-1]:
+            cuts.append(start)
+    return [*cuts, starts[-1]]
+
+
+def _page(
+    entries: list[_Entry],
+    children: list[int],
+    numbers: Mapping[int, int],
+    block_starts: Sequence[int],
+) -> Versions:
+    rows = [version for entry in entries for version in entry.versions]
+    files = [version for version in rows if stat.S_ISREG(version.mode)]
+    return Versions(
+        name_lengths=[len(entry.name) for entry in entries],
+        counts=[len(entry.versions) for entry in entries],
+        sets=[numbers[version.members] for version in rows],
+        modes=[version.mode for version in rows],
+        mtimes=[version.mtime for version in rows],
+        sizes=[len(version.target) or version.size for version in rows],
+        blocks=[bisect_right(block_starts, version.start) - 1 for version in files],
+        starts=[version.start for version in files],
+        children=children,
+        names=b"".join(entry.name for entry in entries),
+        targets=b"".join(version.target for version in rows),
+    )
+
+
+def _outline(levels: list[list[_Entry]], cuts: list[int], pages: list[Versions]) -> Outline:
+    inodes = accumulate((len(page.modes) for page in pages), initial=ROOT)
+    ends = accumulate((sum(page.children) for page in pages), initial=0)
+    files = [
+        [s for m, s in zip(page.modes, page.sizes, strict=True) if stat.S_ISREG(m)]
+        for page in pages
+    ]
+    targets = (
+        size
+        for page in pages
+        for mode, size in zip(page.modes, page.sizes, strict=True)
+        if stat.S_ISLNK(mode)
+    )
+    # The archive's root is counted in the first page, as an index of one kernel has it.
+    bounds = Bounds(
+        array("I", cuts),
+        array("I", [ROOT, *(end + 1 for end in list(inodes)[1:])]),
+        array("I", ends),
+    )
+    return Outline(
+        bounds=bounds,
+        level_starts=array("I", accumulate(map(len, levels), initial=0)),
+        level_names=array("I", [max(len(entry.name) for entry in level) for level in levels]),
+        page_contents=array("Q", [sum(sizes) for sizes in files]),
+        page_blocks=[array("I", sorted(set(page.blocks))) for page in pages],
+        largest_file=max((size for sizes in files for size in sizes), default=0),
+        longest_target=max(targets, default=0),
+    )

@@ -1,0 +1,121 @@
+"""The embedded index of an archive of several kernels: version 4 of the format.
+
+Footer, sections and the outline are those of version 3, see names.index. The first section has a
+header, the SHA-256 of every block, the kernels, the sets of them, the outline, and of each page how
+many directories it names. Each of the others is a page, see page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from array import array
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.fleet.kernels import (
+    decode_kernels,
+    decode_sets,
+    encode_kernels,
+    encode_sets,
+)
+from kheadersfs.archive.fleet.page import decode_page, encode_page
+from kheadersfs.archive.fleet.table import FleetTable
+from kheadersfs.archive.names.columns import Sections, encode_column
+from kheadersfs.archive.names.index import DIGEST_SIZE, FLEET_VERSION, split, wrap
+from kheadersfs.archive.names.outline import Outline
+from kheadersfs.archive.names.pages import LARGEST_SHIFT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kheadersfs.archive.fleet.building import Union
+    from kheadersfs.archive.fleet.page import FleetPage
+    from kheadersfs.limits import Limits
+
+# blocks, hot blocks, start shift, kernels, size of the stream before the index's block
+_HEADER = struct.Struct("<IIIIQ")
+
+
+class FleetIndex(NamedTuple):
+    """What the index says of its archive; see names.index.Index."""
+
+    table: FleetTable
+    digests: list[bytes]
+    hot_blocks: int
+    page_blocks: Sequence[Sequence[int]]
+    digest: bytes
+
+
+def encode(union: Union, digests: list[bytes], hot_blocks: int, stream_size: int) -> bytes:
+    """Return the index of *union*, footer included."""
+    header = _HEADER.pack(len(digests), hot_blocks, union.shift, len(union.kernels), stream_size)
+    first = b"".join(
+        (
+            header,
+            *digests,
+            encode_kernels(union.kernels, union.root),
+            encode_sets(union.sets, len(union.kernels)),
+            union.outline.encode(),
+            encode_column(union.page_directories),
+        )
+    )
+    pages = (encode_page(page, union.shift) for page in union.pages)
+    return wrap(first, *pages, version=FLEET_VERSION)
+
+
+def decode(
+    body: bytes,
+    block_starts: Sequence[int],
+    archive: str,
+    limits: Limits,
+    completely: bool = False,
+) -> FleetIndex:
+    """Return the index in *body*; see names.index.decode, which does the same for one kernel."""
+    first, *pages = split(body)
+    section = first.inflate()
+    if len(section) < _HEADER.size:
+        raise ValueError("it has no header")
+    blocks, hot_blocks, shift, count, stream_size = _HEADER.unpack_from(section)
+    if shift > LARGEST_SHIFT:
+        raise ValueError("its starts have an impossible unit")
+    if blocks != len(block_starts) - 1 or stream_size != block_starts[-1]:
+        raise ValueError("it belongs to another archive")
+    if hot_blocks > blocks:
+        raise ValueError("it claims more blocks than there are")
+    sections = Sections(section, _HEADER.size)
+    digests = [sections.take(DIGEST_SIZE) for _ in range(blocks)]
+    root, kernels = decode_kernels(sections, count)
+    sets = decode_sets(sections, count)
+    outline = Outline.decode(sections, blocks)
+    first_directories = array("Q", accumulate(sections.column(len(pages), "I"), initial=0))
+    sections.finish()
+    if len(pages) != len(outline.page_blocks):
+        raise ValueError("it has another number of pages than it says")
+    if not first_directories[1] or first_directories[-1] > outline.bounds.entries[-1] + 1:
+        raise ValueError("its directories do not add up")
+    outline.check_limits(archive, limits)
+    longest = max(len(kernel.name) for kernel in kernels)
+    limits.check(archive, "depth", len(outline.level_names) + 1)
+    limits.check(archive, "path", longest + sum(outline.level_names) + len(outline.level_names))
+
+    def make(number: int) -> FleetPage:
+        try:
+            return decode_page(
+                pages[number].inflate(),
+                number,
+                outline,
+                first_directories,
+                sets,
+                block_starts,
+                shift,
+            )
+        except OverflowError as error:
+            raise ValueError("it holds a value that cannot be") from error
+
+    table = FleetTable(archive, root, kernels, sets, outline, first_directories, make)
+    if completely:
+        table.check()
+    return FleetIndex(
+        table, digests, hot_blocks, outline.page_blocks, hashlib.sha256(body).digest()
+    )
