@@ -77,10 +77,7 @@ def arrange(kernels: Sequence[KernelMembers]) -> list[Portion]:
     cold: list[Packed] = []
     for kernel in kernels:
         hot, warm = _split(kernel)
-        portions += (
-            Portion(kernel.files[:hot], _HOT_BLOCK, _FIRST_BLOCK),
-            Portion(kernel.files[hot:warm], _WARM_BLOCK),
-        )
+        portions += portions_of_heat(kernel.files[:hot], kernel.files[hot:warm], [])[:2]
         cold += (*kernel.files[warm:], *kernel.others, *kernel.directories)
     cold.sort(key=lambda packed: packed.member.name)
     links = [link for kernel in kernels for link in kernel.links]
@@ -94,12 +91,26 @@ def arrange(kernels: Sequence[KernelMembers]) -> list[Portion]:
     ]
 
 
+def portions_of_heat(hot: list[Packed], warm: list[Packed], cold: list[Packed]) -> list[Portion]:
+    """Return a portion of each, with blocks of the sizes that suit it."""
+    return [
+        Portion(hot, _HOT_BLOCK, _FIRST_BLOCK),
+        Portion(warm, _WARM_BLOCK),
+        Portion(cold, _COLD_BLOCK),
+    ]
+
+
 def _split(kernel: KernelMembers) -> tuple[int, int]:
     """Return how many of *kernel*'s files are hot, and how many are hot or warm."""
-    sizes = [packed.member.size + _FRAME_SIZE for packed in kernel.files]
-    starts = list(accumulate(sizes, initial=0))[:-1]
-    hot = bisect_left(starts, HOT_SIZE) if kernel.hot is None else kernel.hot
-    return hot, max(hot, bisect_left(starts, WARM_SIZE))
+    sizes = [packed.member.size for packed in kernel.files]
+    hot = count_of(sizes, HOT_SIZE) if kernel.hot is None else kernel.hot
+    return hot, max(hot, count_of(sizes, WARM_SIZE))
+
+
+def count_of(sizes: Iterable[int], limit: int) -> int:
+    """Return how many files of *sizes* begin within the first *limit* bytes of a tar of them."""
+    starts = list(accumulate((size + _FRAME_SIZE for size in sizes), initial=0))[:-1]
+    return bisect_left(starts, limit)
 
 
 def _with_parents(members: Iterable[Packed], directories: dict[bytes, Packed]) -> Iterator[Packed]:

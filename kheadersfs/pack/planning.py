@@ -6,7 +6,7 @@ import os
 import stat
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from kheadersfs.archive.cpio import writing as cpio
 from kheadersfs.archive.cpio.fields import ALIGNMENT
@@ -63,6 +63,28 @@ class Block(NamedTuple):
         """Return the bytes. Raises KheadersfsError."""
         return b"".join([*(frame.content() for frame in self.frames), self.end])
 
+    def ending(self, end: bytes) -> Self:
+        """Return the block with the archive's *end* marker behind it."""
+        return self._replace(size=self.size + len(end), end=end)
+
+
+class PlannedBlock(Protocol):
+    """A block of which start and size are known before its content is made."""
+
+    @property
+    def start(self) -> int:
+        """Where it begins in the stream."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def content(self) -> bytes:
+        """Return the bytes. Raises KheadersfsError."""
+
+    def ending(self, end: bytes) -> Self:
+        """Return the block with the archive's *end* marker behind it."""
+
 
 class Plan(NamedTuple):
     """What to write: *size* bytes in *blocks*, of which so many in front are hot, and the index."""
@@ -87,9 +109,9 @@ def plan_blocks(
     blocks: list[Block] = []
     hot_blocks = position = 0
     for portion in portions:
-        for group in _cut(portion):
+        for group in cut(portion):
             start = position
-            frames = [frame(packed) for packed in sorted(group, key=_place_in_block)]
+            frames = [frame(packed) for packed in sorted(group, key=place_in_block)]
             for framed in frames:
                 builder.add(framed.member, position + len(framed.header))
                 if builder.refusals:
@@ -100,11 +122,11 @@ def plan_blocks(
     end = tar.end_marker(position) if format_name == "tar" else cpio.end_marker(position)
     if not blocks:
         raise KheadersfsError("there is nothing to put into an archive")
-    blocks[-1] = blocks[-1]._replace(size=blocks[-1].size + len(end), end=end)
+    blocks[-1] = blocks[-1].ending(end)
     return Plan(blocks, hot_blocks, position + len(end), builder.build())
 
 
-def _cut(portion: Portion) -> Iterator[list[Packed]]:
+def cut(portion: Portion) -> Iterator[list[Packed]]:
     """Yield the members of *portion* in groups, one for each block."""
     group: list[Packed] = []
     position = size = 0
@@ -120,7 +142,7 @@ def _cut(portion: Portion) -> Iterator[list[Packed]]:
         yield group
 
 
-def _place_in_block(packed: Packed) -> tuple[bool, int, list[bytes]]:
+def place_in_block(packed: Packed) -> tuple[bool, int, list[bytes]]:
     """Return what orders members as the index numbers them: directories level by level.
 
     Within a block the order is free, and this one compresses best: neighbours in the tree

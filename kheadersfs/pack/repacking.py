@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kheadersfs.archive.member import Member
-from kheadersfs.archive.names.page import LATEST, ROOT
+from kheadersfs.archive.names.page import ROOT
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.pack.gathering import require_known_time
 from kheadersfs.pack.layout import KernelMembers, Packed, arrange
 from kheadersfs.pack.ordering import by_reach, inclusions
 from kheadersfs.pack.writing import Description, Form, write_archive
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
+    from kheadersfs.pack.gathering import Source
     from kheadersfs.reader import HeaderArchive
-
-
-class Input(NamedTuple):
-    """An archive to merge, and the directory that its content goes into."""
-
-    name: bytes
-    archive: HeaderArchive
 
 
 def repack(
@@ -44,15 +38,13 @@ def repack(
     write_archive(file, arrange([kernel]), form, description, progress, limits=limits)
 
 
-def merge(
-    inputs: Sequence[Input], file: BinaryIO, form: Form, progress: Callable[[int, int], None]
+def merge_members(
+    inputs: Sequence[Source], file: BinaryIO, form: Form, progress: Callable[[int, int], None]
 ) -> None:
     """Write what is in all *inputs* to *file* in *form*, each below a directory of its name.
 
-    A file that several have at the same place, with the same mode and bytes, becomes hard links:
-    one copy, one inode, one place in the page cache, with the time of the first. Files of the
-    same content at other places stay apart, because compilers take one inode for one header.
-    Raises what ``repack`` raises.
+    For what merging.merge() cannot write as kernels: cpio, and kernels with hard links of their
+    own. All is in memory at the same time. Raises what ``repack`` raises.
     """
     kernels: list[KernelMembers] = []
     first_of: dict[tuple[bytes, int, bytes], bytes] = {}
@@ -79,7 +71,7 @@ def _read_kernel(archive: HeaderArchive, prefix: bytes) -> KernelMembers:
     for name, inode in [(b"", ROOT), *tree.walk()]:
         attributes = tree.attributes(inode)
         path = prefix + name if name else prefix.rstrip(b"/")
-        _require_known_time(archive, name, attributes.mtime)
+        require_known_time(archive, name, attributes.mtime)
         member = Member(path, attributes.mode, attributes.mtime, 0, None, False)
         first = first_paths.setdefault(inode, path)
         if stat.S_ISDIR(attributes.mode):
@@ -94,15 +86,6 @@ def _read_kernel(archive: HeaderArchive, prefix: bytes) -> KernelMembers:
     order, hot = _importance(archive, files)
     kernel.files.extend(files[name] for name in order)
     return kernel._replace(hot=hot)
-
-
-def _require_known_time(archive: HeaderArchive, name: bytes, mtime: int) -> None:
-    """Raise RefusedArchive if *mtime*, of the member *name*, stands for one farther from 1970."""
-    if abs(mtime) == LATEST:
-        raise RefusedArchive(
-            f"{archive.archive.source.name}: {os.fsdecode(name) or 'its root'} has a time more "
-            "than 292 years from 1970, which cannot be held; make the archive with another one"
-        )
 
 
 def _importance(

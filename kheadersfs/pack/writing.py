@@ -18,7 +18,7 @@ from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.tar.fields import BLOCK
 from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.limits import DEFAULT_LIMITS
-from kheadersfs.pack.planning import NEW_ARCHIVE, Plan, plan_blocks
+from kheadersfs.pack.planning import NEW_ARCHIVE, plan_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.compression.encoding import BlockEncoder
     from kheadersfs.limits import Limits
     from kheadersfs.pack.layout import Portion
+    from kheadersfs.pack.planning import PlannedBlock
 
 # liblzma takes 11.5 bytes for every byte of a block it compresses.
 _UNDER_WAY = 16 << 20
@@ -62,16 +63,49 @@ def write_archive(
     processor. Raises KheadersfsError; RefusedArchive for what *limits* would not let anybody read.
     """
     plan = plan_blocks(portions, form.format, limits)
+
+    def encode_index(digests: list[bytes]) -> bytes:
+        index = embedded.Index(
+            table=plan.table,
+            release=description.release,
+            arch=description.arch,
+            digests=digests,
+            hot_blocks=plan.hot_blocks,
+            stream_size=plan.size,
+        )
+        starts = [block.start for block in plan.blocks]
+        body = embedded.encode(index, starts)
+        # What would not be read is not written.
+        embedded.decode(embedded.find(body), [*starts, plan.size], NEW_ARCHIVE, limits)
+        return body
+
+    write_blocks(file, plan.blocks, plan.size, form, encode_index, progress, threads, limits)
+
+
+def write_blocks(
+    file: BinaryIO,
+    blocks: Sequence[PlannedBlock],
+    size: int,
+    form: Form,
+    encode_index: Callable[[list[bytes]], bytes],
+    progress: Callable[[int, int], None],
+    threads: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
+    """Write *blocks*, *size* bytes in all, to *file*; for the rest see write_archive().
+
+    *encode_index* returns the index, given the SHA-256 of each block as it is stored.
+    """
     encoder = BLOCK_ENCODERS.get(form.compression)
     if encoder is not None:
         threads = threads or len(os.sched_getaffinity(0))
-        limits.check(NEW_ARCHIVE, "block", max(block.size for block in plan.blocks))
-        _Blocks(file, plan, form.format, encoder, threads, progress).write(description, limits)
+        limits.check(NEW_ARCHIVE, "block", max(block.size for block in blocks))
+        _Blocks(file, blocks, size, form.format, encoder, threads, progress).write(encode_index)
         return
     stream = new_stream_encoder(form.compression)
-    for block in plan.blocks:
+    for block in blocks:
         file.write(stream.compress(block.content()))
-        progress(block.start + block.size, plan.size)
+        progress(block.start + block.size, size)
     file.write(stream.flush())
 
 
@@ -81,34 +115,25 @@ class _Blocks:
     def __init__(
         self,
         file: BinaryIO,
-        plan: Plan,
+        blocks: Sequence[PlannedBlock],
+        size: int,
         format_name: str,
         encoder: BlockEncoder,
         threads: int,
         progress: Callable[[int, int], None],
     ) -> None:
         self._file = file
-        self._plan = plan
+        self._planned = blocks
+        self._size = size
         self._format = format_name
         self._encoder = encoder
         self._threads = threads
         self._progress = progress
 
-    def write(self, description: Description, limits: Limits) -> None:
-        """Write the framing, all blocks, and the index, which says *description*, as the last."""
+    def write(self, encode_index: Callable[[list[bytes]], bytes]) -> None:
+        """Write the framing, all blocks, and what *encode_index* returns as the last."""
         blocks = self._encode_all()
-        index = embedded.Index(
-            table=self._plan.table,
-            release=description.release,
-            arch=description.arch,
-            digests=[hashlib.sha256(block.stored).digest() for block in blocks],
-            hot_blocks=self._plan.hot_blocks,
-            stream_size=self._plan.size,
-        )
-        starts = [block.start for block in self._plan.blocks]
-        body = embedded.encode(index, starts)
-        # What would not be read is not written.
-        embedded.decode(embedded.find(body), [*starts, self._plan.size], NEW_ARCHIVE, limits)
+        body = encode_index([hashlib.sha256(block.stored).digest() for block in blocks])
         blocks.append(self._encoder.encode_plain(self._index_block(body)))
         self._file.write(self._encoder.start())
         for block in blocks:
@@ -120,7 +145,7 @@ class _Blocks:
 
         The largest are begun first, so that no processor is left alone with one at the end.
         """
-        planned = self._plan.blocks
+        planned = self._planned
         budget = _Budget(_UNDER_WAY)
 
         def encode(number: int) -> Block:
@@ -134,7 +159,7 @@ class _Blocks:
             done = 0
             for number in largest_first:
                 done += futures[number].result().decoded_size
-                self._progress(done, self._plan.size)
+                self._progress(done, self._size)
             return [futures[number].result() for number in range(len(planned))]
         finally:
             pool.shutdown(cancel_futures=True)
@@ -144,7 +169,7 @@ class _Blocks:
 
         The whole stream is a multiple of a tar block, index and all.
         """
-        position = self._plan.size
+        position = self._size
         if self._format == "tar":
             return bytes(-(position + len(index)) % BLOCK) + index
         marker_size = len(cpio.end_marker(position, 1))
