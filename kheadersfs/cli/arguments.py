@@ -129,6 +129,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def add_release(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add the option that says which kernel of several is meant; *more* is added to its help."""
+    parser.add_argument(
+        "--release",
+        metavar="R",
+        help="of an archive of several kernels, show the one of this name or release alone; auto "
+        f"is the running kernel's{more}",
+    )
+
+
 def add_pins(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which archive it must be."""
     parser.add_argument(

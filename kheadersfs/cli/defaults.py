@@ -43,16 +43,17 @@ def cache_in(directory: str) -> ArchiveCache:
     return ArchiveCache(directory, _PACKED_SUFFIX, _look, _pack)
 
 
-def require_running_kernels(archive: Archive, budget: int) -> None:
+def require_running_kernels(archive: Archive, budget: int, number: int | None = None) -> None:
     """Raise RefusedArchive unless the headers in *archive* are those of the running kernel.
 
-    *budget* is how many bytes of decoded content may be held to find out.
+    Of several kernels *number* is meant. *budget* is how many bytes of decoded content may be held
+    to find out.
     """
     name = archive.source.name
     if name == RUNNING_KERNEL_ARCHIVE:
         return
     kernel = running_kernel()
-    headers = HeaderArchive(archive, budget)
+    headers = HeaderArchive(archive, budget, kernel=number)
     read_confined(
         [headers],
         lambda: require_same_kernel(name, headers.release, headers.arch, kernel),

@@ -7,6 +7,7 @@ import stat
 
 from kheadersfs.archive.source import digest_of
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
+from kheadersfs.cli.kernels import kernels_of
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
@@ -48,14 +49,22 @@ def _print(facts: dict[str, object], as_json: bool) -> None:
     else:
         width = max(map(len, facts))
         for name, fact in facts.items():
-            told = "-" if fact is None else printable(str(fact))
-            print(f"{name.replace('_', ' '):{width}}  {told}")
+            told = fact if isinstance(fact, list) else [fact]
+            for line in told:
+                print(f"{name.replace('_', ' '):{width}}  {_in_words(line)}")
+                name = ""
+
+
+def _in_words(fact: object) -> str:
+    if isinstance(fact, dict):
+        return printable(" ".join("-" if value is None else value for value in fact.values()))
+    return "-" if fact is None else printable(str(fact))
 
 
 def describe(archive: HeaderArchive) -> dict[str, object]:
     """Return the facts about *archive*, as ``info --json`` prints them."""
     container, content = archive.archive, archive.content
-    modes = content.table.whole().inode_mode
+    table = content.table
     blocks = container.blocks
     return {
         "archive": container.source.name,
@@ -66,12 +75,17 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "checksums": container.checked,
         "release": archive.release,
         "arch": archive.arch,
+        "kernels": [
+            {"name": known.name, "release": known.release or None, "arch": known.arch or None}
+            for known in kernels_of(content)
+            if known.number is not None
+        ],
         "indexed": content.indexed,
         "blocks": len(blocks) if blocks is not None else 1,
         "hot_blocks": content.hot_blocks,
-        "files": sum(map(stat.S_ISREG, modes)),
-        "directories": sum(map(stat.S_ISDIR, modes)),
-        "symlinks": sum(map(stat.S_ISLNK, modes)),
+        "files": table.count(stat.S_IFREG),
+        "directories": table.count(stat.S_IFDIR),
+        "symlinks": table.count(stat.S_IFLNK),
         "content_size": archive.tree.content_size(),
         "refused": len(content.refusals),
         "notes": "; ".join(content.notes) or None,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.opening import Archive
     from kheadersfs.cli.arguments import Parser
 
+_RUNNING = "auto"
 RUNNING_KERNELS = "none"
 """The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
 
@@ -65,7 +66,14 @@ class Mounted(Record):
 def parser() -> Parser:
     """See CommandModule.parser."""
     # It takes 10 ms, which only options pay.
-    from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_pins, seconds
+    from kheadersfs.cli.arguments import (
+        ARCHIVE,
+        Parser,
+        add_limits,
+        add_pins,
+        add_release,
+        seconds,
+    )
 
     arguments = Parser(
         "mount",
@@ -84,9 +92,9 @@ def parser() -> Parser:
         metavar="OPTS",
         help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
         "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
-        "64M), and idle_timeout=S, prefetch, strict, any_release, log=FILE, btf=FILE, digest=, "
-        "verify_key=FILE and limit=NAME=NUMBER like the options of these names; what fstab adds is "
-        "accepted",
+        "64M), and idle_timeout=S, prefetch, strict, any_release, release=R, log=FILE, btf=FILE, "
+        "digest=, verify_key=FILE and limit=NAME=NUMBER like the options of these names; what "
+        "fstab adds is accepted",
     )
     arguments.add_argument(
         "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"
@@ -117,6 +125,7 @@ def parser() -> Parser:
         help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
         "the running kernel's, for its own headers only",
     )
+    add_release(arguments, "; where bcc and bpftrace look, it is that without saying so")
     add_pins(arguments)
     add_limits(arguments)
     arguments.add_archive_option()
@@ -160,6 +169,7 @@ def _parse(arguments: list[str]) -> Call:
         any_release=options.any_release or values.any_release,
         log=values.log or options.log,
         btf=values.btf or options.btf,
+        release=values.release or options.release,
         digest=values.digest or options.digest,
         verify_key=values.verify_key or options.verify_key,
         limit=(*options.limit, *values.limits),
@@ -224,11 +234,13 @@ def _mount(
         check_safety(archive, options.cache)
     mountpoint = target.prepare_mountpoint(directory, options.nonempty)
     default = os.path.realpath(default_mountpoint(os.uname().release))
+    kernel = _kernel_of(archive, options, is_default=mountpoint == default)
+    serve_options = serve_options._replace(kernel=kernel)
     if mountpoint == default and not options.any_release:
         # It takes 23 ms, which only the default place pays.
         from kheadersfs.cli.defaults import require_running_kernels
 
-        require_running_kernels(archive, options.cache)
+        require_running_kernels(archive, options.cache, kernel)
     directories = directories_created(mountpoint)
     source = name if name == RUNNING_KERNELS else os.path.abspath(name)
     request = MountRequest(source, mountpoint, options.allow_other)
@@ -247,6 +259,23 @@ def _mount(
         lambda: daemon.serve(archive, lambda: device, mountpoint, serve_options, directories),
         signals,
     )
+
+
+def _kernel_of(archive: Archive, options: MountOptions, is_default: bool) -> int | None:
+    """Return the number of the kernel of *archive* that is to be shown alone; None for all.
+
+    In the default place no other than the running one's would be found. Raises KheadersfsError.
+    """
+    release = options.release
+    if release is None and is_default:
+        from kheadersfs.archive.readers import lists_kernels  # which only the default place pays
+
+        release = _RUNNING if lists_kernels(archive) else None
+    if release is None:
+        return None
+    from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays
+
+    return choose_kernel(archive, release, options.cache).number
 
 
 def _serve_options(options: MountOptions, foreground: bool) -> ServeOptions:

@@ -30,8 +30,9 @@ class MountOptions(Record):
     """What ``-o`` can say, and options of the mount command that mean the same.
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
-    never. ``log``, ``btf`` and ``verify_key`` are paths. ``any_release`` is for the default place:
-    headers of another kernel may be mounted there. ``limit`` is what parse_limits() takes.
+    never. ``log``, ``btf`` and ``verify_key`` are paths. ``release`` is the one of several kernels
+    to show. ``any_release`` is for the default place: headers of another kernel may be mounted
+    there. ``limit`` is what parse_limits() takes.
     """
 
     allow_other: bool = False
@@ -45,6 +46,7 @@ class MountOptions(Record):
     any_release: bool = False
     log: str | None = None
     btf: str | None = None
+    release: str | None = None
     digest: str | None = None
     verify_key: str | None = None
     limit: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ _VALUES: dict[str, Callable[[str, str], object]] = {
     "idle_timeout": _seconds,
     "log": _text,
     "btf": _text,
+    "release": _text,
     "digest": _text,
     "verify_key": _text,
 }

@@ -27,7 +27,7 @@ def table(outcomes: list[Outcome]) -> str:
     lines = ["status  seconds  headers  archive"]
     for outcome in outcomes:
         figures = f"{outcome.status:6}  {outcome.seconds:7.2f}  {outcome.headers:7}"
-        lines.append(f"{figures}  {escaped(outcome.archive)}")
+        lines.append(f"{figures}  {escaped(outcome.target.label)}")
     failed = count_failed(outcomes)
     idle = sum(outcome.status == 0 and not outcome.headers for outcome in outcomes)
     if idle:
@@ -42,8 +42,8 @@ def as_json(outcomes: list[Outcome]) -> str:
     """Return *outcomes* as a JSON array."""
     told = [
         {
-            "archive": outcome.archive,
-            "name": outcome.name,
+            "archive": outcome.target.label,
+            "name": outcome.target.name,
             "status": outcome.status,
             "seconds": round(outcome.seconds, 3),
             "headers": outcome.headers,
@@ -85,11 +85,11 @@ def count_failed(outcomes: list[Outcome]) -> int:
 
 
 def _test_case(outcome: Outcome) -> str:
-    attributes = f'classname="kheadersfs.run" name={_quoted(outcome.name)}'
+    attributes = f'classname="kheadersfs.run" name={_quoted(outcome.target.name)}'
     lines = [f'<testcase {attributes} time="{outcome.seconds:.3f}">']
     if outcome.status:
         lines.append(f'<failure message="exit status {outcome.status}"/>')
-    output = f"{outcome.archive}: {outcome.headers} headers opened\n"
+    output = f"{outcome.target.label}: {outcome.headers} headers opened\n"
     output += outcome.output.decode(errors="backslashreplace")
     lines += [f"<system-out>{escape(_printable(output))}</system-out>", "</testcase>"]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from kheadersfs.fuse.options import ServeOptions, open_output
 from kheadersfs.records import Record
 from kheadersfs.run import namespace
 from kheadersfs.run.child import Run
-from kheadersfs.run.places import name_of
+from kheadersfs.run.places import name_of, safe_name
 from kheadersfs.trust.pinning import Pins, open_pinned
 
 TYPE_CHECKING = False
@@ -40,6 +40,7 @@ class Call(Record):
     btf: str | None = None
     log: str | None = None
     record: str | None = None
+    release: str | None = None
     pins: Pins = Pins()
     limits: tuple[str, ...] = ()
 
@@ -49,7 +50,7 @@ def parser() -> Parser:
     import argparse  # 3 ms, which only options pay
 
     # It takes 6 ms, which only options pay.
-    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, positive
+    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, add_release, positive
 
     arguments = Parser(
         "run",
@@ -76,9 +77,9 @@ def parser() -> Parser:
     arguments.add_argument(
         "--each",
         action="store_true",
-        help="run COMMAND once for every ARCHIVE, and say for which it failed, and how many "
-        "headers it opened. All run in this directory, several at a time: each has to write "
-        "elsewhere",
+        help="run COMMAND once for every ARCHIVE, and every kernel in it, and say for which it "
+        "failed, and how many headers it opened. All run in this directory, several at a time: "
+        "each has to write elsewhere",
     )
     arguments.add_argument(
         "-o",
@@ -116,6 +117,7 @@ def parser() -> Parser:
         help="write the paths of the headers that were opened, in order of first use; not with "
         "--each",
     )
+    add_release(arguments, "; with --each, all whose names match, perhaps with * and ?")
     add_pins(arguments)
     add_limits(arguments)
     arguments.add_argument(
@@ -151,9 +153,16 @@ def run(arguments: list[str]) -> int:
     else:
         name = name_of(call.archives[0])
         archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
+    options = _serve_options(call, limits)
+    if call.release is not None:
+        from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays
+
+        chosen = choose_kernel(archive, call.release, options.budget)
+        name = safe_name(chosen.name) if chosen.name else name
+        options = options._replace(kernel=chosen.number)
     what = Run(call.command, _environment(KHEADERS_NAME=name))
     try:
-        ended = namespace.run_command(archive, what, _serve_options(call, limits))
+        ended = namespace.run_command(archive, what, options)
     except KheadersfsError as error:
         if _is_plain_file(call.command[0]):
             error.args = (f"{error}; {_ask_for_archive(call.command[0])}",)
@@ -178,6 +187,7 @@ def _parse(arguments: list[str]) -> Call:
         btf=values.btf,
         log=values.log,
         record=values.record,
+        release=values.release,
         pins=Pins(values.digest, values.verify_key),
         limits=tuple(values.limits),
     )
@@ -257,18 +267,20 @@ def _run_each(call: Call, archives: list[str], jobs: int, options: ServeOptions)
 
     if call.junit is not None:
         results.require_place(call.junit)
-    from kheadersfs.run.places import make_places, names_of
+    from kheadersfs.cli.targets import find_targets
+    from kheadersfs.run.places import make_places
 
-    names = [{"KHEADERS_NAME": name} for name in names_of(archives)]
+    targets = find_targets(archives, call.release, options)
+    names = [{"KHEADERS_NAME": target.name} for target in targets]
     if call.output is not None:
-        for variables, place in zip(names, make_places(call.output, archives), strict=True):
+        for variables, place in zip(names, make_places(call.output, targets), strict=True):
             variables["KHEADERS_OUTPUT"] = place
     tasks = [
-        Task(archive, variables["KHEADERS_NAME"], Run(call.command, _environment(**variables)))
-        for archive, variables in zip(archives, names, strict=True)
+        Task(target, Run(call.command, _environment(**variables)))
+        for target, variables in zip(targets, names, strict=True)
     ]
     outcomes = run_each(tasks, jobs, options, sys.stderr if call.json else sys.stdout)
-    outcomes.sort(key=lambda outcome: archives.index(outcome.archive))
+    outcomes.sort(key=lambda outcome: targets.index(outcome.target))
     if call.junit is not None:
         results.write_junit(outcomes, call.junit)
     print(results.as_json(outcomes) if call.json else f"\n{results.table(outcomes)}", flush=True)

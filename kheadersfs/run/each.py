@@ -23,6 +23,7 @@ from kheadersfs.run.child import Run, end_with_parent
 
 if TYPE_CHECKING:
     from kheadersfs.fuse.options import ServeOptions
+    from kheadersfs.run.places import Target
 
 
 OUTPUT_KEPT = 64 << 10
@@ -30,22 +31,20 @@ OUTPUT_KEPT = 64 << 10
 
 
 class Task(NamedTuple):
-    """An archive, what it is called, and what to run with it."""
+    """A kernel, and what to run with it."""
 
-    archive: str
-    name: str
+    target: Target
     run: Run
 
 
 class Outcome(NamedTuple):
-    """How the command ended for one archive: its exit status, after how many seconds.
+    """How the command ended for one kernel: its exit status, after how many seconds.
 
     ``headers`` is how many different headers it and what it started have opened, ``output`` the end
     of what they printed.
     """
 
-    archive: str
-    name: str
+    target: Target
     status: int
     seconds: float
     headers: int
@@ -53,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 class _Started(NamedTuple):
-    archive: str
+    label: str
     output: BinaryIO
     record: BinaryIO
     since: float
@@ -129,12 +128,12 @@ class _Runs:
 
     async def _run_next(self) -> None:
         task = self._waiting.popleft()
-        started = _Started(task.archive, _open_output(), _open_record(), monotonic())
+        started = _Started(task.target.label, _open_output(), _open_record(), monotonic())
         status = await _wait(_start(task, started, self._options))
         seconds = monotonic() - started.since
         printed = _print_output(started, self._output)
         headers = _count_headers(started)
-        self.outcomes.append(Outcome(task.archive, task.name, status, seconds, headers, printed))
+        self.outcomes.append(Outcome(task.target, status, seconds, headers, printed))
 
 
 async def _wait(pid: int) -> int:
@@ -182,8 +181,8 @@ def _start(task: Task, child: _Started, options: ServeOptions) -> int:
         end_with_parent(parent, signal.SIGTERM)
         os.dup2(child.output.fileno(), 1)
         os.dup2(child.output.fileno(), 2)
-        options = options._replace(record=child.record.fileno())
-        archive = open_archive(task.archive, options.limits)
+        options = options._replace(record=child.record.fileno(), kernel=task.target.kernel)
+        archive = open_archive(task.target.archive, options.limits)
         ended = namespace.run_command(archive, task.run, options)
         status = ended.status
         os.write(2, os.fsencode(ended.report))
@@ -206,7 +205,7 @@ def _print_output(child: _Started, to: TextIO) -> bytes:
     """Write all that *child* printed. Returns the end of it."""
     with child.output as output:
         output.seek(0)
-        to.write(f"== {escaped(child.archive)}\n")
+        to.write(f"== {escaped(child.label)}\n")
         to.flush()
         shutil.copyfileobj(output, to.buffer)
         to.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import NamedTuple
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 
@@ -16,9 +17,22 @@ _DEEPEST = 64
 """Directories above a file that can be part of its name."""
 
 
+class Target(NamedTuple):
+    """What a command is run for: an archive, or one of several kernels in it.
+
+    ``name`` is what it is called. ``kernel`` is the number of the kernel, None for all there is.
+    ``label`` names it to people: the archive, and the kernel if it is one of several.
+    """
+
+    archive: str
+    name: str
+    kernel: int | None
+    label: str
+
+
 def name_of(archive: str) -> str:
     """Return what the kernel of *archive* is called: its file's name, without ``.tar.xz``."""
-    return _safe(_stem(os.path.basename(archive)))
+    return safe_name(_stem(os.path.basename(archive)))
 
 
 def names_of(archives: list[str]) -> list[str]:
@@ -30,8 +44,8 @@ def names_of(archives: list[str]) -> list[str]:
     for depth in range(1, _DEEPEST):
         parts = [path[-depth:] for path in paths]
         for names in (
-            [_safe("-".join([*part[:-1], _stem(part[-1])])) for part in parts],
-            [_safe("-".join(part)) for part in parts],
+            [safe_name("-".join([*part[:-1], _stem(part[-1])])) for part in parts],
+            [safe_name("-".join(part)) for part in parts],
         ):
             if len(set(names)) == len({*map(tuple, paths)}):
                 return names
@@ -47,29 +61,27 @@ def _stem(name: str) -> str:
     return name
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return *name* without what a shell, make or a terminal takes for something else."""
     word = "".join(character if character in _SAFE else "_" for character in name[-_LONGEST:])
     return "_" + word[1:] if word[:1] in ("", ".", "-") else word
 
 
-def make_places(parent: str, archives: list[str]) -> list[str]:
-    """Return a directory below *parent* for each of *archives*, made if need be.
+def make_places(parent: str, targets: list[Target]) -> list[str]:
+    """Return a directory below *parent* for each of *targets*, made if need be.
 
     What is in it may only have been made with that archive: the times of headers say nothing about
     which kernel an object is of. Raises UsageError, KheadersfsError, ArchiveUnavailable.
     """
-    names = names_of(archives)
+    names = [target.name for target in targets]
     if len(set(names)) < len(names):
-        twice = next(
-            archive for archive, name in zip(archives, names, strict=True) if names.count(name) > 1
-        )
+        twice = next(target.label for target in targets if names.count(target.name) > 1)
         raise UsageError(
             f"{twice}: is there twice, or two archives have one name; --output needs different ones"
         )
     places = [os.path.join(os.path.abspath(parent), name) for name in names]
-    for archive, place in zip(archives, places, strict=True):
-        _make_place(archive, place)
+    for target, place in zip(targets, places, strict=True):
+        _make_place(target.archive, place)
     return places
 
 

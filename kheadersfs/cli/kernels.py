@@ -1,0 +1,96 @@
+"""Which kernels an archive has, and which of them is meant: asked in a process without rights."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.archive.readers import prepare_to_serve
+from kheadersfs.errors import NotInArchive, UsageError
+from kheadersfs.fuse.identity import kernel_of
+from kheadersfs.sandbox.confined import Confined
+from kheadersfs.tree import tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kheadersfs.archive.opening import Archive
+    from kheadersfs.archive.readers import Content, Reader
+
+RUNNING = "auto"
+"""The release that stands for the running kernel's."""
+_SHOWN = 20
+_UNKNOWN = "one that does not say its release"
+_SEPARATOR = "\t"
+
+
+class Known(NamedTuple):
+    """A kernel of an archive. ``number`` is None where it is the only one, and has no name."""
+
+    number: int | None
+    name: str
+    release: str
+    arch: str
+
+
+def kernels_of(content: Content) -> list[Known]:
+    """Return the kernels of an archive, sorted by name."""
+    if not content.kernels:
+        only = kernel_of(content, tree_of(content.table))
+        return [Known(None, "", only.release, only.arch)]
+    return [
+        Known(number, os.fsdecode(kernel.name), kernel.release, kernel.arch)
+        for number, kernel in enumerate(content.kernels)
+    ]
+
+
+def ask_kernels(archive: Archive, budget: int) -> list[Known]:
+    """Return the kernels of *archive*; *budget* is how many bytes may be held to find out.
+
+    Raises what reading an archive raises.
+    """
+    readers: list[Reader] = []
+
+    def ask() -> bytes:
+        lines = (
+            _SEPARATOR.join(("" if known.number is None else str(known.number), *known[1:]))
+            for known in kernels_of(readers[0].load())
+        )
+        return "\n".join(lines).encode(errors="surrogateescape")
+
+    answer = Confined(
+        archive.source.name, lambda: readers.append(prepare_to_serve(archive)), ask, budget
+    ).result()
+    found: list[Known] = []
+    for line in answer.decode(errors="surrogateescape").split("\n"):
+        number, name, release, arch = line.split(_SEPARATOR)
+        found.append(Known(int(number) if number else None, name, release, arch))
+    return found
+
+
+def choose_kernel(archive: Archive, release: str, budget: int) -> Known:
+    """Return the kernel of *archive* that *release* means: a name, else a release, or RUNNING.
+
+    Raises NotInArchive, which lists what there is, and UsageError when several are meant.
+    """
+    known = ask_kernels(archive, budget)
+    wanted = os.uname().release if release == RUNNING else release
+    named = [kernel for kernel in known if kernel.number is not None and kernel.name == wanted]
+    found = named or [kernel for kernel in known if kernel.release == wanted]
+    if len(found) > 1:
+        raise UsageError(
+            f"{archive.source.name}: several kernels are of release {wanted}; name one of "
+            f"{listed(found)}"
+        )
+    if not found:
+        raise NotInArchive(
+            f"{archive.source.name}: has no kernel {wanted}; there is {listed(known)}"
+        )
+    return found[0]
+
+
+def listed(kernels: Sequence[Known]) -> str:
+    """Return the names of *kernels*, and releases of what has none, for a message."""
+    names = [kernel.name or kernel.release or _UNKNOWN for kernel in kernels]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
