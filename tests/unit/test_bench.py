@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from benchmark import build, reading, scale
-from benchmark.command import main
 from benchmark.contenders import BASELINE, Candidate, Choice, Contender, Runner, prepare
 from benchmark.errors import BenchError, Failed, Unavailable
 from benchmark.implementations import REPOSITORY, find_implementation
@@ -197,7 +196,7 @@ class TestImplementations:
 
     def test_an_executable_is_taken_as_it_is(self, tmp_path: Path) -> None:
         implementation = find_implementation("/bin/true", str(tmp_path))
-        assert implementation == ("true", "/bin/true", None)
+        assert implementation == ("true", "/bin/true", None, "")
 
     def test_what_is_neither_checkout_nor_commit_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BenchError, match="no commit"):
@@ -235,33 +234,3 @@ def test_a_run_measures_and_leaves_only_its_cache_even_of_runs_that_were_killed(
     assert not list(cache.glob("kheadersfs-bench-*"))
     with open("/proc/self/mounts") as mounts:
         assert str(cache) not in mounts.read()
-
-
-def test_the_table_is_made_of_what_was_written_for_programs(tmp_path: Path) -> None:
-    """It has the chart's names and order, and leaves out what was not measured."""
-    mount, run = (
-        Contender(key, title, "ours", Extracted("/"))
-        for key, title in (("m", "mount"), ("r", "run"))
-    )
-    baseline = Contender(BASELINE, "extracted", "baseline", Extracted("/"))
-    outcomes: list[build.BuildOutcome] = [
-        Outcome(run, [build.BuildSample(3.0, None, None, None, None)]),
-        Outcome(mount, [build.BuildSample(2.5, 0.5, 1.75, 1.25, 0.25)]),
-        Outcome(baseline, [build.BuildSample(2.0, 0.0, 2.0, 2.0, 0.0)]),
-    ]
-    figures, table = tmp_path / "figures.json", tmp_path / "table.md"
-    described = build.describe_builds(build.summarise_builds(outcomes), outcomes)
-    figures.write_text(json.dumps({"build": described}))
-    assert main(["--figures", str(figures), "--table", str(table)]) == 0
-    assert table.read_text().splitlines()[2:] == [
-        "| extracted | 1.00 | 1.00 to 1.00 | 1.00 | 0 ms | 2,000 ms | 0 ms |",
-        "| **mount** | 1.25 | 1.25 to 1.25 | 0.62 | 500 ms | 1,750 ms | 250 ms |",
-        "| **run** | 1.50 | 1.50 to 1.50 |  |  |  |  |",
-    ]
-
-
-def test_figures_that_cannot_be_read_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--figures", str(tmp_path / "absent")]) == 1
-    assert f"bench: {tmp_path}/absent: cannot be read: " in capsys.readouterr().err

@@ -1,4 +1,7 @@
-"""Make headers visible, compile against them, compile again, take them away."""
+"""Make headers visible, work with them, work again, take them away.
+
+The work is a compilation, or the replay of one; see workload.Work.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from benchmark.errors import Failed
 from benchmark.figures import Summary, summarise, summarise_fields
 from benchmark.machine import drop_caches
 from benchmark.report import print_table, show, show_spread
+from benchmark.requests import connection_of, count_of_only_mount, count_on
 from benchmark.rounds import Outcome, measure_rounds
 
 if TYPE_CHECKING:
@@ -17,54 +21,84 @@ if TYPE_CHECKING:
 
     from benchmark.contenders import Absentee
     from benchmark.inputs import Inputs
-    from benchmark.workload import Workload
+    from benchmark.requests import RequestCounter
+    from benchmark.workload import Work
 
 
 class BuildSample(NamedTuple):
-    """Seconds. ``total`` is the sum without the second build; what was not measured is None."""
+    """Seconds, and requests sent to FUSE servers; what was not measured is None.
+
+    ``total`` is the sum without the second build. ``requests`` are those until the end of the first
+    build, or all of a single command's; ``second_requests`` those of the second build.
+    """
 
     total: float
-    visible: float | None
-    first: float | None
-    second: float | None
-    away: float | None
+    visible: float | None = None
+    first: float | None = None
+    second: float | None = None
+    away: float | None = None
+    requests: int | None = None
+    second_requests: int | None = None
 
 
 BuildOutcome = Outcome[Contender | Runner, BuildSample]
 
 
 class BuildMeasurement:
-    """Measures contenders; what they compile must be, byte for byte, what the baseline compiles.
+    """Measures contenders; what they make must be, byte for byte, what the baseline makes.
 
     With *cold*, caches are dropped before headers are made visible, and the compiler is then made
-    warm again by a build from the baseline's headers.
+    warm again by a build from the baseline's headers. Without *counter* no requests are counted.
     """
 
-    def __init__(self, inputs: Inputs, workload: Workload, cold: bool) -> None:
+    def __init__(
+        self, inputs: Inputs, work: Work, cold: bool, counter: RequestCounter | None
+    ) -> None:
         self._inputs = inputs
-        self._workload = workload
+        self._work = work
         self._cold = cold
+        self._counter = counter
         self._object = os.path.join(inputs.memory, "program.o")
-        workload.build(inputs.tree, self._object)
+        work.build(inputs.tree, self._object)
         self._expected = self._take_object()
 
     def measure(self, contender: Contender | Runner) -> BuildSample:
         """Measure *contender* once. Raises Failed."""
         if self._cold:
             drop_caches()
-            self._workload.build(self._inputs.tree, self._object)
+            self._work.build(self._inputs.tree, self._object)
+        self._forget_requests()
         if isinstance(contender, Runner):
-            total = contender.private.run(self._workload.shell_command(self._object))
+            total = contender.private.run(self._work.shell_command(self._object))
             self._check_object()
-            return BuildSample(total, None, None, None, None)
+            return BuildSample(total, requests=self._count_of_command())
         way = contender.way
         visible = way.show()
-        first = self._workload.build(way.directory, self._object)
+        first = self._work.build(way.directory, self._object)
         self._check_object()
-        second = self._workload.build(way.directory, self._object)
+        requests = self._count_at(way.directory)
+        second = self._work.build(way.directory, self._object)
+        self._check_object()
+        second_requests = self._count_at(way.directory)
         away = way.hide()
         way.settle()
-        return BuildSample(visible + first + away, visible, first, second, away)
+        total = visible + first + away
+        return BuildSample(total, visible, first, second, away, requests, second_requests)
+
+    def _forget_requests(self) -> None:
+        if self._counter is not None:
+            self._counter.take()
+
+    def _count_at(self, directory: str) -> int | None:
+        """Return how many requests the file system at *directory* was sent since the last call."""
+        connection = connection_of(directory)
+        if self._counter is None or connection is None:
+            return None
+        self._counter.settle(connection)
+        return count_on(self._counter.take(), connection)
+
+    def _count_of_command(self) -> int | None:
+        return None if self._counter is None else count_of_only_mount(self._counter.take())
 
     def _take_object(self) -> bytes:
         with open(self._object, "rb") as compiled:
@@ -74,7 +108,7 @@ class BuildMeasurement:
 
     def _check_object(self) -> None:
         if self._take_object() != self._expected:
-            raise Failed("the object compiled from its headers is not the baseline's")
+            raise Failed("what was made from its headers is not what the baseline's make")
 
 
 def measure_builds(
@@ -112,8 +146,8 @@ def summarise_builds(outcomes: Sequence[BuildOutcome]) -> list[BuildFigures]:
     return sorted(figures, key=lambda row: row.ratio.median)
 
 
-def print_builds(figures: Sequence[BuildFigures]) -> None:
-    """Print the table, milliseconds and ratios."""
+def print_builds(figures: Sequence[BuildFigures], what: str) -> None:
+    """Print the table, milliseconds and ratios; *what* was done with the headers."""
     rows = [
         [
             row.contender.title,
@@ -124,45 +158,24 @@ def print_builds(figures: Sequence[BuildFigures]) -> None:
                 _milliseconds(row.parts.get(name))
                 for name in ("visible", "first", "second", "away")
             ),
+            show(row.parts.get("requests"), ",.0f"),
+            show(row.parts.get("second_requests"), ",.0f"),
             str(row.ratio.rounds),
         ]
         for row in figures
     ]
     print_table(
-        "build: make headers visible + compile one eBPF program + take them away; "
-        "1.00 = already extracted in a tmpfs",
-        ["", "total", "quartiles", "2nd", "visible ms", "1st build", "2nd build", "away", "rounds"],
+        f"make headers visible + {what} + take them away; 1.00 = already extracted in a tmpfs",
+        [
+            *("", "total", "quartiles", "2nd", "visible ms", "1st build", "2nd build", "away"),
+            *("requests", "in 2nd", "rounds"),
+        ],
         rows,
     )
 
 
 def _milliseconds(summary: Summary | None) -> str:
     return show(None if summary is None else summary.scaled(1000), ".0f")
-
-
-def format_builds(builds: Sequence[dict[str, Any]]) -> str:
-    """Return *builds*, as describe_builds() returns them, as a table in Markdown.
-
-    It has the names, the order and the figures of the chart that is drawn of the same.
-    """
-    lines = [
-        "| way | total | quartiles | second build | until visible | first build | away |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in builds:
-        ratio, second, seconds = row["ratio"], row["second_ratio"], row["seconds"]
-        cells = [
-            f"{ratio['median']:.2f}",
-            f"{ratio['low']:.2f} to {ratio['high']:.2f}",
-            "" if second is None else f"{second['median']:.2f}",
-            *(
-                f"{seconds[name]['median'] * 1000:,.0f} ms" if name in seconds else ""
-                for name in ("visible", "first", "away")
-            ),
-        ]
-        bold = "**" if row["family"] == "ours" else ""
-        lines.append(f"| {bold}{row['title']}{bold} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
 
 
 def describe_builds(

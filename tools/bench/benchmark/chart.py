@@ -1,93 +1,126 @@
-"""The figures of `build` as a picture; needs matplotlib, which the extra ``bench`` brings."""
+"""The figures of all kept runs of `build` as a picture: SVG, written line by line.
+
+It has the names, the order and the figures of the tables; see publishing.py. It is as wide as a
+README is shown, and its colours follow the reader's: light, or dark.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from benchmark.contenders import BASELINE
-from benchmark.errors import BenchError
 
-WIDTH = 8.4
-"""Inches; at 100 pixels each this is what a README is wide."""
-ROW = 0.34
-"""Inches that one contender takes."""
-LIMIT = 3.0
+if TYPE_CHECKING:
+    from benchmark.runs import Results, Row
+
+WIDTH = 700
+"""Pixels. Text is 13 of them high."""
+LABELS = 282
+"""Pixels for the names; bars begin there."""
+ROW, BAR = 22, 14
+TOP = 88
+"""Pixels for the title and the legend."""
+LIMIT = 2.25
 """Where the axis ends; longer bars are cut off there, and say how long they are."""
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
-COLOURS = {"ours": "#0072B2", "others": "#999999", "baseline": "#333333"}
-LEGEND = {"ours": "kheadersfs", "others": "other ways", "baseline": "what all are compared with"}
-WHISKER = "quartiles of the rounds"
-INK = "#222222"
+UNIT = (WIDTH - LABELS - 62) / LIMIT
+"""Pixels that 1.00 takes."""
+# Okabe and Ito's blue, which people with any colour vision can tell from grey.
+STYLE = """
+  svg { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
+  .paper { fill: #ffffff } .ink { fill: #1f2328 } .soft { fill: #59636e }
+  .line { stroke: #1f2328; stroke-width: 1.5 } .grid { stroke: #59636e; stroke-dasharray: 2 3 }
+  .ours { fill: #0072b2 } .others { fill: #a8a8a8 } .baseline { fill: #59636e }
+  .bold { font-weight: bold } .right { text-anchor: end } .title { font-size: 15px }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #0d1117 } .ink { fill: #f0f6fc } .soft { fill: #9198a1 }
+    .line { stroke: #f0f6fc } .grid { stroke: #9198a1 }
+    .ours { fill: #56b4e9 } .others { fill: #6e7681 } .baseline { fill: #9198a1 }
+  }
+"""
+LEGEND = (("ours", "kheadersfs"), ("others", "other ways"), ("baseline", "extracted already: 1.00"))
 
 
-def draw_builds(builds: list[dict[str, Any]], path: str) -> None:
-    """Draw *builds*, as build.describe_builds returns them, into the SVG or PNG file *path*.
+def draw_builds(results: Results) -> str:
+    """Return *results* as an SVG document."""
+    height = TOP + ROW * len(results.rows) + 30
+    title = "Make headers visible, compile one eBPF program, take them away"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{title}: time relative to headers in a tmpfs</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
+        _text(12, 24, title, "ink bold title"),
+        _text(12, 44, "Time relative to headers in a tmpfs; shorter is better", "soft"),
+        *_legend(len(results.baselines)),
+        *_grid(height),
+    ]
+    for number, row in enumerate(results.rows):
+        lines += _row(row, TOP + ROW * number)
+    lines.append(_text(12, height - 10, _caption(results), "soft"))
+    return "\n".join([*lines, "</svg>", ""])
 
-    Raises BenchError when matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise BenchError("a chart needs matplotlib: pip install 'kheadersfs[bench]'") from None
-    mpl.use("Agg")
-    from matplotlib import pyplot
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
-    # The same figures give the same file, so that it can be kept under version control.
-    mpl.rcParams.update({"svg.hashsalt": "kheadersfs", "font.size": 10, "text.color": INK})
-    rows = sorted(builds, key=lambda row: float(row["ratio"]["median"]), reverse=True)
-    layout = ConstrainedLayoutEngine(w_pad=0.1)  # inches to the edges
-    figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2 + ROW * len(rows)), layout=layout)
-    for position, row in enumerate(rows):
-        median = row["ratio"]["median"]
-        shown = min(median, LIMIT)
-        axes.barh(position, shown, color=COLOURS[_colour(row)], height=0.72)
-        if median <= LIMIT:
-            axes.plot(
-                [row["ratio"]["low"], min(row["ratio"]["high"], LIMIT)],
-                [position, position],
-                color=INK,
-                linewidth=1.2,
-            )
-        label = f"{median:.2f}" if median < 10 else f"{median:.0f}"
-        axes.annotate(
-            label if median <= LIMIT else f"{label} \N{RIGHTWARDS ARROW}",
-            (max(shown, min(row["ratio"]["high"], LIMIT)), position),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontweight="bold" if row["family"] == "ours" else "normal",
-        )
-    axes.axvline(1.0, color=INK, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
-    axes.set_xlim(0, LIMIT * 1.15)  # with room for the figures of bars that are cut off
-    axes.legend(
-        handles=[
-            *(Patch(color=COLOURS[kind], label=label) for kind, label in LEGEND.items()),
-            Line2D([], [], color=INK, linewidth=1.2, label=WHISKER),
-        ],
-        loc="upper right",
-        fontsize=9,
-        frameon=False,
+def _caption(results: Results) -> str:
+    host = results.host
+    return (
+        f"{host.processors} processors, Linux {host.kernel_series}, "
+        f"idle driver {host.idle_driver}; "
+        f"{len(results.baselines)} x {results.rounds} interleaved rounds, {host.when[:10]}"
     )
-    axes.set_xlabel("time, relative to headers in a tmpfs; shorter is better")
-    figure.suptitle(
-        "Make headers visible, compile one eBPF program, take them away",
-        x=0.01,
-        horizontalalignment="left",
-        fontsize=11,
-        fontweight="bold",
-    )
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    figure.savefig(path, dpi=200, metadata={"Date": None} if path.endswith(".svg") else None)
-    pyplot.close(figure)
 
 
-def _colour(row: dict[str, Any]) -> str:
-    if row["key"] == BASELINE:
+def _legend(runs: int) -> list[str]:
+    spread = "quartiles of the rounds" if runs == 1 else "lowest to highest run"
+    lines = []
+    left = 12
+    for kind, label in LEGEND:
+        lines.append(f'<rect class="{kind}" x="{left}" y="56" width="14" height="14"/>')
+        lines.append(_text(left + 20, 68, label, "ink"))
+        left += 36 + 7 * len(label)
+    lines.append(_line(left, 63, left + 24, 63, "line"))
+    lines.append(_text(left + 30, 68, spread, "ink"))
+    return lines
+
+
+def _grid(height: int) -> list[str]:
+    x = LABELS + UNIT
+    return [_line(x, TOP - 4, x, height - 26, "grid")]
+
+
+def _row(row: Row, top: int) -> list[str]:
+    total = row.figures["total"]
+    middle = top + ROW // 2
+    weight = " bold" if row.family == "ours" else ""
+    length = min(total.median, LIMIT) * UNIT
+    form = ".2f" if total.median < 10 else ".0f"
+    end = length
+    lines = [
+        _text(LABELS - 8, middle + 4, row.title, f"ink right{weight}"),
+        f'<rect class="{_kind(row)}" x="{LABELS}" y="{middle - BAR // 2}" '
+        f'width="{length:.1f}" height="{BAR}"/>',
+    ]
+    if total.median <= LIMIT:
+        low, high = (LABELS + min(value, LIMIT) * UNIT for value in (total.low, total.high))
+        lines.append(_line(low, middle, high, middle, "line"))
+        end = max(length, high - LABELS)
+        label = format(total.median, form)
+    else:
+        label = f"{total.median:{form}} \N{RIGHTWARDS ARROW}"
+    lines.append(_text(LABELS + end + 6, middle + 4, label, f"ink{weight}"))
+    return lines
+
+
+def _kind(row: Row) -> str:
+    if row.key == BASELINE:
         return "baseline"
-    return "ours" if row["family"] == "ours" else "others"
+    return "ours" if row.family == "ours" else "others"
+
+
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'

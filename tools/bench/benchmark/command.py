@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.contenders import Choice, list_candidates, prepare
 from benchmark.errors import BenchError
+from benchmark.host import describe_host
 from benchmark.implementations import REPOSITORY, find_implementation
 from benchmark.inputs import Inputs, find_archive, list_names
 from benchmark.isolation import run_isolated
-from benchmark.report import describe_machine, print_absentees, read_json, write_json
-from benchmark.subjects import SELF_SUFFICIENT, SUBJECTS, Bench, Settings, show_builds
+from benchmark.publishing import publish
+from benchmark.report import print_absentees, write_json
+from benchmark.runs import path_for
+from benchmark.subjects import SELF_SUFFICIENT, SUBJECTS, Bench, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,8 @@ class Arguments(NamedTuple):
     cache: str
     implementations: list[str]
     json: str | None
-    figures: str | None
+    publish: bool
+    keep: bool
     settings: Settings
 
 
@@ -71,12 +75,13 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         "can be repeated; by default the working copy",
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
-    parser.add_argument("--chart", metavar="FILE", help="build: draw them there, as .svg or .png")
-    parser.add_argument("--table", metavar="FILE", help="build: write them there, in Markdown")
     parser.add_argument(
-        "--figures",
-        metavar="FILE",
-        help="measure nothing: draw and write those of build that --json wrote to FILE",
+        "--no-keep", action="store_true", help="build: do not keep a run of everybody"
+    )
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="measure nothing: make the chart and the documents' tables of the runs that are kept",
     )
     parser.add_argument(
         "--cold",
@@ -118,12 +123,11 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         os.path.abspath(values.cache),
         values.kheadersfs or [f"kheadersfs={REPOSITORY}"],
         values.json,
-        values.figures,
+        values.publish,
+        not (values.no_keep or values.only or values.kheadersfs or values.cold),
         Settings(
             values.rounds,
             values.cold,
-            values.chart,
-            values.table,
             values.idle,
             values.tree,
             values.sizes.split(","),
@@ -144,9 +148,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run what *arguments* ask for. Returns the exit status."""
     try:
         parsed = parse_arguments(arguments)
-        if parsed.figures is not None:
-            builds = read_json(parsed.figures)["build"]
-            show_builds(builds, parsed.settings.chart, parsed.settings.table)
+        if parsed.publish:
+            publish()
             return 0
         os.makedirs(parsed.cache, exist_ok=True)
         return run_isolated(lambda scratch: measure_all(parsed, scratch), parsed.cache)
@@ -159,7 +162,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def measure_all(arguments: Arguments, scratch: str) -> int:
     """Measure, print and write. Returns the exit status; raises BenchError."""
-    machine = describe_machine()
+    host = describe_host()
     inputs = Inputs(arguments.archive, arguments.cache, scratch)
     implementations = [find_implementation(each, scratch) for each in arguments.implementations]
     candidates = list_candidates(inputs, scratch, implementations)
@@ -170,12 +173,15 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
     if SELF_SUFFICIENT.issuperset(arguments.subjects):
         candidates = []
     contenders, absentees = prepare(candidates, arguments.settings.choice)
+    print(f"{host.title}; kernel {host.kernel}, liblzma {host.liblzma}, load {host.load}")
     print_absentees(absentees)
     bench = Bench(
         arguments.settings, inputs, implementations, contenders, list_names(inputs.tree)[1]
     )
     document: dict[str, Any] = {
-        "machine": machine,
+        "host": host._asdict(),
+        "versions": {each.label: each.version for each in implementations},
+        "rounds": arguments.settings.rounds,
         "not_measured": {absentee.key: absentee.reason for absentee in absentees},
     }
     for subject in arguments.subjects:
@@ -183,4 +189,6 @@ def measure_all(arguments: Arguments, scratch: str) -> int:
         if arguments.json is not None:
             # After each, because all of them take hours.
             write_json(arguments.json, document)
+        if subject == "build" and arguments.keep:
+            write_json(path_for(host), document)
     return 0

@@ -23,7 +23,7 @@ BASELINE = "tmpfs"
 FORMS = {
     "xz": "packed .tar.xz",
     "zstd": "packed .tar.zst",
-    "kernel-xz": "the kernel's own .tar.xz",
+    "kernel-xz": "kernel's .tar.xz",
 }
 """The archives that this project is measured with."""
 
@@ -174,7 +174,7 @@ def _list_archives(inputs: Inputs) -> list[Candidate]:
         )
         for program in ("fuse-archive", "archivemount", "ratarmount")
         for form, title, find_input in (
-            ("xz", "the kernel's .tar.xz", inputs.kernel_xz),
+            ("xz", "kernel's .tar.xz", inputs.kernel_xz),
             ("zstd", ".tar.zst", inputs.kernel_zstd),
         )
     ]

@@ -23,11 +23,15 @@ _FORMAT_PARTS = ("archive", "pack")
 
 
 class Implementation(NamedTuple):
-    """One kheadersfs to measure: its executable, and the checkout that it runs if known."""
+    """One kheadersfs to measure: its executable, and the checkout that it runs if known.
+
+    ``version`` is its commit, with a plus sign if something was changed since, empty if not known.
+    """
 
     label: str
     executable: str
     checkout: str | None
+    version: str = ""
 
     def format_version(self) -> str | None:
         """Return a name for how it packs archives, None if that cannot be told."""
@@ -54,12 +58,26 @@ def find_implementation(description: str, scratch: str) -> Implementation:
     path = os.path.abspath(where)
     if os.path.isfile(path) and os.access(path, os.X_OK):
         return Implementation(label, path, None)
+    version = _describe_commit(path, "HEAD")
     if not os.path.isdir(path):
+        version = _describe_commit(REPOSITORY, where)
         path = _export_commit(where, os.path.join(scratch, f"commit-{label}"))
     if not os.path.isfile(os.path.join(path, _PACKAGE, "__init__.py")):
         raise BenchError(f"{where}: has no {_PACKAGE} package; name a checkout of the repository")
     executable = _install(path, os.path.join(scratch, f"venv-{label}"))
-    return Implementation(label, executable, path)
+    return Implementation(label, executable, path, version)
+
+
+def _describe_commit(checkout: str, commit: str) -> str:
+    def ask(*arguments: str) -> str:
+        asked = subprocess.run(
+            ["git", "-C", checkout, *arguments], capture_output=True, text=True, check=False
+        )
+        return asked.stdout.strip() if asked.returncode == 0 else ""
+
+    short = ask("rev-parse", "--short", commit)
+    changed = commit == "HEAD" and ask("status", "--porcelain", "--", _PACKAGE)
+    return f"{short}+" if short and changed else short
 
 
 def _export_commit(commit: str, directory: str) -> str:

@@ -92,9 +92,9 @@ def _enter_as_first_process(libc: ctypes.CDLL, scratch: str) -> None:
     # Process 1 ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     _unshare(libc, _CLONE_NEWNS)
-    _mount(libc, "none", "/", None, _MS_REC | _MS_SLAVE)
-    _mount(libc, "proc", "/proc", "proc", 0)
-    _mount(libc, "tmpfs", os.path.join(scratch, "memory"), "tmpfs", 0)
+    mount("none", "/", None, _MS_REC | _MS_SLAVE)
+    mount("proc", "/proc", "proc", 0)
+    mount("tmpfs", os.path.join(scratch, "memory"), "tmpfs", 0)
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
@@ -107,7 +107,9 @@ def _unshare(libc: ctypes.CDLL, flags: int) -> None:
         raise BenchError(f"no private namespaces: {text}; run this as root")
 
 
-def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int) -> None:
+def mount(source: str, target: str, kind: str | None, flags: int) -> None:
+    """Mount *source*, of the type *kind*, at *target*. Raises BenchError."""
+    libc = ctypes.CDLL(None, use_errno=True)
     encoded = None if kind is None else kind.encode()
     if libc.mount(source.encode(), os.fsencode(target), encoded, ctypes.c_ulong(flags), None):
         raise BenchError(f"{target}: cannot mount {source}: {os.strerror(ctypes.get_errno())}")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchError
@@ -16,23 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark.contenders import Absentee
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return what a reader of the figures should know about where they come from."""
-    with open("/proc/cpuinfo") as processors:
-        models = [line for line in processors if line.startswith("model name")]
-    with open("/proc/loadavg") as load:
-        load_average = float(load.read().split()[0])
-    return {
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "processor": models[0].partition(":")[2].strip() if models else "",
-        "processors": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "load_average_before": load_average,
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -80,7 +60,13 @@ def read_json(path: str) -> dict[str, Any]:
 
 
 def write_json(path: str, document: dict[str, Any]) -> None:
-    """Write *document* to the file *path*."""
+    """Write *document* to the file *path*: what changes with each run has a line for each row."""
+    parts = []
+    for key, value in document.items():
+        if isinstance(value, list):
+            rows = ",\n".join(f"  {json.dumps(row)}" for row in value)
+            parts.append(f" {json.dumps(key)}: [\n{rows}\n ]")
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
     with open(path, "w") as output:
-        json.dump(document, output, indent=2)
-        output.write("\n")
+        output.write("{\n" + ",\n".join(parts) + "\n}\n")

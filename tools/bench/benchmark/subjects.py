@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import build, memory, packing, reading, scale, stat
-from benchmark.chart import draw_builds
 from benchmark.contenders import Absentee, Choice, Contender, Runner
-from benchmark.errors import Unavailable
+from benchmark.errors import BenchError, Unavailable
+from benchmark.replay import Replay
 from benchmark.report import print_absentees
+from benchmark.requests import RequestCounter
 from benchmark.workload import Workload
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark.implementations import Implementation
     from benchmark.inputs import Inputs
+    from benchmark.workload import Work
 
 READERS = (1, 4, 16, 64)
 SCALE_ROUNDS = 3
@@ -28,8 +30,6 @@ class Settings(NamedTuple):
 
     rounds: int
     cold: bool
-    chart: str | None
-    table: str | None
     idle: float
     kernel_tree: str | None
     sizes: list[str]
@@ -52,25 +52,32 @@ class Bench(NamedTuple):
 
 def measure_build(bench: Bench) -> list[dict[str, Any]]:
     """Make headers visible, compile, take them away."""
-    settings = bench.settings
     workload = Workload(bench.inputs.tree, bench.inputs.log)
-    measurement = build.BuildMeasurement(bench.inputs, workload, settings.cold)
+    return _work_with_all(bench, workload, "compile one eBPF program")
+
+
+def measure_replay(bench: Bench) -> list[dict[str, Any]]:
+    """Make headers visible, do what the compiler would, take them away."""
+    workload = Workload(bench.inputs.tree, bench.inputs.log)
+    return _work_with_all(bench, Replay(bench.inputs, workload), "replay of such a build")
+
+
+def _work_with_all(bench: Bench, work: Work, what: str) -> list[dict[str, Any]]:
+    settings = bench.settings
+    measurement = build.BuildMeasurement(bench.inputs, work, settings.cold, _count_requests(bench))
     outcomes, failures = build.measure_builds(bench.contenders, settings.rounds, measurement)
     figures = build.summarise_builds(outcomes)
-    build.print_builds(figures)
+    build.print_builds(figures, what)
     print_absentees(failures)
-    described = build.describe_builds(figures, outcomes)
-    show_builds(described, settings.chart, settings.table)
-    return described
+    return build.describe_builds(figures, outcomes)
 
 
-def show_builds(builds: list[dict[str, Any]], chart: str | None, table: str | None) -> None:
-    """Draw *builds* into the file *chart*, and write them as a table into the file *table*."""
-    if chart is not None:
-        draw_builds(builds, chart)
-    if table is not None:
-        with open(table, "w") as output:
-            output.write(build.format_builds(builds))
+def _count_requests(bench: Bench) -> RequestCounter | None:
+    try:
+        return RequestCounter(bench.inputs.scratch)
+    except BenchError as error:
+        print(f"requests are not counted: {error}")
+        return None
 
 
 def measure_stat(bench: Bench) -> list[dict[str, Any]]:
@@ -148,6 +155,7 @@ SELF_SUFFICIENT = frozenset(("pack", "scale"))
 """Subjects that do without the contenders."""
 SUBJECTS: dict[str, Callable[[Bench], list[dict[str, Any]]]] = {
     "build": measure_build,
+    "replay": measure_replay,
     "stat": measure_stat,
     "read": measure_read,
     "load": measure_load,

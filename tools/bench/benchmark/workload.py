@@ -10,12 +10,23 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from typing import Protocol
 
 from benchmark.errors import Failed
 from benchmark.implementations import REPOSITORY
 from benchmark.processes import Command, find_program, timed_pipeline
 
 SOURCE = os.path.join(REPOSITORY, "tools", "sample", "headers.bpf.c")
+
+
+class Work(Protocol):
+    """What is done with headers. It makes one file, which depends on all that was read."""
+
+    def build(self, headers: str, output: str) -> float:
+        """Work with the directory *headers*, make *output*. Returns seconds; raises Failed."""
+
+    def shell_command(self, output: str) -> list[str]:
+        """Return a command that does the same with ``$KHEADERS``."""
 
 
 class Workload:
@@ -30,17 +41,21 @@ class Workload:
         self._arch = _configured_arch(tree)
 
     def build(self, headers: str, output: str) -> float:
-        """Compile against the directory *headers*. Returns seconds; raises Failed."""
+        """See Work."""
         return timed_pipeline(
             [Command(part, os.environ, self._log) for part in self._pipeline(headers, output)]
         )
 
     def shell_command(self, output: str) -> list[str]:
-        """Return a command that compiles against ``$KHEADERS``."""
+        """See Work."""
         # No word with the marker in it needs quotes, and the mountpoint has no spaces.
         parts = (shlex.join(part) for part in self._pipeline("@KHEADERS@", output))
         script = " | ".join(parts).replace("@KHEADERS@", "$KHEADERS")
         return ["/bin/sh", "-c", script]
+
+    def clang(self, headers: str) -> list[str]:
+        """Return the command that reads *headers*, the first of three; it writes to stdout."""
+        return self._pipeline(headers, "")[0]
 
     def _pipeline(self, headers: str, output: str) -> list[list[str]]:
         architecture = f"{headers}/arch/{self._arch}/include"
