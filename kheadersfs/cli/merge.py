@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import ExitStack
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
-from kheadersfs.cli.writing import write_confined
+from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.gathering import Source
 from kheadersfs.pack.merging import merge
-from kheadersfs.pack.output import not_written
 from kheadersfs.reader import open_archive
 
 # Decoded bytes to hold of each input: it is read from front to back.
@@ -74,12 +72,7 @@ def run(arguments: list[str]) -> int:
             Source(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET, limits)))
             for name, path in paths
         ]
-        try:
-            # Where OUT will be there is room for what it has in it, before it is compressed.
-            directory = os.path.dirname(os.path.realpath(values.output))
-            spool = stack.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0))
-        except OSError as error:
-            raise not_written(values.output, error) from error
+        spool = stack.enter_context(open_spool(values.output))
         write_confined(
             [source.archive for source in sources],
             values.output,

@@ -6,9 +6,9 @@ from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
-from kheadersfs.cli.writing import write_confined
+from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
-from kheadersfs.pack.repacking import repack
+from kheadersfs.pack.merging import repack_fleet
 from kheadersfs.reader import open_archive
 
 
@@ -40,9 +40,12 @@ def run(arguments: list[str]) -> int:
     form = chosen_form(values.format, values.compress, output)
     with (
         open_archive(values.input, limits=parse_limits(values.limits)) as archive,
+        open_spool(output) as spool,
         progress_bar("repack", "B") as progress,
     ):
-        write_confined([archive], output, lambda file: repack(archive, file, form, progress))
+        write_confined(
+            [archive], output, lambda file: repack_fleet(archive, file, form, progress, spool)
+        )
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import tempfile
+from typing import IO, TYPE_CHECKING
 
 from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.limits import DEFAULT_LIMITS
@@ -19,6 +21,18 @@ PACKING = 1 << 30
 
 Whoever allows archives several times as large allows it as many times that.
 """
+
+
+def open_spool(path: str) -> IO[bytes]:
+    """Return an empty file without a name, for what waits until it is written to *path*.
+
+    It is where *path* will be: there is room for what the archive has in it, before it is
+    compressed. Raises KheadersfsError.
+    """
+    try:
+        return tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path)), buffering=0)
+    except OSError as error:
+        raise not_written(path, error) from error
 
 
 def write_confined(

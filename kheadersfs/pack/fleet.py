@@ -19,9 +19,10 @@ from kheadersfs.archive.fleet.kernels import Directory, FleetKernel
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.index import find
 from kheadersfs.archive.tar import writing as tar
+from kheadersfs.archive.tar.fields import BLOCK
 from kheadersfs.pack.layout import HOT_SIZE, WARM_SIZE, Packed, Portion, count_of, portions_of_heat
 from kheadersfs.pack.ordering import by_reach
-from kheadersfs.pack.planning import NEW_ARCHIVE, Block, cut, place_in_block, tar_frame
+from kheadersfs.pack.planning import NEW_ARCHIVE, Block, cut, tar_frame
 from kheadersfs.pack.writing import write_blocks
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from kheadersfs.pack.writing import Form
 
 _ROOT_MODE = stat.S_IFDIR | 0o755
-_NAMES_A_BLOCK = 1 << 14
-"""Headers of further names: 8 MiB of them."""
+_COLD_BLOCK = 4 << 20
+"""Bytes of what builds hardly read: to compress as much takes 45 MB, and two are under way."""
+_NAMES_A_BLOCK = _COLD_BLOCK // BLOCK
+"""Headers of further names."""
 
 
 def write_fleet(
@@ -96,7 +99,8 @@ class _FleetPlan:
         hot, warm = count_of(sizes, HOT_SIZE), count_of(sizes, WARM_SIZE)
         early = [[path for path, _ in sized[span]] for span in (slice(hot), slice(hot, warm))]
         rest = sorted(paths.keys() - set(chain(*early)))
-        return portions_of_heat(*(list(self._contents(part)) for part in (*early, rest)))
+        hottest, warmer, cold = (list(self._contents(part)) for part in (*early, rest))
+        return portions_of_heat(hottest, warmer, cold, _COLD_BLOCK)
 
     def _contents(self, paths: list[bytes]) -> Iterator[Packed]:
         """Yield what has content of its own at *paths*, with the directories that it is in."""
@@ -141,7 +145,7 @@ class _FleetPlan:
         for group in cut(portion):
             start = self.size
             frames = []
-            for packed in sorted(group, key=place_in_block):
+            for packed in sorted(group, key=_place_in_block):
                 frame = tar_frame(packed)
                 found = self._found.get(packed.member.name)
                 if found is not None and frame.read is not None:
@@ -186,30 +190,27 @@ class _FleetPlan:
 
     def union(self, starts: list[int]) -> Union:
         """Return what the index says of it; *starts* are those of blocks."""
-        kernels = self._kernels
-        by_name = sorted(range(len(kernels)), key=lambda number: kernels[number].name)
-        place = {number: place for place, number in enumerate(by_name)}
-        renumbered: dict[int, int] = {}
-
-        def renumber(members: int) -> int:
-            if members not in renumbered:
-                renumbered[members] = sum(
-                    1 << place[n] for n in range(len(kernels)) if members >> n & 1
-                )
-            return renumbered[members]
-
         return unite(
             self.root,
-            [FleetKernel(*kernels[number][:4]) for number in by_name],
+            [FleetKernel(*kernel[:4]) for kernel in self._kernels],
             {
                 path: [
-                    Version(renumber(f.members), f.mode, f.mtime, f.size, f.start, f.target)
-                    for f in there
+                    Version(f.members, f.mode, f.mtime, f.size, f.start, f.target) for f in there
                 ]
                 for path, there in self._gathering.versions.items()
             },
             starts,
         )
+
+
+def _place_in_block(packed: Packed) -> tuple[int, list[bytes], bytes]:
+    """Return what orders members as the index numbers them: by their path in a kernel.
+
+    So versions of a header follow each other. The archive's root and kernels' come first.
+    """
+    kernel, _, path = packed.member.name.partition(b"/")
+    components = path.split(b"/") if path else []
+    return len(components), components, kernel
 
 
 class NamesBlock(NamedTuple):

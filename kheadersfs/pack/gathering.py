@@ -20,7 +20,7 @@ from kheadersfs.pack.ordering import inclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO
+    from typing import IO
 
     from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.pack.ordering import Inclusion
@@ -72,7 +72,7 @@ class Found:
 class Spool:
     """Contents in a file that is open, one behind the other."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._descriptor = file.fileno()
         self._size = 0
 
@@ -96,7 +96,7 @@ class HasHardLinks(Exception):
 class Gathering:
     """The kernels so far. ``versions`` are by path from a kernel's root."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.spool = Spool(file)
         self.kernels: list[GatheredKernel] = []
         self.versions: dict[bytes, list[Found]] = {}
@@ -222,6 +222,20 @@ class Gathering:
 
     def _note(self, path: bytes, found: Found) -> None:
         self.versions.setdefault(path, []).append(found)
+
+    def sort(self) -> None:
+        """Put kernels into the order of their names, so that it does not matter how they came."""
+        by_name = sorted(range(len(self.kernels)), key=lambda number: self.kernels[number].name)
+        self.kernels = [self.kernels[number] for number in by_name]
+        place = {number: place for place, number in enumerate(by_name)}
+        known: dict[int, int] = {}
+        for there in self.versions.values():
+            for found in there:
+                members = found.members
+                if members not in known:
+                    known[members] = sum(1 << place[bit.bit_length() - 1] for bit in _bits(members))
+                found.members = known[members]
+            there.sort(key=lambda found: found.first)
 
     def read(self, found: Found) -> Callable[[], bytes]:
         """Return what reads the content of *found*."""

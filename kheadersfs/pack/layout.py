@@ -54,17 +54,19 @@ class Portion(NamedTuple):
     """Members that follow each other, in blocks of their own.
 
     A block has at most a quarter of the bytes that come before it in the portion, but may always
-    have *smallest_block*. At the beginning even that is too much: the first block has at most
-    *first_block* bytes, and each of the next at most as many as all before it together.
+    have *smallest_block*, and has no more than *largest_block*. At the beginning even that is too
+    much: the first block has at most *first_block* bytes, and each of the next at most as many as
+    all before it together.
     """
 
     members: list[Packed]
     smallest_block: int
     first_block: int = _COLD_BLOCK
+    largest_block: int = _COLD_BLOCK
 
     def block_size(self, position: int) -> int:
         """Return the limit in bytes for a block that begins at *position* of this portion."""
-        size = min(max(self.smallest_block, position // 4), _COLD_BLOCK)
+        size = min(max(self.smallest_block, position // 4), self.largest_block)
         return min(size, max(self.first_block, position))
 
 
@@ -91,12 +93,14 @@ def arrange(kernels: Sequence[KernelMembers]) -> list[Portion]:
     ]
 
 
-def portions_of_heat(hot: list[Packed], warm: list[Packed], cold: list[Packed]) -> list[Portion]:
-    """Return a portion of each, with blocks of the sizes that suit it."""
+def portions_of_heat(
+    hot: list[Packed], warm: list[Packed], cold: list[Packed], largest: int = _COLD_BLOCK
+) -> list[Portion]:
+    """Return a portion of each, with blocks of the sizes that suit it, and none above *largest*."""
     return [
-        Portion(hot, _HOT_BLOCK, _FIRST_BLOCK),
-        Portion(warm, _WARM_BLOCK),
-        Portion(cold, _COLD_BLOCK),
+        Portion(hot, _HOT_BLOCK, _FIRST_BLOCK, largest),
+        Portion(warm, _WARM_BLOCK, largest_block=largest),
+        Portion(cold, largest, largest_block=largest),
     ]
 
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.errors import NotInArchive, UsageError
 from kheadersfs.pack.fleet import write_fleet
-from kheadersfs.pack.gathering import Gathering, HasHardLinks
-from kheadersfs.pack.repacking import merge_members
+from kheadersfs.pack.gathering import Gathering, HasHardLinks, Source
+from kheadersfs.pack.repacking import merge_members, repack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
-    from kheadersfs.pack.gathering import GatheredKernel, Source
+    from kheadersfs.pack.gathering import GatheredKernel
     from kheadersfs.pack.writing import Form
+    from kheadersfs.reader import HeaderArchive
 
 
 def merge(
@@ -24,7 +25,7 @@ def merge(
     file: BinaryIO,
     form: Form,
     progress: Callable[[int, int], None],
-    spool: BinaryIO,
+    spool: IO[bytes],
     without: Sequence[str] = (),
 ) -> None:
     """Write the kernels in all *sources* to *file* in *form*, each below a directory of its name.
@@ -45,12 +46,30 @@ def merge(
                 source.archive.forget()
             taken_out.require_all(gathering.kernels)
             _require_one_arch(gathering.kernels, sources)
+            gathering.sort()
             write_fleet(gathering, file, form, progress, limits)
             return
         except HasHardLinks:
             pass
     _require_names(sources, without)
     merge_members(sources, file, form, progress)
+
+
+def repack_fleet(
+    archive: HeaderArchive,
+    file: BinaryIO,
+    form: Form,
+    progress: Callable[[int, int], None],
+    spool: IO[bytes],
+) -> None:
+    """Write what is in *archive* to *file* in *form*; kernels stay kernels. See repacking.repack().
+
+    Contents of several kernels wait in *spool*, an empty file.
+    """
+    if archive.content.kernels and form.format == "tar":
+        merge([Source(b"", archive)], file, form, progress, spool)
+    else:
+        repack(archive, file, form, progress)
 
 
 class _TakenOut:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.records import Record
 
 RECORD = ".kheadersfs-archive"
 """Says of which archive's headers the objects in a directory were made."""
@@ -17,7 +17,7 @@ _DEEPEST = 64
 """Directories above a file that can be part of its name."""
 
 
-class Target(NamedTuple):
+class Target(Record):
     """What a command is run for: an archive, or one of several kernels in it.
 
     ``name`` is what it is called. ``kernel`` is the number of the kernel, None for all there is.
