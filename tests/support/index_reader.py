@@ -76,13 +76,7 @@ class Found:
 
 def read_index(file: bytes) -> Found:
     """Return what the index of the archive *file* says, all of whose blocks have its digests."""
-    blocks = xz_blocks(file) if file.startswith(b"\xfd7zXZ\0") else zstd_frames(file)
-    last = blocks.pop()
-    content = (xz_plain if file.startswith(b"\xfd7zXZ\0") else zstd_plain)(last)
-    magic, version, checksum, size = struct.unpack("<8sIIQ", content[-24:])
-    assert (magic, version) == (b"KHDRidx\n", 3)
-    body = content[-24 - size : -24]
-    assert zlib.crc32(body) == checksum
+    blocks, body = blocks_and_index(file, 3)
     first, *pages = sections_of(body)
     head = Columns(first)
     count, _hot, shift, release_size, arch_size, _stream_size = head.unpack("IIIHHQ")
@@ -101,6 +95,18 @@ def read_index(file: bytes) -> Found:
     for page, page_entries, page_inodes in zip(pages, entries, inodes, strict=True):
         read_page(page, page_entries, page_inodes, found)
     return found
+
+
+def blocks_and_index(file: bytes, expected: int) -> tuple[list[bytes], bytes]:
+    """Return the stored blocks of *file* and the body of its index, of the *expected* version."""
+    blocks = xz_blocks(file) if file.startswith(b"\xfd7zXZ\0") else zstd_frames(file)
+    last = blocks.pop()
+    content = (xz_plain if file.startswith(b"\xfd7zXZ\0") else zstd_plain)(last)
+    magic, version, checksum, size = struct.unpack("<8sIIQ", content[-24:])
+    assert (magic, version) == (b"KHDRidx\n", expected)
+    body = content[-24 - size : -24]
+    assert zlib.crc32(body) == checksum
+    return blocks, body
 
 
 def sections_of(body: bytes) -> list[bytes]:
