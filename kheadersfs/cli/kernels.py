@@ -51,6 +51,11 @@ def ask_kernels(archive: Archive, budget: int) -> list[Known]:
     """
     readers: list[Reader] = []
 
+    def prepare() -> None:
+        from kheadersfs import store  # noqa: F401 - for headers that say which kernel they are of
+
+        readers.append(prepare_to_serve(archive))
+
     def ask() -> bytes:
         lines = (
             _SEPARATOR.join(("" if known.number is None else str(known.number), *known[1:]))
@@ -58,9 +63,7 @@ def ask_kernels(archive: Archive, budget: int) -> list[Known]:
         )
         return "\n".join(lines).encode(errors="surrogateescape")
 
-    answer = Confined(
-        archive.source.name, lambda: readers.append(prepare_to_serve(archive)), ask, budget
-    ).result()
+    answer = Confined(archive.source.name, prepare, ask, budget).result()
     found: list[Known] = []
     for line in answer.decode(errors="surrogateescape").split("\n"):
         number, name, release, arch = line.split(_SEPARATOR)

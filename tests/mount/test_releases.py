@@ -1,0 +1,150 @@
+"""Several kernels in one archive: all of them mounted, or one as the root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import golden
+from tests.support.mounting import Outcome, one_line, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Mounting
+
+pytestmark = pytest.mark.usefixtures("fuse")
+
+RUNNING = os.uname().release
+RELEASES = ("6.1.0-1-test", "6.1.0-2-test", RUNNING)
+SCRIPT = 'echo "$KHEADERS_NAME $KHEADERS_RELEASE $KHEADERS_ARCH"; cat "$KHEADERS/include/own.h"'
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kernels that have one header of their own each, and others in common; one is the running."""
+    top = tmp_path_factory.mktemp("fleet")
+    archives = []
+    for release in RELEASES:
+        tree = top / release
+        (tree / "include/generated").mkdir(parents=True)
+        (tree / "include/generated/autoconf.h").write_text("#define CONFIG_X86 1\n")
+        text = f'#define UTS_RELEASE "{release}"\n'
+        (tree / "include/generated/utsrelease.h").write_text(text)
+        (tree / "include/linux").mkdir()
+        (tree / "include/linux/kconfig.h").touch()
+        (tree / "include/own.h").write_text(f"{release}\n")
+        for number in range(30):
+            (tree / f"include/shared{number}.h").write_text(f"{number}\n" * 50)
+        (tree / "include/link.h").symlink_to("own.h")
+        archives.append(top / f"{release}.tar.xz")
+        subprocess.run(
+            ["tar", "-cJf", archives[-1], "--mtime=@1000000000", "-C", tree, "include"], check=True
+        )
+    merged = top / "fleet.tar.zst"
+    assert run_command("merge", *archives, "-o", merged) == Outcome(0, "", "")
+    return merged
+
+
+def test_all_kernels_look_as_tar_extracts_them(
+    mount: Mounting, fleet: Path, tmp_path: Path
+) -> None:
+    extracted = tmp_path / "extracted"
+    extracted.mkdir()
+    # Else directories have the time of what was extracted into them last.
+    options = ["--delay-directory-restore", "-p", "-C", str(extracted)]
+    subprocess.run(["tar", "-xf", fleet, *options], check=True)
+    shown = mount(fleet)
+    actual = golden.describe(shown.path)
+    assert not golden.differences(actual, golden.describe(extracted))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_one_kernel_looks_as_tar_extracts_it(
+    mount: Mounting, fleet: Path, tmp_path: Path, release: str
+) -> None:
+    golden.extract_with_tar(fleet, tmp_path / "extracted")
+    shown = mount(fleet, "-o", f"release={release}")
+    # What is made for the running kernel is in no archive.
+    options = ["-r", "--no-dereference", "--exclude=vmlinux.h"]
+    one, other = shown.path, tmp_path / "extracted" / release
+    subprocess.run(["diff", *options, str(one), str(other)], check=True)
+    assert (shown / "include/shared0.h").stat().st_nlink == len(RELEASES)
+    assert (shown / "include/own.h").stat().st_nlink == 1
+    status = shown.status()
+    assert (status["release"], status["arch"]) == (release, "x86")
+    outcome = run_command("env", shown.path)
+    assert (outcome.status, str(shown.path) in outcome.output) == (0, True)
+
+
+def test_parents_of_what_is_shared_are_in_the_kernel_that_is_shown(
+    mount: Mounting, fleet: Path
+) -> None:
+    shown = mount(fleet, "--release", RELEASES[1])
+    directory = os.open(shown / "include/generated", os.O_RDONLY)
+    try:
+        os.chdir(directory)
+        assert os.path.samefile("../..", shown.path)
+        with open("../own.h") as own:
+            assert own.read() == f"{RELEASES[1]}\n"
+    finally:
+        os.chdir("/")
+        os.close(directory)
+
+
+def test_the_running_kernels_is_auto(mount: Mounting, fleet: Path) -> None:
+    shown = mount(fleet, "-o", "release=auto")
+    assert (shown / "include/own.h").read_text() == f"{RUNNING}\n"
+
+
+def test_a_kernel_that_is_not_there_is_answered_with_those_that_are(
+    fleet: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mnt").mkdir()
+    for command in (
+        ("mount", "--release", "9.9", fleet, tmp_path / "mnt"),
+        ("run", "--release", "9.9", "--archive", fleet, "--", "true"),
+        ("run", "--each", "--release", "9.*", "--archive", fleet, "--", "true"),
+    ):
+        outcome = run_command(*command)
+        assert outcome.status == 16
+        message = one_line(outcome)
+        assert all(release in message for release in RELEASES)
+    assert not os.path.ismount(tmp_path / "mnt")
+
+
+def test_an_archive_of_one_kernel_is_of_its_release(fleet: Path, tmp_path: Path) -> None:
+    (tmp_path / "mnt").mkdir()
+    one = fleet.parent / f"{RELEASES[0]}.tar.xz"
+    script = ("--", "cat", "/dev/null")
+    assert run_command("run", "--release", RELEASES[0], "--archive", one, *script).status == 0
+    outcome = run_command("run", "--release", RELEASES[1], "--archive", one, *script)
+    assert (outcome.status, RELEASES[0] in one_line(outcome)) == (16, True)
+
+
+def test_a_command_runs_with_one(fleet: Path) -> None:
+    options = ("--release", RELEASES[0], "--archive", fleet, "--", "sh", "-c", SCRIPT)
+    told = f"{RELEASES[0]} {RELEASES[0]} x86\n{RELEASES[0]}\n"
+    assert run_command("run", *options) == Outcome(0, told, "")
+
+
+def test_a_command_runs_once_for_each(fleet: Path, tmp_path: Path) -> None:
+    options = ("--each", "--archive", fleet, "--output", tmp_path / "out")
+    script = SCRIPT + '; cat "$KHEADERS/include/own.h" >"$KHEADERS_OUTPUT/own"'
+    outcome = run_command("run", *options, "--", "sh", "-c", script)
+    assert outcome.status == 0
+    for release in RELEASES:
+        assert f"== {fleet}: {release}\n{release} {release} x86\n{release}\n" in outcome.output
+        assert (tmp_path / "out" / release / "own").read_text() == f"{release}\n"
+    assert "3 succeeded, 0 failed" in outcome.output
+
+
+def test_a_pattern_picks_kernels(fleet: Path) -> None:
+    options = ("--each", "--release", "6.1.0-*-test", "--archive", fleet)
+    outcome = run_command("run", *options, "--", "sh", "-c", SCRIPT)
+    assert outcome.status == 0
+    assert "2 succeeded, 0 failed" in outcome.output
+    assert RUNNING not in outcome.output
