@@ -1,19 +1,17 @@
 """Read an archive without an index: from front to back, keeping everything.
 
-The content goes into blocks of a fixed size, and full blocks are compressed by other threads while
-this one goes on. So what stays in memory is near the compressed size, and is served by the same
-code as an archive that was packed in blocks. Another pass makes the same blocks again, for who has
-released them.
+The content goes into blocks of a fixed size, which are compressed while the decoder is awaited; see
+blocks/compressing.py. So what stays in memory is near the compressed size, and is served by the
+same code as an archive that was packed in blocks. Another pass makes the same blocks again, for who
+has released them.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.blocks.held import HeldBlocks
-from kheadersfs.archive.compression import zstd_coding
+from kheadersfs.archive.blocks.compressing import BlockCompressor
 from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
@@ -22,14 +20,13 @@ from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.tar.fields import BLOCK, may_be_packed
-from kheadersfs.archive.threads import ThreadPool
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
+    from kheadersfs.archive.blocks.held import HeldBlocks
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.opening import Archive
@@ -41,8 +38,6 @@ A build decodes the blocks that its headers are in. Of blocks of this size it de
 12 MB; of blocks four times as large it would decode 61 of 101, 16 MB. One is decoded in 0.1 ms.
 Small blocks compress less well: these take 4 % more memory than the large ones would.
 """
-HELD_LEVEL = 3
-BLOCKS_UNDER_WAY = 16
 
 
 class Pass(NamedTuple):
@@ -98,39 +93,13 @@ class _MeteredSource(Source):
         return piece
 
 
-class _Compressor:
-    """Compresses full blocks in threads; they stay in order."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPool(os.cpu_count(), "compress")
-        self._stored: list[Future[bytes]] = []
-        self._sizes: list[int] = []
-        self.held = 0
-        """Bytes of compressed blocks, without the last few."""
-
-    def put(self, content: bytes) -> None:
-        """Hand over one block; waits while too many are under way."""
-        if len(self._stored) >= BLOCKS_UNDER_WAY:
-            self.held += len(self._stored[-BLOCKS_UNDER_WAY].result())
-        self._stored.append(self._pool.submit(zstd_coding.encode_frame, content, HELD_LEVEL))
-        self._sizes.append(len(content))
-
-    def blocks(self, name: str) -> HeldBlocks:
-        """Wait for the last block and return all of them."""
-        return HeldBlocks(name, [future.result() for future in self._stored], self._sizes)
-
-    def close(self) -> None:
-        """End the threads; what is not yet compressed is given up."""
-        self._pool.shutdown(cancel_futures=True)
-
-
 class _ContentWriter:
     """Lays member after member into blocks of HELD_BLOCK_SIZE.
 
     *check* is called after each block, and may raise.
     """
 
-    def __init__(self, compressor: _Compressor, check: Callable[[], None]) -> None:
+    def __init__(self, compressor: BlockCompressor, check: Callable[[], None]) -> None:
         self._compressor = compressor
         self._check = check
         self._buffer = new_buffer(HELD_BLOCK_SIZE)
@@ -172,11 +141,19 @@ def read_in_one_pass(archive: Archive) -> Pass:
 def _read_once(archive: Archive) -> Pass:
     source = archive.source
     meter = Meter(source.name, source.size, archive.limits)
-    if archive.is_plain:
-        return _read_members(source, meter, None, keep_on_damage=False)
-    with closing(open_stream(source, archive.kind, archive.blocks, archive.limits)) as decoded:
+    with closing(BlockCompressor()) as compressor:
+        if archive.is_plain:
+            return _read_members(source, meter, compressor, None, keep_on_damage=False)
+        return _read_compressed(archive, meter, compressor)
+
+
+def _read_compressed(archive: Archive, meter: Meter, compressor: BlockCompressor) -> Pass:
+    stream = open_stream(archive.source, archive.kind, archive.blocks, archive.limits)
+    with closing(stream) as decoded:
+        decoded.meanwhile = compressor.work
         cuttable = archive.blocks if archive.kind.hides_cuts else None
-        result = _read_members(decoded, meter, cuttable, keep_on_damage=decoded.verified)
+        verified = decoded.verified
+        result = _read_members(decoded, meter, compressor, cuttable, keep_on_damage=verified)
         if not decoded.verified:
             for size in decoded.finish():
                 meter.count(size)
@@ -184,12 +161,16 @@ def _read_once(archive: Archive) -> Pass:
 
 
 def _read_members(
-    source: Source, meter: Meter, cuttable: BlockTable | None, keep_on_damage: bool
+    source: Source,
+    meter: Meter,
+    compressor: BlockCompressor,
+    cuttable: BlockTable | None,
+    keep_on_damage: bool,
 ) -> Pass:
     builder = TableBuilder(source.name, meter.limits)
     damage = ending = ""
     metered = _MeteredSource(source, meter)
-    with closing(_Compressor()) as compressor, open_members(metered) as stream:
+    with open_members(metered) as stream:
 
         def check_memory() -> None:
             held = builder.text_size + compressor.held

@@ -22,21 +22,36 @@ from kheadersfs.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+
+
+class Uncompressed(bytes):
+    """The content of a block that has not been compressed yet."""
+
+    __slots__ = ()
 
 
 class HeldBlocks(BlockTable):
-    """The blocks of the archive *name*, each a zstd frame.
+    """The blocks of the archive *name*: each a zstd frame, or Uncompressed.
 
-    Each was verified before it was put here, and carries a checksum of its own since.
+    Each was verified before it was put here; a frame carries a checksum of its own since. While
+    *rest* is not done, it replaces what is Uncompressed in *stored* by frames.
     """
 
-    __slots__ = ("_again", "_digests", "_failure", "_lock", "_stored")
+    __slots__ = ("_again", "_digests", "_failure", "_lock", "_rest", "_stored")
 
-    def __init__(self, name: str, stored: list[bytes], decoded_sizes: list[int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        stored: list[bytes],
+        decoded_sizes: list[int],
+        rest: Future[None] | None = None,
+    ) -> None:
         super().__init__(name, decoded_sizes)
         # No small objects stay behind in the megabytes that one pass has taken for such.
         self.starts = array("Q", self.starts)
         self._stored = stored
+        self._rest = rest
         self._again: Callable[[], HeldBlocks] | None = None
         self._digests = b""
         self._failure: str | None = None
@@ -58,6 +73,8 @@ class HeldBlocks(BlockTable):
 
     def unpack(self, number: int, stored: bytes) -> bytes:
         """See BlockTable.unpack."""
+        if isinstance(stored, Uncompressed):
+            return stored
         return zstd_coding.decode_frame(stored, self.starts[number + 1] - self.starts[number])
 
     def allow_release(self, again: Callable[[], HeldBlocks]) -> None:
@@ -70,13 +87,22 @@ class HeldBlocks(BlockTable):
             return 0
         try:
             released = self.held
-            if self._again is None or not released:
+            if self._again is None or not released or not self._is_compressed():
                 return 0
             self._digests = self._digests or _digests_of(self._stored)
             self._stored = []
             return released
         finally:
             self._lock.release()
+
+    def _is_compressed(self) -> bool:
+        return not any(isinstance(block, Uncompressed) for block in self._stored)
+
+    def wait_for_frames(self) -> list[bytes]:
+        """Return the blocks, as they are stored when all are compressed."""
+        if self._rest is not None:
+            self._rest.result()
+        return self._stored
 
     def _restore(self) -> list[bytes]:
         """Get the blocks back. An archive that has changed since is an error, and stays one."""
@@ -97,7 +123,7 @@ class HeldBlocks(BlockTable):
     def _read_again(self, again: Callable[[], HeldBlocks]) -> list[bytes]:
         """Raises DamagedArchive, also for what is now beyond a limit: it was not before."""
         try:
-            stored = again()._stored
+            stored = again().wait_for_frames()
         except UnsupportedArchive as error:
             raise self._changed() from error
         except RefusedArchive as error:

@@ -16,7 +16,7 @@ from kheadersfs.archive.source import Source
 from kheadersfs.archive.threads import ThreadPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from kheadersfs.archive.blocks.table import BlockTable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
-DECODED_AHEAD = 8 << 20
+DECODED_AHEAD = 4 << 20
 """Bytes that may be decoded before they are read."""
 PIECE_SIZE = 512 << 10
 
@@ -35,13 +35,16 @@ class DecodedStream(Source):
 
     Its size is not known beforehand; ``available`` is 0 at its end. ``verified`` tells that every
     byte has passed the checks on it before it is returned, and not just when all is read.
+    ``meanwhile`` is called, again and again, while a piece is awaited. It takes a fraction of a
+    millisecond, and returns whether there was something to do.
     """
 
-    __slots__ = ("_piece", "_piece_start", "_pool", "_under_way", "verified")
+    __slots__ = ("_piece", "_piece_start", "_pool", "_under_way", "meanwhile", "verified")
 
     def __init__(self, name: str, threads: int, verified: bool) -> None:
         super().__init__(name, 0)
         self.verified = verified
+        self.meanwhile: Callable[[], bool] = bool
         self._pool = ThreadPool(threads, "decode")
         self._under_way: deque[Future[bytes]] = deque()
         self._piece = b""
@@ -73,7 +76,12 @@ class DecodedStream(Source):
     def _next(self) -> bytes:
         """Return the next piece, empty at the end, and have those after it decoded meanwhile."""
         self._decode_ahead()
-        return self._under_way.popleft().result() if self._under_way else b""
+        if not self._under_way:
+            return b""
+        piece = self._under_way.popleft()
+        while not piece.done() and self.meanwhile():
+            pass
+        return piece.result()
 
     def _decode_ahead(self) -> None:
         """Start decoding as much as may be under way."""

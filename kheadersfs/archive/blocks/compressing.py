@@ -1,0 +1,82 @@
+"""Compresses blocks that are to be held, in the time in which nobody could do anything else.
+
+Whoever reads an archive of one block waits for its decoder again and again. Then it compresses,
+instead of threads that would take processors from the decoder. What is left at the end is served
+as it is until a thread has compressed it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.blocks.held import HeldBlocks, Uncompressed
+from kheadersfs.archive.compression import zstd_coding
+from kheadersfs.archive.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+LEVEL = 3
+BACKLOG = 128
+"""Blocks that may wait to be compressed; threads compress what is more."""
+UNDER_WAY = 16
+"""Blocks that threads may be given before the first of them is done."""
+
+
+class BlockCompressor:
+    """Blocks in order, of which the latest may not be compressed yet. Not for use by two threads.
+
+    ``held`` is how many bytes of compressed blocks there are, without those that threads make.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPool(os.cpu_count(), "compress")
+        self._stored: list[bytes] = []
+        self._sizes: list[int] = []
+        self._waiting: deque[int] = deque()
+        self._under_way: deque[Future[int]] = deque()
+        self._rest: Future[None] | None = None
+        self.held = 0
+
+    def put(self, content: bytes) -> None:
+        """Hand over one block; waits while threads have too many."""
+        self._waiting.append(len(self._stored))
+        self._stored.append(Uncompressed(content))
+        self._sizes.append(len(content))
+        if len(self._waiting) > BACKLOG:
+            if len(self._under_way) == UNDER_WAY:
+                self.held += self._under_way.popleft().result()
+            job = self._pool.submit(self._compress, self._waiting.popleft())
+            self._under_way.append(job)
+
+    def work(self) -> bool:
+        """Compress one block, for a fraction of a millisecond. Returns False if none waits."""
+        if not self._waiting:
+            return False
+        self.held += self._compress(self._waiting.popleft())
+        return True
+
+    def blocks(self, name: str) -> HeldBlocks:
+        """Return all blocks. A thread compresses what still waits, until after close()."""
+        for job in self._under_way:
+            job.result()
+        self._rest = self._pool.submit(self._compress_all, tuple(self._waiting))
+        self._waiting.clear()
+        return HeldBlocks(name, self._stored, self._sizes, self._rest)
+
+    def close(self) -> None:
+        """End the threads. Unless blocks() was called, what is not compressed yet is given up."""
+        complete = self._rest is not None
+        self._pool.shutdown(wait=not complete, cancel_futures=not complete)
+
+    def _compress_all(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            self._compress(number)
+
+    def _compress(self, number: int) -> int:
+        """Put the compressed block where it was not. Returns its size."""
+        stored = zstd_coding.encode_frame(self._stored[number], LEVEL)
+        self._stored[number] = stored
+        return len(stored)

@@ -1,0 +1,106 @@
+"""Blocks are the same bytes before and after they are compressed, whoever does it and when."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.blocks import compressing
+from kheadersfs.archive.blocks.compressing import BlockCompressor
+from kheadersfs.archive.blocks.held import HeldBlocks, Uncompressed
+from kheadersfs.archive.compression.decoding import Pieces
+from tests.support.mounting import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTENTS = [bytes([number]) * 5000 for number in range(9)]
+
+
+def contents_of(blocks: HeldBlocks) -> list[bytes]:
+    return [blocks.decode(number) for number in range(len(blocks))]
+
+
+def compressed(contents: list[bytes]) -> tuple[HeldBlocks, int]:
+    """Return what a compressor makes of *contents*, when all is compressed, and its ``held``."""
+    with closing(BlockCompressor()) as compressor:
+        for content in contents:
+            compressor.put(content)
+        blocks = compressor.blocks("archive")
+        blocks.wait_for_frames()
+        return blocks, compressor.held
+
+
+def test_what_waited_is_compressed_in_the_end() -> None:
+    blocks, held = compressed(CONTENTS)
+    assert contents_of(blocks) == CONTENTS
+    assert blocks.held < 5000
+    assert held == 0
+
+
+def test_one_at_a_time_is_compressed_while_something_else_is_awaited() -> None:
+    with closing(BlockCompressor()) as compressor:
+        assert not compressor.work()
+        compressor.put(CONTENTS[0])
+        compressor.put(CONTENTS[1])
+        assert compressor.work()
+        assert 0 < compressor.held < 5000
+        assert compressor.work()
+        assert not compressor.work()
+        assert contents_of(compressor.blocks("archive")) == CONTENTS[:2]
+
+
+def test_threads_compress_what_is_more_than_may_wait() -> None:
+    many = CONTENTS * (compressing.BACKLOG // len(CONTENTS) + 20)
+    blocks, held = compressed(many)
+    assert contents_of(blocks) == many
+    assert 0 < held < blocks.held
+
+
+def test_a_block_is_served_before_it_is_compressed() -> None:
+    stored: list[bytes] = [Uncompressed(content) for content in CONTENTS]
+    blocks = HeldBlocks("archive", stored, [len(content) for content in CONTENTS])
+    assert contents_of(blocks) == CONTENTS
+
+
+def test_nothing_is_released_before_all_is_compressed() -> None:
+    """By its compressed bytes it is told later whether the archive is the same."""
+    blocks, _ = compressed(CONTENTS)
+    stored = [Uncompressed(CONTENTS[0]), *(blocks.stored(number) for number in range(1, 9))]
+    partly = HeldBlocks("archive", stored, [len(content) for content in CONTENTS])
+    partly.allow_release(lambda: blocks)
+    assert partly.release() == 0
+    stored[0] = blocks.stored(0)
+    assert partly.release() == blocks.held
+
+
+def test_blocks_come_back_from_a_pass_whose_compression_still_goes_on() -> None:
+    blocks, _ = compressed(CONTENTS)
+
+    def again() -> HeldBlocks:
+        with closing(BlockCompressor()) as compressor:
+            for content in CONTENTS:
+                compressor.put(content)
+            return compressor.blocks("archive")
+
+    blocks.allow_release(again)
+    assert blocks.release()
+    assert contents_of(blocks) == CONTENTS
+
+
+def test_a_reader_has_something_to_do_while_a_piece_is_decoded() -> None:
+    """The piece is not there before it was done, so it was done meanwhile."""
+    done = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        assert done.wait(PATIENCE)
+        yield b"piece"
+
+    def work() -> bool:
+        done.set()
+        return False
+
+    with closing(Pieces("archive", pieces())) as stream:
+        stream.meanwhile = work
+        assert stream.available(0, 100) == len(b"piece")
