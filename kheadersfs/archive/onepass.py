@@ -174,6 +174,10 @@ def _read_members(
 
         def check_memory() -> None:
             held = builder.text_size + compressor.held
+            if held + compressor.waiting > meter.limits.memory:
+                while compressor.work():
+                    pass
+                held = builder.text_size + compressor.held
             meter.limits.check(source.name, "memory", held)
 
         writer = _ContentWriter(compressor, check_memory)

@@ -28,7 +28,8 @@ UNDER_WAY = 16
 class BlockCompressor:
     """Blocks in order, of which the latest may not be compressed yet. Not for use by two threads.
 
-    ``held`` is how many bytes of compressed blocks there are, without those that threads make.
+    ``held`` is how many bytes of compressed blocks there are, without those that threads make, and
+    ``waiting`` how many bytes wait to be compressed.
     """
 
     def __init__(self) -> None:
@@ -38,24 +39,25 @@ class BlockCompressor:
         self._waiting: deque[int] = deque()
         self._under_way: deque[Future[int]] = deque()
         self._rest: Future[None] | None = None
-        self.held = 0
+        self.held = self.waiting = 0
 
     def put(self, content: bytes) -> None:
         """Hand over one block; waits while threads have too many."""
         self._waiting.append(len(self._stored))
         self._stored.append(Uncompressed(content))
         self._sizes.append(len(content))
+        self.waiting += len(content)
         if len(self._waiting) > BACKLOG:
             if len(self._under_way) == UNDER_WAY:
                 self.held += self._under_way.popleft().result()
-            job = self._pool.submit(self._compress, self._waiting.popleft())
+            job = self._pool.submit(self._compress, self._next())
             self._under_way.append(job)
 
     def work(self) -> bool:
         """Compress one block, for a fraction of a millisecond. Returns False if none waits."""
         if not self._waiting:
             return False
-        self.held += self._compress(self._waiting.popleft())
+        self.held += self._compress(self._next())
         return True
 
     def blocks(self, name: str) -> HeldBlocks:
@@ -70,6 +72,11 @@ class BlockCompressor:
         """End the threads. Unless blocks() was called, what is not compressed yet is given up."""
         complete = self._rest is not None
         self._pool.shutdown(wait=not complete, cancel_futures=not complete)
+
+    def _next(self) -> int:
+        number = self._waiting.popleft()
+        self.waiting -= self._sizes[number]
+        return number
 
     def _compress_all(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
