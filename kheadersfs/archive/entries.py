@@ -48,12 +48,14 @@ class EntryStream:
 
     def _open(self, formats: tuple[str, ...], compression: str) -> None:
         ffi = self._ffi
-        if compression != "none":
-            ffi.get_read_filter_function(compression)(self._archive)
-        for format_name in formats:
-            ffi.get_read_format_function(format_name)(self._archive)
+        wanted = [f"filter_{compression}"] if compression != "none" else []
+        wanted += [f"format_{name}" for name in formats]
+        for name in wanted:
+            support = f"read_support_{name}"
+            ffi.ffi(support, [ffi.c_archive_p], ctypes.c_int, ffi.check_int)(self._archive)
         try:
-            ffi.read_open(self._archive, None, ffi.NO_OPEN_CB, self._read_callback, ffi.NO_CLOSE_CB)
+            no_open, no_close = ffi.OPEN_CALLBACK(), ffi.CLOSE_CALLBACK()
+            ffi.read_open(self._archive, None, no_open, self._read_callback, no_close)
         except ffi.ArchiveError as error:
             raise self._translated(error) from error
 

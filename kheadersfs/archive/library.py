@@ -39,8 +39,18 @@ def import_library() -> ModuleType:
 
     import shlex  # noqa: F401 - for old_cpio()
 
+    _declare_missing(ffi)
     charset.prepare()
     # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
     logging.getLogger("libarchive").setLevel(logging.ERROR)
     library: ModuleType = ffi
     return library
+
+
+def _declare_missing(ffi: ModuleType) -> None:
+    """Declare what version 2.9 of libarchive-c, Debian 12's, does not, or as another type."""
+    if hasattr(ffi, "c_time_t"):
+        return
+    ffi.ffi("entry_mtime", [ffi.c_archive_entry_p], ctypes.c_long)
+    ffi.ffi("filter_count", [ffi.c_archive_p], ctypes.c_int)
+    ffi.ffi("format_name", [ffi.c_archive_p], ctypes.c_char_p)

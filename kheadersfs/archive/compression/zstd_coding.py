@@ -27,20 +27,27 @@ _PLAIN_DESCRIPTOR = 0xE4
 
 
 def import_library() -> ModuleType:
-    """Return the zstd module of the standard library, or its backport before Python 3.14.
+    """Return the zstd module of the standard library, before Python 3.14 its backport.
 
-    Raises KheadersfsError when it is not installed.
+    Where that is not installed, what stands in for it is. Raises KheadersfsError without any.
     """
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
         else:
             from backports import zstd
-    except ImportError as error:
+    except ImportError:
+        pass
+    else:
+        return zstd
+    try:
+        from kheadersfs.archive.compression import libzstd
+    except (OSError, AttributeError) as error:
         raise KheadersfsError(
-            "zstd needs Python 3.14 or the package backports.zstd: pip install backports.zstd"
+            f"zstd needs the package backports.zstd, or libzstd, which cannot be loaded: {error}; "
+            "install one of them: pip install backports.zstd"
         ) from error
-    return zstd
+    return libzstd
 
 
 def decode_frame(stored: bytes, decoded_size: int) -> bytes:

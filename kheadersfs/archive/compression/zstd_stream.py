@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.compression import zstd_coding
@@ -11,39 +10,48 @@ from kheadersfs.errors import DamagedArchive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from _typeshed import WriteableBuffer
-
     from kheadersfs.archive.source import Source
 
-
-class _Reader(io.RawIOBase):
-    """A source as a file, for zstd's reader of such."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._offset = 0
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill *buffer* with what comes next. Returns how much that was."""
-        view = memoryview(buffer).cast("B")
-        count = self._source.available(self._offset, len(view))
-        view[:count] = self._source.read_at(self._offset, count)
-        self._offset += count
-        return count
+_READ_SIZE = 128 << 10
 
 
 def decompress(source: Source, piece_size: int) -> Iterator[bytes]:
-    """Yield what *source* decompresses to, *piece_size* bytes at a time. Raises DamagedArchive."""
+    """Yield what *source* decompresses to, at most *piece_size* bytes at a time.
+
+    Raises DamagedArchive.
+    """
     library = zstd_coding.import_library()
-    decoder = library.ZstdFile(io.BufferedReader(_Reader(source)))
     try:
-        while piece := decoder.read(piece_size):
-            yield piece
-    except (OSError, EOFError, library.ZstdError) as error:
+        yield from _decode(_read(source), piece_size)
+    except (EOFError, library.ZstdError) as error:
         raise DamagedArchive(
             f"{source.name}: is damaged or truncated ({error}); make or fetch it again"
         ) from error
+
+
+def _read(source: Source) -> Iterator[bytes]:
+    """Yield all of *source*."""
+    offset = 0
+    while count := source.available(offset, _READ_SIZE):
+        yield source.read_at(offset, count)
+        offset += count
+
+
+def _decode(stored: Iterator[bytes], piece_size: int) -> Iterator[bytes]:
+    """Yield the content of the frames in *stored*. Raises EOFError, the library's ZstdError."""
+    library = zstd_coding.import_library()
+    decoder = library.ZstdDecompressor()
+    within_frame = False
+    for chunk in stored:
+        piece = b""
+        while chunk or piece:
+            within_frame |= bool(chunk)
+            piece = decoder.decompress(chunk, piece_size)
+            chunk = b""
+            if decoder.eof:
+                chunk, within_frame = decoder.unused_data, False
+                decoder = library.ZstdDecompressor()
+            if piece:
+                yield piece
+    if within_frame:
+        raise EOFError("it ends within a frame")
