@@ -54,30 +54,48 @@ class ArchiveCache(NamedTuple):
         """
         # Once for both, so that a symlink which is changed between them does not matter.
         tree = HeaderTree(*map(os.path.realpath, tree))
-        archive = os.path.join(self.directory, release + self.suffix)
-        try:
-            _require_own_directory(self.directory)
-            with exclusive(os.path.join(self.directory, release + ".lock")):
-                seen = self.look(tree)
-                if not _is_recorded(archive, seen):
-                    self._pack_anew(tree, archive, seen)
-        except OSError as error:
-            raise ArchiveUnavailable(
-                f"cannot keep the headers of {tree.objtree} in {self.directory}: {reason(error)}; "
-                "make that directory writable, or set XDG_CACHE_HOME"
-            ) from error
-        return archive
+        return kept_archive(
+            os.path.join(self.directory, release + self.suffix),
+            tree.objtree,
+            lambda: self.look(tree),
+            lambda path: self.pack(tree, path),
+        )
 
-    def _pack_anew(self, tree: HeaderTree, archive: str, seen: str) -> None:
-        """Replace *archive*, and then its record of what was *seen* before."""
-        _remove_remains(archive)
-        partial = archive + _PARTIAL
-        self.pack(tree, partial)
-        os.replace(partial, archive)
-        if seen:
-            with open(partial, "w", encoding="ascii") as stream:
-                stream.write(_record_of(archive, seen))
-            os.replace(partial, archive + _RECORD_SUFFIX)
+
+def kept_archive(
+    archive: str, subject: str, look: Callable[[], str], pack: Callable[[str], None]
+) -> str:
+    """Return the path *archive*, where the headers of *subject* are, packed anew if need be.
+
+    *look* and *pack* are as in ArchiveCache. Any number of processes may ask at once: one packs,
+    the others wait for it. Raises ArchiveUnavailable if the directory is not safe or not usable,
+    and whatever *look* and *pack* raise.
+    """
+    directory, name = os.path.split(archive)
+    try:
+        _require_own_directory(directory)
+        with exclusive(os.path.join(directory, name.partition(".tar")[0] + ".lock")):
+            seen = look()
+            if not _is_recorded(archive, seen):
+                _pack_anew(pack, archive, seen)
+    except OSError as error:
+        raise ArchiveUnavailable(
+            f"cannot keep the headers of {subject} in {directory}: {reason(error)}; "
+            "make that directory writable, or set XDG_CACHE_HOME"
+        ) from error
+    return archive
+
+
+def _pack_anew(pack: Callable[[str], None], archive: str, seen: str) -> None:
+    """Replace *archive*, and then its record of what was *seen* before."""
+    _remove_remains(archive)
+    partial = archive + _PARTIAL
+    pack(partial)
+    os.replace(partial, archive)
+    if seen:
+        with open(partial, "w", encoding="ascii") as stream:
+            stream.write(_record_of(archive, seen))
+        os.replace(partial, archive + _RECORD_SUFFIX)
 
 
 def default_cache_directory(environment: Mapping[str, str]) -> str:

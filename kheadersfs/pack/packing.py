@@ -60,7 +60,7 @@ def pack(
         if header.target is None
     }
     _require_same(headers, select())
-    kernel = _kernel(headers, texts, description.arch, settings)
+    kernel = kernel_members(headers, texts, description.arch, settings)
     with complete_file(path) as file:
         write_archive(
             file,
@@ -90,7 +90,7 @@ def _require_same(before: dict[bytes, Header], after: dict[bytes, Header]) -> No
             raise changed((after.get(path) or before[path]).source)
 
 
-def _kernel(
+def kernel_members(
     headers: dict[bytes, Header], texts: dict[bytes, bytes], srcarch: str, settings: Settings
 ) -> KernelMembers:
     """Return the members: *headers*, with *texts* for those that are files, and directories."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kheadersfs.kernel.trees import KernelTree
 
@@ -43,20 +43,29 @@ class Header(NamedTuple):
     stamp: tuple[int, int, int, int, int]
 
 
-def select(tree: KernelTree) -> dict[bytes, Header]:
-    """Return the headers of *tree* by path, sorted. Raises KheadersfsError for unreadable ones."""
+if TYPE_CHECKING:
+    Scan = Callable[[bytes, bytes, bytes], Iterable[Header]]
+    """Lists the headers in a tree, below a directory of it, but not those below another one."""
+
+
+def select(tree: KernelTree, scan: Scan | None = None) -> dict[bytes, Header]:
+    """Return the headers of *tree* by path, sorted. Raises KheadersfsError for unreadable ones.
+
+    *scan* lists them where the tree is no directory of this machine.
+    """
+    scan = scan or _scan_directory
     srctree, objtree = os.fsencode(tree.srctree), os.fsencode(tree.objtree)
     tops = (b"include", b"arch/" + tree.srcarch.encode() + b"/include")
     found: dict[bytes, Header] = {}
     if tree.lists:
         for top in tops:
-            _collect(found, srctree, top, pruned=top + b"/" + _GENERATED)
+            _add(found, scan(srctree, top, top + b"/" + _GENERATED))
         for top in tops:
-            _collect(found, objtree, top + b"/" + _GENERATED)
+            _add(found, scan(objtree, top + b"/" + _GENERATED, b""))
     else:
         for root in dict.fromkeys((srctree, objtree)):
             for top in tops:
-                _collect(found, root, top)
+                _add(found, scan(root, top, b""))
     return _finish(found)
 
 
@@ -126,8 +135,12 @@ def _finish(found: dict[bytes, Header]) -> dict[bytes, Header]:
     return dict(sorted(found.items()))
 
 
-def _collect(found: dict[bytes, Header], root: bytes, top: bytes, pruned: bytes = b"") -> None:
-    """Add the headers below *root*/*top*, which need not exist, but not those below *pruned*."""
+def _add(found: dict[bytes, Header], headers: Iterable[Header]) -> None:
+    found.update((header.path, header) for header in headers)
+
+
+def _scan_directory(root: bytes, top: bytes, pruned: bytes) -> Iterator[Header]:
+    """Yield what is below *root*/*top*, which need not exist, but not what is below *pruned*."""
     directory = os.path.join(root, top)
     try:
         is_directory = stat.S_ISDIR(os.stat(directory).st_mode)
@@ -136,7 +149,7 @@ def _collect(found: dict[bytes, Header], root: bytes, top: bytes, pruned: bytes 
     except OSError as error:  # what is there may hold headers
         raise _unreadable(directory, error) from error
     if is_directory:
-        found.update((header.path, header) for header in _scan(root, top, pruned))
+        yield from _scan(root, top, pruned)
 
 
 def _scan(root: bytes, top: bytes, pruned: bytes) -> Iterator[Header]:

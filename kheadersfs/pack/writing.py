@@ -12,7 +12,12 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.archive.compression.encoding import BLOCK_ENCODERS, Block, new_stream_encoder
+from kheadersfs.archive.compression.encoding import (
+    BLOCK_ENCODERS,
+    QUICK_ENCODERS,
+    Block,
+    new_stream_encoder,
+)
 from kheadersfs.archive.cpio import writing as cpio
 from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.tar.fields import BLOCK
@@ -41,10 +46,14 @@ class Description(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How to write: "tar" or "cpio"; "xz", "zstd", "gzip" or "none"."""
+    """How to write: "tar" or "cpio"; "xz", "zstd", "gzip" or "none".
+
+    ``quick`` is for what is made while somebody waits: zstd at a low level.
+    """
 
     format: str
     compression: str
+    quick: bool = False
 
 
 def write_archive(
@@ -96,7 +105,8 @@ def write_blocks(
 
     *encode_index* returns the index, given the SHA-256 of each block as it is stored.
     """
-    encoder = BLOCK_ENCODERS.get(form.compression)
+    encoders = QUICK_ENCODERS if form.quick else BLOCK_ENCODERS
+    encoder = encoders.get(form.compression)
     if encoder is not None:
         threads = threads or len(os.sched_getaffinity(0))
         limits.check(NEW_ARCHIVE, "block", max(block.size for block in blocks))
