@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
     from kheadersfs.limits import Limits
 
+_PACKAGES = (b"!<arch>\ndebian", b"\xed\xab\xee\xdb")
+"""What a .deb and an .rpm begin with. The commands read them; see packages/."""
 _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
@@ -46,6 +48,11 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
         raise without_members(source.name)
     if head.startswith(cpio.OLD_MAGICS):
         raise old_cpio(source.name)
+    if head.startswith(_PACKAGES):
+        raise UnsupportedArchive(
+            f"{source.name}: is a package, not an archive; make one of it: kheadersfs pack "
+            f"{quoted(source.name)} -o NEW.tar.zst"
+        )
     for magic, (compression, command) in _OTHERS.items():
         if head.startswith(magic):
             raise UnsupportedArchive(

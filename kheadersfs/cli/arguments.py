@@ -11,7 +11,10 @@ from kheadersfs.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-ARCHIVE = "a tar or cpio of headers, plain or compressed"
+ARCHIVE = (
+    "a tar or cpio of headers, plain or compressed; or a .deb or .rpm of headers, or a directory "
+    "with those of one kernel"
+)
 DIRECTORY = "where headers are: a mountpoint, or an extracted archive"
 OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"
 _SOMETHING_MISSING = "the following arguments are required"
@@ -30,21 +33,32 @@ class Parser(argparse.ArgumentParser):
         self.examples = examples
         self._words: list[str] = []
         self._has_archive_option = False
+        self._takes_several = False
 
-    def add_archive_option(self, metavar: str = "ARCHIVE") -> None:
-        """Let --archive say, as in kheadersfs run, what the first word says otherwise."""
+    def add_archive_option(self, metavar: str = "ARCHIVE", *, several: bool = False) -> None:
+        """Let --archive say, as in kheadersfs run, what the first word says otherwise.
+
+        Unless a command takes *several* archives, further ones are packages of the same kernel:
+        parse() returns them as ``further``.
+        """
         self.add_argument(
             "--archive",
             default=argparse.SUPPRESS,  # parse() has put it where its place is
             metavar="ARCHIVE",
-            help=f"names {metavar} as for kheadersfs run, instead of the first word",
+            help=f"names {metavar} as for kheadersfs run, instead of the first word"
+            + ("" if several else "; may be repeated for packages of one kernel"),
         )
         self._has_archive_option = True
+        self._takes_several = several
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Return what *words* say. Raises UsageError, with what may have been meant."""
+        further: list[str] = []
         if self._has_archive_option:
-            words = _archives_first(words)
+            named, words = _take_archives(words)
+            if not self._takes_several:
+                named, further = named[:1], named[1:]
+            words = [*named, *words]
         self._words = words
         if any(action.nargs == argparse.REMAINDER for action in self._actions):
             values, rest = self.parse_known_args(words)
@@ -53,6 +67,7 @@ class Parser(argparse.ArgumentParser):
             values, rest = self.parse_known_intermixed_args(words)
         if rest:
             raise self._not_understood(rest)
+        values.further = further
         return values
 
     def error(self, message: str) -> NoReturn:
@@ -89,15 +104,15 @@ class Parser(argparse.ArgumentParser):
         return UsageError(f"{option}: no such option{meant or f'; see {self.prog} --help'}")
 
 
-def _archives_first(words: list[str]) -> list[str]:
-    """Return *words* with what --archive names as the first of them."""
+def _take_archives(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return what --archive names in *words*, and what is left of these."""
     named: list[str] = []
     rest: list[str] = []
     waiting = iter(words)
     for word in waiting:
         option, separator, value = word.partition("=")
         if word == "--":
-            return [*named, *rest, word, *waiting]
+            return named, [*rest, word, *waiting]
         if option != "--archive":
             rest.append(word)
         elif separator:
@@ -108,7 +123,7 @@ def _archives_first(words: list[str]) -> list[str]:
                 rest.append(word)  # for the parser to complain about
             else:
                 named.append(following)
-    return [*named, *rest]
+    return named, rest
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
+from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.reading import open_first, read_confined, report_notes
+from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import HeaderArchive
 
 
@@ -33,7 +34,8 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse(arguments)
-    with open_first(values.archive, values.paths, parse_limits(values.limits)) as archive:
+    limits = parse_limits(values.limits)
+    with open_first(values.archive, values.paths, limits, values.further) as archive:
         read_confined([archive], lambda: _write(archive, values.paths))
     return 0
 

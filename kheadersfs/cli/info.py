@@ -8,10 +8,11 @@ import stat
 from kheadersfs.archive.source import digest_of
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.kernels import kernels_of
+from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import read_confined
-from kheadersfs.reader import HeaderArchive, open_archive
+from kheadersfs.reader import HeaderArchive
 
 
 def parser() -> Parser:
@@ -32,7 +33,8 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
     values = parser().parse(arguments)
-    with open_archive(values.archive, limits=parse_limits(values.limits)) as archive:
+    limits = parse_limits(values.limits)
+    with open_given(values.archive, limits, values.further) as archive:
         read_confined([archive], lambda: _tell(archive, values.json))
     return 0
 

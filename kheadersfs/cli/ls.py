@@ -8,9 +8,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
+from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
-from kheadersfs.cli.reading import open_first, read_confined, report_notes
+from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import Entry, HeaderArchive
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
-    with open_first(values.archive, values.paths, parse_limits(values.limits)) as archive:
+    limits = parse_limits(values.limits)
+    with open_first(values.archive, values.paths, limits, values.further) as archive:
         show = _show_in_words(values.long)
         if values.json:
             from kheadersfs.cli.entries import print_as_json

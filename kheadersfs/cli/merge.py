@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.packages import archives_of
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.gathering import Source
 from kheadersfs.pack.merging import merge
-from kheadersfs.reader import open_archive
+from kheadersfs.packages.recognition import may_be_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kheadersfs.limits import Limits
+    from kheadersfs.reader import HeaderArchive
 
 # Decoded bytes to hold of each input: it is read from front to back.
 _BUDGET = 1 << 20
@@ -50,7 +59,8 @@ def parser() -> Parser:
         "inputs",
         metavar="[NAME=]IN",
         nargs="+",
-        help="an archive, and the directory in OUT that its content goes into",
+        help="an archive, and the directory in OUT that its content goes into; packages (.deb, "
+        ".rpm) of one NAME are one kernel",
     )
     return arguments
 
@@ -60,17 +70,10 @@ def run(arguments: list[str]) -> int:
     values = parser().parse(arguments)
     form = chosen_form(values.format, values.compress, values.output)
     limits = parse_limits(values.limits)
-    named: dict[str, str] = {}
-    paths: list[tuple[str, str]] = []
-    for name, path in map(_named, values.inputs):
-        if name and name in named:
-            raise UsageError(f"{name}={path}: {name} is the name of {named[name]} already")
-        named[name] = path
-        paths.append((name, path))
     with ExitStack() as stack, progress_bar("merge", "B") as progress:
         sources = [
-            Source(os.fsencode(name), stack.enter_context(open_archive(path, _BUDGET, limits)))
-            for name, path in paths
+            Source(os.fsencode(name), stack.enter_context(opened))
+            for name, opened in _opened(values.inputs, limits)
         ]
         spool = stack.enter_context(open_spool(values.output))
         write_confined(
@@ -79,6 +82,31 @@ def run(arguments: list[str]) -> int:
             lambda file: merge(sources, file, form, progress, spool, values.without),
         )
     return 0
+
+
+def _opened(inputs: list[str], limits: Limits) -> Iterator[tuple[str, HeaderArchive]]:
+    """Yield the name and the archive of every kernel, or of several that have no name here.
+
+    Packages of one name are one kernel; those without are of as many as they say.
+    """
+    named: dict[str, list[str]] = {}
+    packages: list[str] = []
+    for name, path in map(_named, inputs):
+        if not name:
+            if may_be_packages(path):
+                packages.append(path)
+            else:
+                yield name, open_given(path, limits, budget=_BUDGET)
+            continue
+        others = named.setdefault(name, [])
+        if others and not all(map(may_be_packages, (*others, path))):
+            raise UsageError(f"{name}={path}: {name} is the name of {others[0]} already")
+        others.append(path)
+    for name, paths in named.items():
+        yield name, open_given(paths[0], limits, paths[1:], _BUDGET)
+    if packages:
+        for path in archives_of(packages, limits):
+            yield "", open_given(path, limits, budget=_BUDGET)
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from kheadersfs.fuse.safety import check_safety
 from kheadersfs.mount import mounting, target
 from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 from kheadersfs.mount.request import MountRequest
+from kheadersfs.packages.recognition import may_be_packages
 from kheadersfs.records import Record
 from kheadersfs.trust.pinning import Pins, open_pinned
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.opening import Archive
     from kheadersfs.cli.arguments import Parser
+    from kheadersfs.limits import Limits
 
 _RUNNING = "auto"
 RUNNING_KERNELS = "none"
@@ -32,12 +34,16 @@ RUNNING_KERNELS = "none"
 
 
 class Call(Record):
-    """What to mount where. The place is None for the default one."""
+    """What to mount where. The place is None for the default one.
+
+    ``further`` are packages of the same kernel as the one that ``archive`` is then.
+    """
 
     archive: str
     mountpoint: str | None
     options: MountOptions
     foreground: bool
+    further: tuple[str, ...] = ()
 
 
 class Mounted(Record):
@@ -148,9 +154,9 @@ def run(arguments: list[str]) -> int:
         call = Call(archive, mountpoint, MountOptions(), foreground=False)
     daemon.require_pyfuse3()
     if call.mountpoint is None:
-        _mount_at_default_place(call.archive, call.options, call.foreground)
+        _mount_at_default_place(call)
     else:
-        opened = _open(call.archive, call.options, [call.mountpoint])
+        opened = _open(call, [call.mountpoint])
         mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
         if call.foreground:
             mounted.serve()
@@ -174,11 +180,14 @@ def _parse(arguments: list[str]) -> Call:
         verify_key=values.verify_key or options.verify_key,
         limit=(*options.limit, *values.limits),
     )
-    return Call(values.archive, values.mountpoint, options, values.foreground)
+    return Call(
+        values.archive, values.mountpoint, options, values.foreground, tuple(values.further)
+    )
 
 
-def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) -> None:
+def _mount_at_default_place(call: Call) -> None:
     """Mount where bcc and bpftrace look, and say so; with headers there already only say that."""
+    name, options, foreground = call.archive, call.options, call.foreground
     from kheadersfs.mount.preparing import prepared  # 3 ms, which only the default place pays
 
     place = default_mountpoint(os.uname().release)
@@ -189,7 +198,7 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
         if not has_to_be_done:
             print(f"{place}: has kernel headers already; nothing was changed")
             return
-        archive = _open(name, options)
+        archive = _open(call)
         mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
         # Before anything else can go wrong.
@@ -203,13 +212,14 @@ def _mount_at_default_place(name: str, options: MountOptions, foreground: bool) 
         mounted.serve()  # even if nobody can read that
 
 
-def _open(name: str, options: MountOptions, others: Sequence[str] = ()) -> Archive:
-    """Open the archive *name*, the first word of a command line; *others* came after it."""
+def _open(call: Call, others: Sequence[str] = ()) -> Archive:
+    """Open the archive of *call*, the first word of a command line; *others* came after it."""
+    name, options = call.archive, call.options
     limits = parse_limits(options.limit)
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
         try:
-            source = open_source(name)
+            source = open_source(_packed(call, limits))
         except ArchiveUnavailable as error:
             raise first_of(error, "ARCHIVE", others) from None
         source.name = os.path.abspath(name)  # its log and status are read from other directories
@@ -220,6 +230,17 @@ def _open(name: str, options: MountOptions, others: Sequence[str] = ()) -> Archi
     from kheadersfs.cli.defaults import open_running_kernels
 
     return open_running_kernels(limits)
+
+
+def _packed(call: Call, limits: Limits) -> str:
+    """Return the path of the archive of *call*: one in the cache if it names packages."""
+    if not call.further and not may_be_packages(call.archive):
+        return call.archive
+    # It takes 60 ms, which only packages pay.
+    from kheadersfs.cli.packages import archive_of, require_no_pins
+
+    require_no_pins(call.archive, call.options.digest, call.options.verify_key)
+    return archive_of([call.archive, *call.further], limits)
 
 
 def _mount(

@@ -9,6 +9,7 @@ from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
+from kheadersfs.errors import UsageError
 from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import COMMENT_FILTERS
 from kheadersfs.pack.packing import Settings, pack, read_profile
@@ -26,8 +27,8 @@ def parser() -> Parser:
         "current directory or, if that is none, the running kernel's.",
         ("kheadersfs pack --srctree linux -o kheaders.tar.xz", "a tree that is built in place"),
         (
-            "kheadersfs pack --objtree /usr/src/linux-headers-6.1.0-32-amd64 -o 6.1.tar.zst",
-            "a distribution's headers package",
+            "kheadersfs pack linux-headers-6.1.0-32-*.deb -o 6.1.tar.zst",
+            "a distribution's headers packages, as they come",
         ),
     )
     arguments.add_argument(
@@ -60,6 +61,12 @@ def parser() -> Parser:
     )
     add_limits(arguments)
     arguments.add_argument("-o", "--output", metavar="OUT", required=True, help=OUTPUT)
+    arguments.add_argument(
+        "packages",
+        metavar="PACKAGE",
+        nargs="*",
+        help="instead of a tree, .deb or .rpm packages of one kernel, or a directory of them",
+    )
     return arguments
 
 
@@ -73,6 +80,16 @@ def run(arguments: list[str]) -> int:
         time=member_time(os.environ),
         limits=parse_limits(values.limits),
     )
+    if values.packages:
+        if values.srctree or values.objtree:
+            raise UsageError(
+                f"{values.packages[0]}: a package is instead of --srctree and --objtree; name one "
+                "or the other"
+            )
+        from kheadersfs.cli.packages import pack_to
+
+        pack_to(values.packages, values.output, values.arch, settings)
+        return 0
     tree = find_kernel_tree(values.srctree, values.objtree, values.arch)
     with progress_bar("pack", "B") as progress:
         description = Description(tree.release, tree.srcarch)

@@ -5,28 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.output import report
-from kheadersfs.cli.words import first_of
-from kheadersfs.errors import ArchiveUnavailable
 from kheadersfs.limits import DEFAULT_BUDGET
-from kheadersfs.reader import open_archive
 from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.limits import Limits
     from kheadersfs.reader import HeaderArchive
-
-
-def open_first(path: str, others: list[str], limits: Limits) -> HeaderArchive:
-    """Open the archive at *path*, the first word of a command line; *others* came after it.
-
-    Raises what reader.open_archive() raises.
-    """
-    try:
-        return open_archive(path, limits=limits)
-    except ArchiveUnavailable as error:
-        raise first_of(error, "ARCHIVE", others) from None
 
 
 def report_notes(archives: list[HeaderArchive]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
+from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.merging import repack_fleet
-from kheadersfs.reader import open_archive
 
 
 def parser() -> Parser:
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     output = _output(values.output, values.out)
     form = chosen_form(values.format, values.compress, output)
     with (
-        open_archive(values.input, limits=parse_limits(values.limits)) as archive,
+        open_given(values.input, parse_limits(values.limits), values.further) as archive,
         open_spool(output) as spool,
         progress_bar("repack", "B") as progress,
     ):

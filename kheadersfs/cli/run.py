@@ -13,6 +13,7 @@ from kheadersfs.errors import KheadersfsError, UsageError, quoted
 from kheadersfs.fuse import daemon
 from kheadersfs.fuse.identity import ask_kernel
 from kheadersfs.fuse.options import ServeOptions, open_output
+from kheadersfs.packages.recognition import may_be_packages
 from kheadersfs.records import Record
 from kheadersfs.run import namespace
 from kheadersfs.run.child import Run
@@ -72,7 +73,8 @@ def parser() -> Parser:
         dest="archives",
         action="append",
         metavar="ARCHIVE",
-        help="the headers, by default the running kernel's; with --each there may be several",
+        help="the headers, by default the running kernel's; with --each there may be several, else "
+        "they are packages (.deb, .rpm) of one kernel",
     )
     arguments.add_argument(
         "--each",
@@ -136,6 +138,7 @@ def run(arguments: list[str]) -> int:
     _check(call)
     limits = parse_limits(call.limits)
     daemon.require_pyfuse3()
+    call = call._replace(archives=_packed(call, limits))
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
         try:
@@ -203,8 +206,6 @@ def _check(call: Call) -> None:
         complaint = f"{call.command[0]}: no such program; {_ask_for_archive(call.command[0])}"
     elif call.archives is None and call.each:
         complaint = "--each needs --archive"
-    elif call.archives is not None and len(call.archives) > 1 and not call.each:
-        complaint = "several archives need --each"
     elif call.jobs is not None and not call.each:
         complaint = "--jobs needs --each"
     elif call.output is not None and not call.each:
@@ -219,6 +220,27 @@ def _check(call: Call) -> None:
             complaint = complaint or f"{option} needs --archive"
     if complaint:
         raise UsageError(f"{complaint}; see kheadersfs run --help")
+
+
+def _packed(call: Call, limits: Limits) -> list[str] | None:
+    """Return the archives of *call*, packages among them as archives in the cache.
+
+    Without --each all of them are packages of one kernel. Raises UsageError.
+    """
+    archives = call.archives
+    packages = [archive for archive in archives or () if may_be_packages(archive)]
+    if archives is None or (not packages and (call.each or len(archives) == 1)):
+        return archives
+    if not call.each and len(packages) < len(archives):
+        raise UsageError("several archives need --each; see kheadersfs run --help")
+    # It takes 60 ms, which only packages pay.
+    from kheadersfs.cli.packages import archive_of, archives_of, require_no_pins
+
+    require_no_pins(packages[0], call.pins.digest, call.pins.key)
+    if not call.each:
+        return [archive_of(packages, limits)]
+    others = [archive for archive in archives if archive not in packages]
+    return [*others, *archives_of(packages, limits)]
 
 
 def _is_program(word: str) -> bool:

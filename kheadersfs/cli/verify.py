@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
+from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import report, write_line
 from kheadersfs.cli.progress import progress_bar
 from kheadersfs.cli.reading import ask_confined
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.reader import open_archive
 from kheadersfs.verification import verify
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def parser() -> Parser:
     )
     add_json(arguments)
     add_limits(arguments)
-    arguments.add_archive_option()
+    arguments.add_archive_option(several=True)
     arguments.add_argument("archives", metavar="ARCHIVE", nargs="+", help=ARCHIVE)
     return arguments
 
@@ -75,7 +75,7 @@ def _verify_for_programs(paths: list[str], limits: Limits) -> int:
 def _verify(path: str, limits: Limits, tell: Callable[[Verified], str]) -> bytes:
     """Return what *tell* says of the archive at *path*. Raises KheadersfsError for a bad one."""
     with (
-        open_archive(path, limits=limits) as archive,
+        open_given(path, limits) as archive,
         progress_bar("verify", "files") as progress,
     ):
         return ask_confined([archive], lambda: os.fsencode(tell(verify(archive, progress))))

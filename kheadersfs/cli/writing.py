@@ -6,14 +6,16 @@ import os
 import tempfile
 from typing import IO, TYPE_CHECKING
 
-from kheadersfs.cli.reading import read_confined, report_notes
+from kheadersfs.cli.reading import report_notes
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.pack.output import complete_file, not_written
+from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from kheadersfs.limits import Limits
     from kheadersfs.reader import HeaderArchive
 
 PACKING = 1 << 30
@@ -43,15 +45,40 @@ def write_confined(
     The file appears as *path* when it is complete. Raises the KheadersfsError that *write* raises,
     also for a disk that is full.
     """
+
+    def prepare() -> None:
+        for archive in archives:
+            archive.prepare()
+
+    def write_and_report(file: BinaryIO) -> None:
+        write(file)
+        report_notes(archives)
+
+    first = archives[0].archive
+    write_in_child(first.source.name, prepare, path, write_and_report, first.limits)
+
+
+def write_in_child(
+    name: str,
+    prepare: Callable[[], None],
+    path: str,
+    write: Callable[[BinaryIO], None],
+    limits: Limits,
+) -> None:
+    """Call *write* in a child without rights, with a file that appears as *path* when complete.
+
+    *prepare* imports what it needs; *name* is what it reads, for messages, and *limits* are those
+    of that. Raises the KheadersfsError that *write* raises, also for a disk that is full.
+    """
     with complete_file(path) as file:
 
-        def write_all() -> None:
+        def write_all() -> bytes:
             try:
                 write(file)
                 file.flush()
             except OSError as error:
                 raise not_written(path, error) from error
-            report_notes(archives)
+            return b""
 
-        times = max(1, archives[0].archive.limits.total // DEFAULT_LIMITS.total)
-        read_confined(archives, write_all, PACKING * times)
+        times = max(1, limits.total // DEFAULT_LIMITS.total)
+        Confined(name, prepare, write_all, PACKING * times).result()

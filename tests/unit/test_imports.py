@@ -49,8 +49,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": SERVING,
     # The flow of packing, from a kernel tree, or for repack another archive, to an archive.
     "pack": {*READING, "kernel", "reader"},
+    "packages": {*READING, "kernel", "reader", "pack"},
     # All end here.
-    "cli": {*SERVING, "run", "reader", "verification", "pack", "trust"},
+    "cli": {*SERVING, "run", "reader", "verification", "pack", "packages", "trust"},
     "api": {*BASE, "reader"},
     "__init__": {*BASE, "api"},
     "__main__": {"cli", "interrupts"},
@@ -282,7 +283,11 @@ def test_without_pyfuse3_mounting_says_what_to_install(small_archive: Path, tmp_
 
 @pytest.mark.parametrize(
     "module",
-    [name_of(module) for module in modules() if room_of(module) in ("archive", "pack", "tree")],
+    [
+        name_of(module)
+        for module in modules()
+        if room_of(module) in ("archive", "pack", "packages", "tree")
+    ],
 )
 def test_reading_and_packing_import_nothing_of_fuse(module: str) -> None:
     done = run_blocked("pyfuse3,trio,libarchive", f"import {module}")

@@ -1,0 +1,48 @@
+"""How commands open what they are given for an archive, packages included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.cli.words import first_of
+from kheadersfs.errors import ArchiveUnavailable
+from kheadersfs.limits import DEFAULT_BUDGET
+from kheadersfs.packages.recognition import may_be_packages
+from kheadersfs.reader import open_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kheadersfs.limits import Limits
+    from kheadersfs.reader import HeaderArchive
+
+
+def open_given(
+    path: str, limits: Limits, further: Sequence[str] = (), budget: int = DEFAULT_BUDGET
+) -> HeaderArchive:
+    """Open the archive at *path*, or that of the packages there and at *further* paths.
+
+    *budget* is how many bytes of decoded content to hold. Raises what reader.open_archive() and
+    packages.archive_of() raise.
+    """
+    if not further and not may_be_packages(path):
+        return open_archive(path, budget, limits)
+    # It takes 60 ms, which only packages pay.
+    from kheadersfs.cli.packages import archive_of
+
+    archive = open_archive(archive_of([path, *further], limits), budget, limits)
+    archive.archive.source.name = path
+    return archive
+
+
+def open_first(
+    path: str, others: list[str], limits: Limits, further: Sequence[str] = ()
+) -> HeaderArchive:
+    """Open the archive at *path*, the first word of a command line; *others* came after it.
+
+    Raises what open_given() raises.
+    """
+    try:
+        return open_given(path, limits, further)
+    except ArchiveUnavailable as error:
+        raise first_of(error, "ARCHIVE", others) from None

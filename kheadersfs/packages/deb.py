@@ -1,0 +1,89 @@
+"""Debian's packages, as deb(5) has them: an ar of two compressed tars, what it is and what it has.
+
+Source of ar's format: ar(5). A member is a header of 60 bytes and its content, at even offsets.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kheadersfs.errors import UnsupportedArchive, damaged
+from kheadersfs.packages.facts import Facts, Need, has_headers, is_word
+from kheadersfs.packages.part import PartSource
+from kheadersfs.packages.recognition import DEB_MAGIC
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.source import Source
+    from kheadersfs.reader import HeaderArchive
+
+CONTROL, DATA = "control.tar", "data.tar"
+_HEADER_SIZE = 60
+_HEADER_END = b"`\n"
+_MOST_MEMBERS = 16
+_DEPENDENCY = re.compile(r"([a-z0-9][a-z0-9.+-]*)(?::\w+)?\s*(?:\(\s*([<>=]+)\s*([^\s)]+)\s*\))?")
+
+
+def parts(source: Source) -> dict[str, PartSource]:
+    """Return the parts CONTROL and DATA of the package in *source*.
+
+    Raises DamagedArchive, UnsupportedArchive.
+    """
+    found: dict[str, PartSource] = {}
+    offset = len(DEB_MAGIC)
+    for _ in range(_MOST_MEMBERS):
+        if offset + _HEADER_SIZE > source.size:
+            break
+        header = source.read_at(offset, _HEADER_SIZE)
+        size = header[48:58].strip()
+        if not header.endswith(_HEADER_END) or not size.isdigit():
+            raise damaged(source.name, f"there is no member of an ar at offset {offset}")
+        name = header[:16].rstrip(b" /").decode("ascii", "replace")
+        part = PartSource(source, offset + _HEADER_SIZE, int(size))
+        for kind in (CONTROL, DATA):
+            if name.startswith(kind):
+                found[kind] = part
+        offset += _HEADER_SIZE + int(size) + int(size) % 2
+    if len(found) == 2:
+        return found
+    if "debian-binary" in source.read_at(0, min(100, source.size)).decode("ascii", "replace"):
+        raise damaged(source.name, "the package has not all of its parts")
+    raise UnsupportedArchive(
+        f"{source.name}: is an ar of something else than a package; give a .deb of kernel headers"
+    )
+
+
+def read_facts(control: HeaderArchive) -> Facts:
+    """Return what the *control* part says. Raises DamagedArchive."""
+    name = control.archive.source.name
+    if not control.tree.resolve(b"control"):
+        raise damaged(name, "the package does not say what it is")
+    fields = _fields(control.read("control").decode("utf-8", "replace"))
+    package, version, arch = (
+        fields.get(field, "") for field in ("package", "version", "architecture")
+    )
+    if not all(map(is_word, (package, version, arch))):
+        raise damaged(name, "the package does not say what it is")
+    needs: list[Need] = []
+    for alternatives in f"{fields.get('depends', '')},{fields.get('pre-depends', '')}".split(","):
+        found = _DEPENDENCY.match(alternatives.strip())
+        if found and has_headers(found[1]):
+            exact = found[3] if found[2] == "=" and is_word(found[3]) else ""
+            needs.append(Need(found[1], exact))
+    # As dpkg-name(1) has it: without the epoch.
+    label = f"{package}_{version.rpartition(':')[2]}_{arch}"
+    return Facts(package, version, arch, label, tuple(needs))
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Return the fields of the control file *text* by their names in small letters."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line[:1] in (" ", "\t"):
+            fields[name] = fields.get(name, "") + line
+        else:
+            name, _, value = line.partition(":")
+            name = name.lower()
+            fields[name] = value.strip()
+    return fields

@@ -1,0 +1,28 @@
+"""Whether what somebody names is a package, or a directory that may have some."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+DEB_MAGIC = b"!<arch>\n"
+RPM_MAGIC = b"\xed\xab\xee\xdb"
+LONGEST_MAGIC = len(DEB_MAGIC)
+
+
+def may_be_packages(path: str) -> bool:
+    """Tell whether *path* is a directory, or a file that begins like a package."""
+    try:
+        # O_NONBLOCK: a fifo must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return False
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            return stat.S_ISDIR(mode)
+        return os.pread(descriptor, LONGEST_MAGIC, 0).startswith((DEB_MAGIC, RPM_MAGIC))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
