@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
 
+_ADDRESSES = ("http://", "https://", "s3://", "oci://")
+
+
 class Archive:
     """An open archive. See readers.py for who reads what is in it.
 
@@ -47,13 +50,32 @@ class Archive:
         self.source.close()
 
 
+def is_address(name: str) -> bool:
+    """Tell whether *name* is an address of which bytes can be fetched, and no file's name."""
+    return name.lower().startswith(_ADDRESSES)
+
+
+def open_place(place: str | bytes) -> Source:
+    """Open the file at the path or address *place* for positional reads.
+
+    Raises ArchiveUnavailable, UnsupportedArchive when it is empty, UsageError for an address that
+    is none.
+    """
+    if isinstance(place, str) and is_address(place):
+        # It takes 25 ms, which only addresses pay.
+        from kheadersfs.archive.addressed import AddressedSource
+
+        return AddressedSource(place)
+    return open_source(place)
+
+
 def open_archive(path: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Archive:
-    """Open the archive at *path*.
+    """Open the archive at *path*, which may be an address.
 
     Raises ArchiveUnavailable, UnsupportedArchive, RefusedArchive when it is beyond *limits*, or
     DamagedArchive when it looks incomplete.
     """
-    source = open_source(path)
+    source = open_place(path)
     try:
         return Archive(source, limits)
     except BaseException:

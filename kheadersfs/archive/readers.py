@@ -171,6 +171,7 @@ class WholeReader(Reader):
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
 
         archive = self.archive
+        archive.source.keep_all()
         result = read_in_one_pass(archive)
         return Content(
             table=result.table,
@@ -262,6 +263,10 @@ def _read_index(archive: Archive, completely: bool) -> Content | None:
     limits.check(blocks.name, "block", blocks.largest(range(last)))
     if blocks.starts[last] > HARMLESS:
         limits.check(blocks.name, "ratio", blocks.starts[last] / max(1, blocks.stored_total(last)))
+    if archive.source.is_far:
+        archive.source.learn(
+            (*blocks.stored_at(number), digest) for number, digest in enumerate(index.digests)
+        )
     return Content(
         table=index.table,
         blocks=indexed,

@@ -18,6 +18,10 @@ from kheadersfs.errors import (
     reason,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _NO_PIPE = "an archive is read at any place in it, so save it to a file and name that"
 _DIGESTED_AT_ONCE = 1 << 20
 """Bytes."""
@@ -30,6 +34,9 @@ class Source:
     """
 
     __slots__ = ("name", "size")
+
+    is_far = False
+    """Whether each read is a request to somebody: what is wanted together is better named ahead."""
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
@@ -46,6 +53,15 @@ class Source:
     def available(self, offset: int, limit: int) -> int:
         """Return how many bytes from *offset*, up to *limit*, one piece of damage takes away."""
         return min(limit, self.size - offset)
+
+    def learn(self, extents: Iterable[tuple[int, int, bytes]]) -> None:
+        """Take note of the blocks that will be read: offset, size and SHA-256 of each."""
+
+    def expect(self, count: int) -> None:
+        """Fetch the first *count* of the blocks that it has learnt of, while nobody waits."""
+
+    def keep_all(self) -> None:
+        """Fetch everything, as all will be read from front to back. Raises UnreadableArchive."""
 
     def close(self) -> None:
         """Give back what the source holds."""
@@ -146,7 +162,7 @@ def _why_not_opened(name: str, error: OSError) -> str:
     advice = f"download it: curl -O {quoted(name)}"
     if scheme == "file":
         advice = f"name the file: {quoted(place[max(place.find('/'), 0) :])}"
-    return f"{name}: is an address, and only files are opened; {advice}"
+    return f"{name}: is an address of a kind that is not fetched; {advice}"
 
 
 def digest_of(source: Source, size: int) -> bytes:
@@ -156,6 +172,7 @@ def digest_of(source: Source, size: int) -> bytes:
     """
     import hashlib  # 3 ms, which no mount command pays
 
+    source.keep_all()
     state = hashlib.sha256()
     for offset in range(0, size, _DIGESTED_AT_ONCE):
         state.update(source.read_at(offset, min(_DIGESTED_AT_ONCE, size - offset)))

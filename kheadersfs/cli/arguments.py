@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 ARCHIVE = (
-    "a tar or cpio of headers, plain or compressed; or a .deb or .rpm of headers, or a directory "
-    "with those of one kernel"
+    "a tar or cpio of headers, plain or compressed: a file, or its http, https, s3 or oci address; "
+    "or a .deb or .rpm of headers, or a directory with those of one kernel"
 )
 DIRECTORY = "where headers are: a mountpoint, or an extracted archive"
 OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kheadersfs.archive.source import open_source
+from kheadersfs.archive.opening import is_address, open_place
 from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
 from kheadersfs.cli.words import first_of, plain_words
 from kheadersfs.errors import ArchiveUnavailable, UsageError
@@ -219,10 +219,11 @@ def _open(call: Call, others: Sequence[str] = ()) -> Archive:
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
         try:
-            source = open_source(_packed(call, limits))
+            source = open_place(_packed(call, limits))
         except ArchiveUnavailable as error:
             raise first_of(error, "ARCHIVE", others) from None
-        source.name = os.path.abspath(name)  # its log and status are read from other directories
+        if not is_address(name):
+            source.name = os.path.abspath(name)  # log and status are read from other directories
         return open_pinned(source, pins, limits)
     if pins != Pins():
         raise UsageError("a digest or a key is for an ARCHIVE; name it")
@@ -263,7 +264,7 @@ def _mount(
 
         require_running_kernels(archive, options.cache, kernel)
     directories = directories_created(mountpoint)
-    source = name if name == RUNNING_KERNELS else os.path.abspath(name)
+    source = name if name == RUNNING_KERNELS else archive.source.name
     request = MountRequest(source, mountpoint, options.allow_other)
     signals = HeldSignals()
     try:

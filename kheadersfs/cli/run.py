@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kheadersfs.archive.source import open_source
+from kheadersfs.archive.opening import open_place
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.words import plain_command
@@ -155,7 +155,7 @@ def run(arguments: list[str]) -> int:
         name = os.uname().release
     else:
         name = name_of(call.archives[0])
-        archive = open_pinned(open_source(call.archives[0]), call.pins, limits)
+        archive = open_pinned(open_place(call.archives[0]), call.pins, limits)
     options = _serve_options(call, limits)
     if call.release is not None:
         from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays

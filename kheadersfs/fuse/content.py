@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kheadersfs.archive.source import Source
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.workers import Job
     from kheadersfs.store import Store
@@ -27,11 +28,15 @@ Such a reader waits for a block, finds the next one decoded ahead, and waits for
 
 
 class ContentServer:
-    """Serves extents of one store's stream to the tasks of one loop."""
+    """Serves extents of one store's stream to the tasks of one loop.
 
-    def __init__(self, loop: Loop, store: Store, hot_blocks: int) -> None:
+    *source* is where the stored bytes come from.
+    """
+
+    def __init__(self, loop: Loop, store: Store, hot_blocks: int, source: Source) -> None:
         self._loop = loop
         self._store = store
+        self._source = source
         self._hot_blocks = store.count_within_budget(hot_blocks)
         self._under_way: dict[int, Job[None]] = {}
         self._opens = 0
@@ -48,6 +53,9 @@ class ContentServer:
     async def opened(self, start: int, size: int) -> bytes | memoryview:
         """Return the content of a file that was opened just now."""
         self._opens += 1
+        if self._opens == 1 and self._source.is_far:
+            # In a thread, as it may wait.
+            self._loop.run_in_thread(partial(self._source.expect, self._hot_blocks), ahead=True)
         if self._opens == OPENS_OF_A_BUILD:
             self.read_ahead()
         return await self.read(start, size)

@@ -113,7 +113,7 @@ class Loading:
         self._report(content)
         self.content = content
         self.store = Store(content.blocks, self._options.budget)
-        server = ContentServer(self._loop, self.store, content.hot_blocks)
+        server = ContentServer(self._loop, self.store, content.hot_blocks, self.archive.source)
         tree = tree_of(content.table, self._options.kernel)
         self.kernel = kernel_of(content, tree, self._options.kernel)
         types = types_of(self._header, self.kernel.release, tree, self._loop)

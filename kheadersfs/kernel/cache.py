@@ -73,7 +73,7 @@ def kept_archive(
     """
     directory, name = os.path.split(archive)
     try:
-        _require_own_directory(directory)
+        require_own_directory(directory)
         with exclusive(os.path.join(directory, name.partition(".tar")[0] + ".lock")):
             seen = look()
             if not _is_recorded(archive, seen):
@@ -120,7 +120,7 @@ def _home_directory(environment: Mapping[str, str]) -> str:
     return home if os.path.isabs(home) else "/"
 
 
-def _require_own_directory(directory: str) -> None:
+def require_own_directory(directory: str) -> None:
     """Create *directory* for this user alone; refuse one where others could put archives."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     status = os.stat(directory)

@@ -18,7 +18,7 @@ from kheadersfs.errors import reason
 from kheadersfs.sandbox import landlock, seccomp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NOBODY = 65534
 """The user and group that own nothing, on every distribution."""
@@ -36,6 +36,19 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _M_ARENA_MAX = -8
 
 
+class Exceptions(NamedTuple):
+    """What a process keeps besides: rights by path and calls by name, as landlock and seccomp have
+    them, and whether it may connect to other machines.
+    """
+
+    paths: Mapping[str, int]
+    calls: Mapping[str, tuple[int, int | None]]
+    may_connect: bool
+
+
+NOTHING = Exceptions({}, {}, may_connect=False)
+
+
 class Restrictions(NamedTuple):
     """What was given up, as words by subject, and what could not be, as sentences."""
 
@@ -43,12 +56,17 @@ class Restrictions(NamedTuple):
     missing: list[str]
 
 
-def restrict(address_space: int, user: int = NOBODY, end_with_parent: bool = False) -> Restrictions:
+def restrict(
+    address_space: int,
+    user: int = NOBODY,
+    end_with_parent: bool = False,
+    but: Exceptions = NOTHING,
+) -> Restrictions:
     """Give up everything but computing with what is open.
 
     As root the process becomes *user*, with the group of the same number and no other.
     *address_space* is how many bytes the caller means to allocate. With *end_with_parent* the
-    kernel kills this process when the one that forked it ends.
+    kernel kills this process when the one that forked it ends. *but* is what it keeps.
     """
     given_up = Restrictions({}, [])
     libc = ctypes.CDLL(None, use_errno=True)
@@ -69,9 +87,14 @@ def restrict(address_space: int, user: int = NOBODY, end_with_parent: bool = Fal
         give_up("life", lambda: _end_with_parent(libc))
     give_up("core dumps", lambda: _prevent_dumps(libc))
     give_up("new privileges", lambda: _prevent_new_privileges(libc))
-    give_up("landlock", lambda: f"no access by path, ABI {landlock.restrict_thread()}")
-    give_up("seccomp", lambda: f"{seccomp.restrict_thread()} system calls left")
+    give_up("landlock", lambda: _restrict_paths(but))
+    give_up("seccomp", lambda: f"{seccomp.restrict_thread(but.calls)} system calls left")
     return given_up
+
+
+def _restrict_paths(but: Exceptions) -> str:
+    version = landlock.restrict_thread(but.paths, but.may_connect)
+    return f"{f'{len(but.paths)} paths' if but.paths else 'no access by path'}, ABI {version}"
 
 
 def _limit(kind: int, value: int) -> str:

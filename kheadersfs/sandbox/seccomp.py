@@ -12,7 +12,12 @@ import errno
 import os
 import struct
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Calls = Mapping[str, tuple[int, int | None]]
 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
@@ -94,6 +99,7 @@ _CONDITIONAL_CALLS = {
     "sendto": (44, 206),
 }
 _CLONE3 = 435  # everywhere
+_NO_CALLS: Calls = {}
 
 
 class _Machine(NamedTuple):
@@ -127,9 +133,10 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def restrict_thread() -> int:
+def restrict_thread(more: Calls = _NO_CALLS) -> int:
     """Leave the calling thread, and all it starts from now on, nothing but what serving needs.
 
+    *more* are calls that it may make besides, with any arguments: their numbers as in the tables.
     Needs no_new_privs, or CAP_SYS_ADMIN. Returns the number of system calls that are left.
     Raises OSError when the kernel has no filters, or this machine's numbers are not known here.
     """
@@ -137,23 +144,28 @@ def restrict_thread() -> int:
     machine = _MACHINES.get(name) if sys.maxsize > 1 << 32 else None
     if machine is None:
         raise OSError(errno.ENOSYS, f"the system calls of {name} are not known")
-    instructions = _assemble(_program(machine))
+    instructions = _assemble(_program(machine, more))
     program = _Filter(len(instructions) // _INSTRUCTION.size, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return len(_unconditional(machine)) + len(_CONDITIONAL_CALLS)
+    return len(_unconditional(machine, more)) + len(_conditional(more))
 
 
-def _unconditional(machine: _Machine) -> list[int]:
+def _conditional(more: Calls) -> dict[str, tuple[int, int]]:
+    """Return the calls that are allowed with some arguments only."""
+    return {name: row for name, row in _CONDITIONAL_CALLS.items() if name not in more}
+
+
+def _unconditional(machine: _Machine, more: Calls) -> list[int]:
     """Return the numbers of the calls that are allowed with any arguments."""
-    numbers = [row[machine.column] for row in _CALLS.values()]
+    numbers = [row[machine.column] for row in (*_CALLS.values(), *more.values())]
     return [number for number in numbers if number is not None]
 
 
-def _program(machine: _Machine) -> list[_Line]:
-    """Return the program that allows the calls of both tables."""
+def _program(machine: _Machine, more: Calls = _NO_CALLS) -> list[_Line]:
+    """Return the program that allows the calls of both tables, and *more*."""
     return [
         _Line(_LOAD, _ARCHITECTURE),
         _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
@@ -162,9 +174,9 @@ def _program(machine: _Machine) -> list[_Line]:
         _Line(_IF_EQUAL, _CLONE3, then="absent"),
         *(
             _Line(_IF_EQUAL, numbers[machine.column], then=name)
-            for name, numbers in _CONDITIONAL_CALLS.items()
+            for name, numbers in _conditional(more).items()
         ),
-        *(_Line(_IF_EQUAL, number, then="allow") for number in _unconditional(machine)),
+        *(_Line(_IF_EQUAL, number, then="allow") for number in _unconditional(machine, more)),
         _Line(_RETURN, _ERRNO | errno.EPERM),
         *_conditions(),
         _Line(_RETURN, _ERRNO | errno.EPERM, label="refuse"),

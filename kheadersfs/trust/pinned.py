@@ -32,6 +32,7 @@ class PinnedSource(Source):
         """Read all of *source*. Raises DamagedArchive."""
         super().__init__(source.name, source.size)
         self._source = source
+        source.keep_all()
         whole = hashlib.sha256()
         chunk_digests = bytearray()
         for offset in range(0, source.size, CHUNK_SIZE):

@@ -121,8 +121,8 @@ def test_what_stands_before_the_archive_is_asked_for(
 
 
 ADDRESSES = {
-    "http://example.org/k.tar.xz": "download it: curl -O http://example.org/k.tar.xz",
-    "https://example.org/k.tar.xz?a&b": "download it: curl -O 'https://example.org/k.tar.xz?a&b'",
+    "ftp://example.org/k.tar.xz": "download it: curl -O ftp://example.org/k.tar.xz",
+    "ftp://example.org/k.tar.xz?a&b": "download it: curl -O 'ftp://example.org/k.tar.xz?a&b'",
     "file:///boot/k.tar.xz": "name the file: /boot/k.tar.xz",
     "file://localhost/boot/k.tar.xz": "name the file: /boot/k.tar.xz",
 }
@@ -132,7 +132,7 @@ ADDRESSES = {
 def test_an_address_is_named_as_it_was_typed(
     tmp_path: Path, fuse: None, address: str, advice: str
 ) -> None:
-    said = f"kheadersfs: {address}: is an address, and only files are opened; {advice}\n"
+    said = f"kheadersfs: {address}: is an address of a kind that is not fetched; {advice}\n"
     for words in (
         ("mount", address, tmp_path),
         ("info", address),

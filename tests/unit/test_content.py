@@ -8,6 +8,7 @@ import pytest
 
 from kheadersfs.archive.blocks.held import HeldBlocks
 from kheadersfs.archive.compression.zstd_coding import encode_frame
+from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import DamagedArchive
 from kheadersfs.fuse.content import OPENS_OF_A_BUILD, ContentServer
 from kheadersfs.fuse.loop import Loop
@@ -29,7 +30,7 @@ class Fixture:
             stored[damaged] = stored[damaged][:-1] + bytes([stored[damaged][-1] ^ 1])
         self.store = Store(HeldBlocks("archive", stored, [SIZE] * BLOCKS), budget)
         self.loop = Loop(2, lambda: None)
-        self.server = ContentServer(self.loop, self.store, hot_blocks)
+        self.server = ContentServer(self.loop, self.store, hot_blocks, BytesSource(b"archive"))
 
     def run(self, *tasks: Coroutine[object, object, object]) -> None:
         for task in tasks:

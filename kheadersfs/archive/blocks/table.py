@@ -83,6 +83,10 @@ class BlockTable:
         """Return how many bytes block *number* takes, compressed."""
         raise NotImplementedError
 
+    def stored_at(self, number: int) -> tuple[int, int]:
+        """Return where in its file block *number* is: offset and size in bytes."""
+        raise NotImplementedError
+
     def largest(self, numbers: range) -> int:
         """Return the size in bytes of the largest of the blocks *numbers*, stored or decoded."""
         starts = self.starts

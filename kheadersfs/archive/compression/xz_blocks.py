@@ -31,6 +31,11 @@ class XzBlocks(BlockTable):
         """See BlockTable.stored_size."""
         return self.blocks[number].stored_size
 
+    def stored_at(self, number: int) -> tuple[int, int]:
+        """See BlockTable.stored_at."""
+        block = self.blocks[number]
+        return block.offset, block.stored_size
+
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
         block = self.blocks[number]

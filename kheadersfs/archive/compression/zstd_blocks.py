@@ -31,6 +31,11 @@ class ZstdBlocks(BlockTable):
         """See BlockTable.stored_size."""
         return self.frames[number].stored_size
 
+    def stored_at(self, number: int) -> tuple[int, int]:
+        """See BlockTable.stored_at."""
+        frame = self.frames[number]
+        return frame.offset, frame.stored_size
+
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored."""
         frame = self.frames[number]

@@ -1,0 +1,184 @@
+"""The side that reads: it starts the process that fetches, and asks it for ranges.
+
+After this process has given up all rights, reading and writing what is open is all that it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+from queue import SimpleQueue
+from time import monotonic
+from typing import NamedTuple
+
+from kheadersfs.errors import (
+    ArchiveUnavailable,
+    DamagedArchive,
+    KheadersfsError,
+    UnreadableArchive,
+    error_of_status,
+    escaped,
+)
+from kheadersfs.forking import fork
+from kheadersfs.remote import address, protocol, settings
+
+_PIECE = 1 << 20
+
+
+class RemoteFile:
+    """The file at an address, as the process that fetches has found it.
+
+    ``name`` is the address without what may be secret. ``size`` is in bytes. Any thread may ask.
+    """
+
+    def __init__(self, place: str) -> None:
+        """Start the process. Raises KheadersfsError when there is no such file to be had."""
+        address.parse(place)
+        settings.require_libraries(place)
+        self.name = address.shown(place)
+        self._patience = settings.patience()
+        pairs = [socket.socketpair() for _ in range(protocol.CHANNELS)]
+        ours, theirs = zip(*pairs, strict=True)
+        if fork() == 0:
+            _become_helper(place, ours, theirs)
+        for end in theirs:
+            end.close()
+        self._free: SimpleQueue[_Channel] = SimpleQueue()
+        self._channels = [_Channel(end.detach(), self.name) for end in ours]
+        opened = _Opened(**json.loads(self._channels[0].receive(self._patience * 2)))
+        self.size = opened.size
+        if opened.note:
+            os.write(2, f"kheadersfs: {escaped(opened.note)}\n".encode())
+        for channel in self._channels:
+            self._free.put(channel)
+
+    def read(self, offset: int, length: int, digest: bytes = protocol.ANY) -> bytes:
+        """Return *length* bytes from *offset*; unless *digest* is ANY, it is their SHA-256.
+
+        Raises UnreadableArchive when they cannot be had now, DamagedArchive when they are others
+        than they have to be.
+        """
+        request = protocol.REQUEST.pack(protocol.READ, offset, length, digest)
+        content = self._ask(request, length)
+        if len(content) != length:
+            raise DamagedArchive(f"{self.name}: the process that fetches it sent another length")
+        return content
+
+    def expect(self, extents: list[tuple[int, int, bytes]]) -> None:
+        """Have *extents* fetched that will be asked for: offset, length and SHA-256 of each."""
+        wanted = extents[: protocol.MOST_EXTENTS]
+        request = protocol.REQUEST.pack(protocol.EXPECT, len(wanted), 0, protocol.ANY)
+        self._ask(request + b"".join(protocol.EXTENT.pack(*extent) for extent in wanted), 0)
+
+    def keep_all(self) -> None:
+        """Have all of it fetched in one go, as all will be asked for. Raises UnreadableArchive."""
+        request = protocol.REQUEST.pack(protocol.ALL, 0, 0, protocol.ANY)
+        self._ask(request, self.size)
+
+    def _ask(self, request: bytes, length: int) -> bytes:
+        channel = self._free.get()
+        try:
+            channel.send(request)
+            patience = protocol.allowed_seconds(self._patience, length)
+            # It may have to be fetched twice, when a server closes a connection that was kept.
+            return channel.receive(2 * patience)
+        finally:
+            self._free.put(channel)
+
+    def close(self) -> None:
+        """Close the sockets, which ends the process if nobody else has them."""
+        for channel in self._channels:
+            channel.close()
+
+
+class _Opened(NamedTuple):
+    """What the process says first."""
+
+    size: int
+    note: str
+
+
+class _Channel:
+    """One socket: a request, and then its reply, before the next request."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._poller = select.poll()
+        self._poller.register(descriptor, select.POLLIN)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def send(self, request: bytes) -> None:
+        """Raises UnreadableArchive."""
+        try:
+            while request:
+                request = request[os.write(self._descriptor, request) :]
+        except OSError as error:
+            raise self._ended() from error
+
+    def receive(self, patience: float) -> bytes:
+        """Return what the reply has. Raises the error that it is, or UnreadableArchive."""
+        deadline = monotonic() + patience + protocol.GRACE
+        status, length = protocol.REPLY.unpack(self._read(protocol.REPLY.size, deadline))
+        content = self._read(length if status == 0 else min(length, 4096), deadline)
+        if status == 0:
+            return content
+        text = content.decode(errors="replace")
+        if status == ArchiveUnavailable.exit_status:
+            raise UnreadableArchive(text)
+        raise error_of_status(status)(text)
+
+    def _read(self, length: int, deadline: float) -> bytes:
+        pieces: list[bytes] = []
+        while length:
+            left = deadline - monotonic()
+            if left <= 0 or not self._poller.poll(left * 1000):
+                self.close()  # what it still says would be taken for another answer
+                raise UnreadableArchive(
+                    f"{self._name}: the process that fetches it does not answer; unmount it, "
+                    "and mount it again"
+                )
+            try:
+                piece = os.read(self._descriptor, min(length, _PIECE))
+            except OSError as error:
+                raise self._ended() from error
+            if not piece:
+                raise self._ended()
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def _ended(self) -> UnreadableArchive:
+        return UnreadableArchive(
+            f"{self._name}: the process that fetches it has ended; unmount it, and mount it again"
+        )
+
+
+def _become_helper(
+    place: str, ours: tuple[socket.socket, ...], theirs: tuple[socket.socket, ...]
+) -> None:
+    """Be the process that fetches, until the other side has closed all sockets."""
+    status = 1
+    try:
+        os.setsid()
+        for end in ours:
+            end.close()
+        from kheadersfs.remote.helper import serve  # 200 ms, while the other side waits
+
+        serve(place, list(theirs))
+        status = 0
+    except KheadersfsError as error:
+        text = str(error).encode(errors="backslashreplace")[: protocol.LONGEST_MESSAGE]
+        theirs[0].sendall(protocol.REPLY.pack(error.exit_status, len(text)) + text)
+    except Exception:  # noqa: BLE001 - this process returns to nobody
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)

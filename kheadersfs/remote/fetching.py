@@ -1,0 +1,266 @@
+"""One file elsewhere: what of it is there already, what is on its way, and what has to be fetched.
+
+Runs on trio, in the process that fetches. All that is fetched for an index's digest is held against
+it before it is kept or passed on. What has none is the beginning and the end of the file, where the
+framing is; that is of the one version of the file that was found at the start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import trio
+
+from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive
+from kheadersfs.remote.cache import Cache, Known, Piece
+from kheadersfs.remote.http import Answer, Client, Unchanged, Unreachable, Version
+from kheadersfs.remote.origins import Origin
+from kheadersfs.remote.protocol import ANY
+from kheadersfs.remote.settings import LARGEST_WHOLE
+
+HEAD, TAIL = 512, 64 << 10
+"""Bytes of the beginning and the end, which are fetched first: the index of a kernel takes 58 KiB
+with what is around it."""
+_AT_ONCE = 6
+_LARGEST_AHEAD = 32 << 20
+"""Bytes that are held in memory ahead of need, where they cannot be kept on disk."""
+
+
+class Extent(NamedTuple):
+    """A range, and the SHA-256 of its content, or ANY."""
+
+    offset: int
+    length: int
+    digest: bytes
+
+
+class RemoteContent:
+    """The file at *place*, which messages call *name*. Open it before anything else."""
+
+    def __init__(self, place: str, name: str, origin: Origin, cache: Cache, client: Client) -> None:
+        self.note = ""
+        """What whoever asks should know, empty if nothing."""
+        self._place = place
+        self._name = name
+        self._origin = origin
+        self._cache = cache
+        self._client = client
+        self._version = Version(0, "", "")
+        self._fresh_until = 0.0
+        self._pieces: dict[Piece, bytes] = {}
+        self._whole: bytes | None = None
+        self._ahead: dict[Extent, bytes] = {}
+        self._under_way: dict[Extent, trio.Event] = {}
+        self._limiter = trio.CapacityLimiter(_AT_ONCE)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._version.size
+
+    async def open(self) -> None:
+        """Find out which version there is, and have its beginning and end.
+
+        What the cache has is taken when that is the version that there is now, when it is said to
+        be fresh, and when the server cannot be reached. Raises KheadersfsError.
+        """
+        known = self._cache.known(self._place)
+        if known is not None and not self._adopt(known):
+            known = None
+        is_fresh = known is not None and (self._origin.is_fixed or known.fresh_until > time.time())
+        if is_fresh:
+            return
+        try:
+            await self._ask(known)
+        except Unreachable as error:
+            if known is None:
+                raise
+            self.note = f"{error}; what the cache has of it is used"
+
+    async def read(self, extent: Extent) -> bytes:
+        """Return the content of *extent*. Raises KheadersfsError."""
+        offset, length, _ = extent
+        if length <= 0 or offset < 0 or offset + length > self.size:
+            raise DamagedArchive(f"{self._name}: there is nothing at offset {offset}")
+        while event := self._under_way.get(extent):
+            await event.wait()
+        content = self._here(extent)
+        if content is None:
+            async with self._alone(extent):
+                content = await self._fetch(extent)
+        return content
+
+    async def read_ahead(self, extent: Extent) -> None:
+        """Fetch *extent* if it is not there, to be asked for later. Raises nothing of ours."""
+        if extent in self._under_way or self._whole is not None or extent in self._ahead:
+            return
+        if self._cache.has(extent.digest.hex()):
+            return
+        async with self._alone(extent), self._limiter:
+            try:
+                content = await self._fetch(extent)
+            except KheadersfsError:
+                return  # whoever asks for it tries again, and is told
+        held = sum(map(len, self._ahead.values()))
+        if not self._cache.has(extent.digest.hex()) and held < _LARGEST_AHEAD:
+            self._ahead[extent] = content
+
+    async def keep_all(self) -> None:
+        """Fetch everything, in one answer. Raises RefusedArchive when that is too much."""
+        if self._whole is not None:
+            return
+        if self.size > LARGEST_WHOLE:
+            raise RefusedArchive(
+                f"{self._name}: has {self.size} bytes, and archives that are not packed in blocks "
+                f"are fetched up to {LARGEST_WHOLE}; repack it, or download it"
+            )
+        answer = await self._client.fetch("", self.size, self._condition())
+        self._take_whole(answer.content)
+        self._note_down()
+
+    def _adopt(self, known: Known) -> bool:
+        """Take over what is *known*, if the cache has all that belongs to it."""
+        pieces = {piece: self._cache.get(piece.digest) for piece in known.pieces}
+        whole = self._cache.get(known.whole) if known.whole else None
+        if whole is None and (not pieces or None in pieces.values()):
+            return False
+        self._pieces = {piece: content for piece, content in pieces.items() if content is not None}
+        self._whole = whole
+        self._version = Version(known.size, known.tag, known.modified)
+        self._fresh_until = known.fresh_until
+        self._origin.adopt(known.tag)
+        return True
+
+    async def _ask(self, known: Known | None) -> None:
+        """Ask for the version that there is now, and for its beginning and end if it is new."""
+        if self._origin.resolve is not None:
+            version = await self._origin.resolve()
+            if known is not None and version == self._version:
+                return
+            self._forget(version)
+            await self._fetch_ends()
+            return
+        if known is not None and self._version.tag:
+            try:
+                await self._client.fetch(f"0-{HEAD - 1}", HEAD, None, unless=self._version.tag)
+            except Unchanged as unchanged:
+                self._fresh_until = unchanged.fresh_until
+                self._note_down()
+                return
+        self._forget(Version(0, "", ""))
+        await self._fetch_ends()
+
+    def _forget(self, version: Version) -> None:
+        self._version, self._pieces, self._whole = version, {}, None
+
+    async def _fetch_ends(self) -> None:
+        """Fetch beginning and end at the same time, of one version."""
+        answers: list[Answer] = []
+        failures: list[KheadersfsError] = []
+
+        async def fetch(wanted: str, length: int) -> None:
+            try:
+                answer = await self._client.fetch(wanted, length, self._condition())
+            except KheadersfsError as error:
+                failures.append(error)
+                nursery.cancel_scope.cancel()
+                return
+            answers.append(answer)
+            if len(answer.content) == answer.version.size:
+                nursery.cancel_scope.cancel()  # a server without ranges has sent everything
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fetch, f"0-{HEAD - 1}", HEAD)
+            nursery.start_soon(fetch, f"-{TAIL}", TAIL)
+        if failures:
+            raise failures[0]
+        version = answers[0].version
+        if any(answer.version != version for answer in answers):
+            raise Unreachable(f"{self._name}: is being changed on its server; try again")
+        if self._origin.resolve is None:
+            self._version = version
+        elif version.size != self.size:
+            raise DamagedArchive(f"{self._name}: has another size than its registry says")
+        self._fresh_until = min(answer.fresh_until for answer in answers)
+        for answer in answers:
+            if len(answer.content) == self.size:
+                self._take_whole(answer.content)
+            else:
+                self._add_piece(answer.start, answer.content)
+        self._note_down()
+
+    def _condition(self) -> Version | None:
+        """Return which version an answer has to be of."""
+        if self._origin.resolve is not None:
+            # The registry names it by its digest, and whoever it redirects to names it otherwise.
+            return Version(self.size, "", "")
+        return self._version if self.size else None
+
+    def _here(self, extent: Extent) -> bytes | None:
+        """Return the content of *extent* if nothing has to be fetched for it."""
+        offset, length, digest = extent
+        if self._whole is not None:
+            return self._whole[offset : offset + length]
+        for piece, content in self._pieces.items():
+            start = offset - piece.offset
+            if start >= 0 and start + length <= piece.length:
+                return content[start : start + length]
+        if digest == ANY:
+            return None
+        return self._ahead.pop(extent, None) or self._cache.get(digest.hex())
+
+    @asynccontextmanager
+    async def _alone(self, extent: Extent) -> AsyncIterator[None]:
+        """Let others who want *extent* wait for the end of the block."""
+        event = self._under_way[extent] = trio.Event()
+        try:
+            yield
+        finally:
+            del self._under_way[extent]
+            event.set()
+
+    async def _fetch(self, extent: Extent) -> bytes:
+        offset, length, digest = extent
+        wanted = f"{offset}-{offset + length - 1}"
+        answer = await self._client.fetch(wanted, length, self._condition())
+        content = answer.content
+        if len(content) == self.size != length:
+            self._take_whole(content)
+            self._note_down()
+            content = content[offset : offset + length]
+        if digest == ANY:
+            self._add_piece(offset, content)
+            self._note_down()
+        elif hashlib.sha256(content).digest() != digest:
+            raise DamagedArchive(
+                f"{self._name}: the server sends other bytes at offset {offset} than the archive's "
+                "index says; unmount it, and mount it again"
+            )
+        else:
+            self._cache.put(content)
+        return content
+
+    def _add_piece(self, offset: int, content: bytes) -> None:
+        piece = Piece(offset, len(content), self._cache.put(content))
+        self._pieces[piece] = content
+
+    def _take_whole(self, content: bytes) -> None:
+        """Take *content* for the whole file. Raises DamagedArchive if a registry names another."""
+        if self._origin.resolve is not None:
+            actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            if actual != self._version.tag:
+                raise DamagedArchive(f"{self._name}: the registry sends other bytes than it names")
+        self._whole = content
+
+    def _note_down(self) -> None:
+        """Have the cache know what is known now."""
+        whole = "" if self._whole is None else self._cache.put(self._whole)
+        size, tag, modified = self._version
+        known = Known(
+            self._name, size, tag, modified, self._fresh_until, tuple(self._pieces), whole
+        )
+        self._cache.note(self._place, known)
