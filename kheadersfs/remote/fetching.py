@@ -155,7 +155,9 @@ class RemoteContent:
         await self._fetch_ends()
 
     def _forget(self, version: Version) -> None:
-        self._version, self._pieces, self._whole = version, {}, None
+        # A blob of a registry is fresh for ever, and a tag that names it is not.
+        self._version, self._fresh_until = version, 0.0
+        self._pieces, self._whole = {}, None
 
     async def _fetch_ends(self) -> None:
         """Fetch beginning and end at the same time, of one version."""
@@ -183,9 +185,9 @@ class RemoteContent:
             raise Unreachable(f"{self._name}: is being changed on its server; try again")
         if self._origin.resolve is None:
             self._version = version
+            self._fresh_until = min(answer.fresh_until for answer in answers)
         elif version.size != self.size:
             raise DamagedArchive(f"{self._name}: has another size than its registry says")
-        self._fresh_until = min(answer.fresh_until for answer in answers)
         for answer in answers:
             if len(answer.content) == self.size:
                 self._take_whole(answer.content)

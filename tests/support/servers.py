@@ -107,13 +107,12 @@ def nginx(place: Path, settings: str = "", tls: str = "") -> Iterator[Nginx]:
         yield Nginx(f"{scheme}://localhost:{port}", files, place / "fetched")
 
 
-Answer = "Callable[[str, socket.socket], None]"
-"""Is called with the head of a request, and sends what it likes."""
-
-
 @contextmanager
 def liar(answer: Callable[[str, socket.socket], None]) -> Iterator[str]:
-    """Run a server that answers each request with *answer*. Yields its address."""
+    """Run a server that has *answer* send what it likes to each request, whose head it is given.
+
+    Yields its address.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:

@@ -1,0 +1,172 @@
+"""Archives in a registry: Debian's docker-registry, with what oras has pushed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from kheadersfs.reader import open_archive
+from tests.support.mounting import Mount, one_line, run_command
+from tests.support.servers import free_port, liar, partial, range_of, running
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HEADER = "include/linux/mm.h"
+USER, PASSWORD = "ci", "a password"
+HTPASSWD = "ci:$2b$05$abcdefghijklmnopqrstuu2sM.EEHj4jPcCa5rwqJGg1PNBllkZXy\n"
+"""What htpasswd -B writes for these."""
+_CONFIGURATION = """
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {place}/storage}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+{more}
+"""
+_PUSH = """
+import sys
+from oras.client import OrasClient
+client = OrasClient(hostname=sys.argv[1], insecure=True)
+if sys.argv[4:]:
+    client.login(username=sys.argv[4], password=sys.argv[5], hostname=sys.argv[1], insecure=True)
+client.push(target=sys.argv[2], files=sys.argv[3].split(","), disable_path_validation=True)
+"""
+
+
+class Registry(NamedTuple):
+    """A running registry at ``host``."""
+
+    host: str
+
+    def push(self, name: str, *files: Path, login: tuple[str, ...] = ()) -> str:
+        """Push *files* as *name*. Returns the address."""
+        target = f"{self.host}/{name}"
+        words = [self.host, target, ",".join(map(str, files)), *login]
+        command = [sys.executable, "-W", "ignore", "-c", _PUSH, *words]
+        subprocess.run(command, check=True, capture_output=True)
+        return f"oci://{target}"
+
+
+@contextmanager
+def registry_in(place: Path, more: str = "") -> Iterator[Registry]:
+    """Run a registry with *more* in its configuration."""
+    place.mkdir()
+    port = free_port()
+    configuration = place / "registry.yml"
+    configuration.write_text(_CONFIGURATION.format(place=place, port=port, more=more))
+    with running(["docker-registry", "serve", str(configuration)], port, place):
+        yield Registry(f"127.0.0.1:{port}")
+
+
+def content_of(archive: Path) -> bytes:
+    with open_archive(archive) as opened:
+        return opened.read(HEADER)
+
+
+def test_what_oras_has_pushed_is_mounted_by_its_tag_and_by_its_digest(
+    tmp_path: Path, packed: Path, mount_address: Callable[..., Mount]
+) -> None:
+    with registry_in(tmp_path / "registry") as registry:
+        address = registry.push("kernels/headers:6.1", packed)
+        mounted = mount_address(address)
+        assert (mounted / HEADER).read_bytes() == content_of(packed)
+        assert mounted.status()["archive"] == address
+        [manifest] = (tmp_path / "registry/storage").rglob("revisions/sha256/*")
+        fixed = f"{address.removesuffix(':6.1')}@sha256:{manifest.name}"
+        assert run_command("cat", fixed, HEADER).output.encode() == content_of(packed)
+    # A digest means one thing for ever, so nobody need be asked.
+    offline = run_command("cat", fixed, HEADER)
+    assert (offline.output.encode(), offline.errors) == (content_of(packed), "")
+    assert "what the cache has of it is used" in run_command("cat", address, HEADER).errors
+
+
+def test_a_tag_that_moves_is_followed_when_it_is_opened(
+    tmp_path: Path, packed: Path, small_archive: Path
+) -> None:
+    with registry_in(tmp_path / "registry") as registry:
+        address = registry.push("kernels/headers:newest", packed)
+        assert run_command("cat", address, HEADER).output.encode() == content_of(packed)
+        registry.push("kernels/headers:newest", small_archive)
+        assert run_command("ls", address).output == run_command("ls", small_archive).output
+
+
+def test_what_is_no_single_archive_is_said(tmp_path: Path, packed: Path, part: Path) -> None:
+    with registry_in(tmp_path / "registry") as registry:
+        address = registry.push("kernels/two:1", packed, part)
+        outcome = run_command("ls", address)
+        assert (outcome.status, "has 2 files" in one_line(outcome)) == (11, True)
+        absent = run_command("ls", address.replace("two", "none"))
+        assert (absent.status, "there is no such file" in one_line(absent)) == (11, True)
+    wrong = run_command("ls", "oci://host/UPPER:tag")
+    assert (wrong.status, "give oci://REGISTRY/REPOSITORY:TAG" in one_line(wrong)) == (2, True)
+
+
+def test_what_docker_login_has_kept_is_used(
+    tmp_path: Path, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = tmp_path / "htpasswd"
+    passwords.write_text(HTPASSWD)
+    more = f"auth: {{htpasswd: {{realm: here, path: {passwords}}}}}"
+    with registry_in(tmp_path / "registry", more) as registry:
+        home = tmp_path / "home"
+        home.mkdir()
+        monkeypatch.setenv("HOME", str(home))
+        address = registry.push("kernels/headers:6.1", packed, login=(USER, PASSWORD))
+        refused = run_command("ls", address)
+        assert (refused.status, "asks for a password" in one_line(refused)) == (11, True)
+        auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        docker = tmp_path / "docker"
+        docker.mkdir()
+        (docker / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+        assert run_command("cat", address, HEADER).output.encode() == content_of(packed)
+
+
+def test_a_token_is_asked_for_where_the_registry_sends_for_one(packed: Path) -> None:
+    content = packed.read_bytes()
+    layer = {"digest": f"sha256:{hashlib.sha256(content).hexdigest()}", "size": len(content)}
+    manifest = json.dumps({"schemaVersion": 2, "layers": [layer]}).encode()
+    heads: list[str] = []
+
+    def whole(body: bytes) -> bytes:
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    def answer(head: str, connection: socket.socket) -> None:
+        heads.append(head.splitlines()[0])
+        realm = f"http://127.0.0.1:{connection.getsockname()[1]}/token"
+        if head.startswith("get /token?"):
+            connection.sendall(whole(b'{"token": "pass"}'))
+        elif "authorization: bearer pass" not in head:
+            challenge = f'WWW-Authenticate: Bearer realm="{realm}",service="here",scope="pull it"'
+            lines = ("HTTP/1.1 401 No", challenge, "Content-Length: 0", "", "")
+            connection.sendall("\r\n".join(lines).encode())
+        elif "/manifests/" in head:
+            connection.sendall(whole(manifest))
+        else:
+            start, end = range_of(head, len(content)) or (0, len(content))
+            connection.sendall(partial(content, start, end))
+
+    with liar(answer) as address:
+        place = address.replace("http:", "oci:") + "/kernels/headers:6.1"
+        assert run_command("cat", place, HEADER).output.encode() == content_of(packed)
+    assert "get /token?scope=pull+it&service=here http/1.1" in heads
+
+
+def test_another_manifest_than_the_digest_names_is_refused(packed: Path) -> None:
+    def answer(_head: str, connection: socket.socket) -> None:
+        body = b'{"layers": []}'
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with liar(answer) as address:
+        place = f"{address.replace('http:', 'oci:')}/kernels/headers@sha256:{'0' * 64}"
+        outcome = run_command("ls", place)
+    assert (outcome.status, "another manifest" in one_line(outcome)) == (13, True)

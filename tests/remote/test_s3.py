@@ -1,0 +1,127 @@
+"""Archives in S3, as moto's server speaks it, and nginx behind a certificate of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from kheadersfs.reader import open_archive
+from tests.conftest import REPOSITORY
+from tests.support.mounting import Mount, one_line, run_command
+from tests.support.servers import free_port, nginx, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEADER = "include/linux/mm.h"
+_PUT = """
+import boto3, sys
+client = boto3.client("s3")
+client.create_bucket(Bucket="kernels")
+client.upload_file(sys.argv[1], "kernels", "headers/6.1.tar.xz")
+"""
+ADDRESS = "s3://kernels/headers/6.1.tar.xz"
+
+
+class Storage(NamedTuple):
+    """A running server of S3; ``python`` has a client."""
+
+    python: Path
+    log: Path
+
+    def put(self, file: Path) -> None:
+        subprocess.run([self.python, "-c", _PUT, file], check=True, capture_output=True)
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """moto's server, to which the environment leads."""
+    found = subprocess.run(
+        ["bash", "-c", "set -euo pipefail; source tools/setup; find_moto"],
+        cwd=REPOSITORY,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if found.returncode != 0:
+        pytest.skip(f"not installed: moto: {found.stderr.strip()}")
+    server = Path(found.stdout.strip())
+    port = free_port()
+    place = tmp_path / "storage"
+    place.mkdir()
+    for name, value in (
+        ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}"),
+        ("AWS_ACCESS_KEY_ID", "the-key"),
+        ("AWS_SECRET_ACCESS_KEY", "the-secret"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    with running([str(server), "-p", str(port)], port, place):
+        yield Storage(server.with_name("python"), place / "output")
+
+
+def test_an_object_is_mounted_and_nothing_secret_is_shown(
+    storage: Storage, packed: Path, mount_address: Callable[..., Mount]
+) -> None:
+    storage.put(packed)
+    mounted = mount_address(ADDRESS)
+    with open_archive(packed) as opened:
+        assert (mounted / HEADER).read_bytes() == opened.read(HEADER)
+    shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    status = str(mounted.status())
+    assert ADDRESS in shown
+    assert ADDRESS in status
+    assert "the-secret" not in shown + status + mounted.log.read_text()
+    assert "Signature" not in shown + status
+    assert "X-Amz-Signature" in storage.log.read_text()
+
+
+def test_an_object_that_is_not_there_and_one_without_credentials_are_named(
+    storage: Storage, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put(packed)
+    absent = run_command("ls", "s3://kernels/absent.tar.xz")
+    assert (absent.status, "there is no such file" in one_line(absent)) == (11, True)
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    assert run_command("ls", ADDRESS).status in (0, 11)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for localhost that nobody else vouches for, with its key in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("not installed: openssl")
+    place = tmp_path / "certificate.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
+    words += ["/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(
+        ["openssl", *words, "-keyout", place, "-out", tmp_path / "public.pem"],
+        check=True,
+        capture_output=True,
+    )
+    place.write_bytes(place.read_bytes() + (tmp_path / "public.pem").read_bytes())
+    return place
+
+
+def test_a_certificate_is_checked_with_the_authorities_that_are_named(
+    tmp_path: Path, packed: Path, certificate: Path
+) -> None:
+    place = tmp_path / "secure"
+    place.mkdir()
+    settings = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+    with nginx(place, settings, tls="on") as server:
+        shutil.copyfile(packed, server.files / "k")
+        address = f"{server.address}/k"
+        trusted = run_command("cat", address, HEADER, SSL_CERT_FILE=str(tmp_path / "public.pem"))
+        with open_archive(packed) as opened:
+            assert trusted.output.encode() == opened.read(HEADER)
+        shutil.rmtree(os.environ["KHEADERSFS_CACHE"])
+        refused = run_command("cat", address, HEADER)
+    assert (refused.status, "certificate" in one_line(refused).lower()) == (11, True)
