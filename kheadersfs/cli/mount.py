@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 
 from kheadersfs.archive.opening import is_address, open_place
-from kheadersfs.cli.options import MountOptions, parse_limits, parse_mount_options
+from kheadersfs.cli.options import (
+    RUNNING_KERNELS,
+    MountOptions,
+    parse_limits,
+    parse_mount_options,
+)
 from kheadersfs.cli.words import first_of, plain_words
 from kheadersfs.errors import ArchiveUnavailable, UsageError
 from kheadersfs.forking import HeldSignals
@@ -29,8 +34,6 @@ if TYPE_CHECKING:
     from kheadersfs.limits import Limits
 
 _RUNNING = "auto"
-RUNNING_KERNELS = "none"
-"""The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
 
 
 class Call(Record):
@@ -71,76 +74,9 @@ class Mounted(Record):
 
 def parser() -> Parser:
     """See CommandModule.parser."""
-    # It takes 10 ms, which only options pay.
-    from kheadersfs.cli.arguments import (
-        ARCHIVE,
-        Parser,
-        add_limits,
-        add_pins,
-        add_release,
-        seconds,
-    )
+    from kheadersfs.cli.mount_parser import mount_parser  # 10 ms, which only options pay
 
-    arguments = Parser(
-        "mount",
-        "Mount the headers in ARCHIVE at MOUNTPOINT, read-only. Without ARCHIVE, or with the word "
-        "none, these are the running kernel's, wherever this machine has them. Without MOUNTPOINT "
-        "they go to /lib/modules/RELEASE/build, where bcc and bpftrace look, unless headers are "
-        "there already, and every user may read them.",
-        ("kheadersfs mount kheaders.tar.xz ~/headers", "any kernel's headers, for this user"),
-        ("sudo kheadersfs mount", "the running kernel's, where bcc and bpftrace look"),
-    )
-    arguments.add_argument(
-        "-o",
-        dest="options",
-        action="append",
-        default=[],
-        metavar="OPTS",
-        help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
-        "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
-        "64M), and idle_timeout=S, prefetch, strict, any_release, release=R, log=FILE, btf=FILE, "
-        "digest=, verify_key=FILE and limit=NAME=NUMBER like the options of these names; what "
-        "fstab adds is accepted",
-    )
-    arguments.add_argument(
-        "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"
-    )
-    arguments.add_argument(
-        "--idle-timeout",
-        type=seconds,
-        metavar="S",
-        help="unmount after S seconds without an open file; 0 is as soon as there is none",
-    )
-    arguments.add_argument(
-        "--prefetch", action="store_true", help="start decompressing before anybody looks"
-    )
-    arguments.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse at once an archive that is over a limit, or has unsafe members, which are "
-        "left out otherwise, or absolute names, which lose their leading slash otherwise",
-    )
-    arguments.add_argument(
-        "--any-release",
-        action="store_true",
-        help="without MOUNTPOINT: accept the headers of another kernel than the running one too",
-    )
-    arguments.add_argument(
-        "--btf",
-        metavar="FILE",
-        help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
-        "the running kernel's, for its own headers only",
-    )
-    add_release(arguments, "; where bcc and bpftrace look, it is that without saying so")
-    add_pins(arguments)
-    add_limits(arguments)
-    arguments.add_archive_option()
-    arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
-    arguments.add_argument(
-        "archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS, help=ARCHIVE
-    )
-    arguments.add_argument("mountpoint", metavar="MOUNTPOINT", nargs="?", help="an empty directory")
-    return arguments
+    return mount_parser()
 
 
 def run(arguments: list[str]) -> int:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+RUNNING_KERNELS = "none"
+"""The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
 # What mount(8), systemd and fstab pass along and what holds here anyway.
 _WITHOUT_EFFECT = frozenset(
     (

@@ -48,87 +48,9 @@ class Call(Record):
 
 def parser() -> Parser:
     """See CommandModule.parser."""
-    import argparse  # 3 ms, which only options pay
+    from kheadersfs.cli.run_parser import run_parser  # 9 ms, which only options pay
 
-    # It takes 6 ms, which only options pay.
-    from kheadersfs.cli.arguments import Parser, add_limits, add_pins, add_release, positive
-
-    arguments = Parser(
-        "run",
-        "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
-        "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
-        "this machine has them. $KHEADERS_NAME is what ARCHIVE is called, without .tar.xz; "
-        "$KHEADERS_RELEASE and $KHEADERS_ARCH are what its headers say, or empty. Returns "
-        "COMMAND's exit status; the mount is gone then, whatever has happened.",
-        ("kheadersfs run -- make", "compile with the running kernel's headers"),
-        (
-            "kheadersfs run --each -o build --archive 6.1.tar.xz --archive 6.12.tar.xz -- "
-            "sh -c 'make O=\"$KHEADERS_OUTPUT\"'",
-            "once for each kernel, in build/6.1 and build/6.12",
-        ),
-    )
-    arguments.usage = "%(prog)s [options] [--] COMMAND [ARGUMENT ...]"
-    arguments.add_argument(
-        "--archive",
-        dest="archives",
-        action="append",
-        metavar="ARCHIVE",
-        help="the headers, by default the running kernel's; with --each there may be several, else "
-        "they are packages (.deb, .rpm) of one kernel",
-    )
-    arguments.add_argument(
-        "--each",
-        action="store_true",
-        help="run COMMAND once for every ARCHIVE, and every kernel in it, and say for which it "
-        "failed, and how many headers it opened. All run in this directory, several at a time: "
-        "each has to write elsewhere",
-    )
-    arguments.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT. One that "
-        "has what was made with another archive is refused, as make goes by times",
-    )
-    arguments.add_argument(
-        "--json",
-        action="store_true",
-        help="with --each, print the table as JSON, and what commands print to standard error",
-    )
-    arguments.add_argument(
-        "--junit",
-        metavar="FILE",
-        help="with --each, write a JUnit report for a CI system: a test case for every ARCHIVE",
-    )
-    arguments.add_argument(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="how many to run at the same time with --each; by default one per processor",
-    )
-    arguments.add_argument(
-        "--btf",
-        metavar="FILE",
-        help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
-        "the running kernel's, for its own headers only; not with --each",
-    )
-    arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
-    arguments.add_argument(
-        "--record",
-        metavar="FILE",
-        help="write the paths of the headers that were opened, in order of first use; not with "
-        "--each",
-    )
-    add_release(arguments, "; with --each, all whose names match, perhaps with * and ?")
-    add_pins(arguments)
-    add_limits(arguments)
-    arguments.add_argument(
-        "command",
-        metavar="COMMAND",
-        nargs=argparse.REMAINDER,
-        help="what to run, and its arguments",
-    )
-    return arguments
+    return run_parser()
 
 
 def run(arguments: list[str]) -> int:

@@ -220,7 +220,7 @@ def many_members() -> list[Portion]:
 FORMS = [Form(kind, compression) for kind in ("tar", "cpio") for compression in ("xz", "zstd")]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=".".join)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.format}.{form.compression}")
 def test_a_reader_made_from_the_document_finds_what_ours_does(form: Form) -> None:
     portions = many_members()
     if form.format == "tar":  # cpio has no times before 1970
