@@ -35,8 +35,8 @@ HARMLESS = 64 << 20
 class Limits(Record):
     """Sizes are in bytes.
 
-    ``members``: names in the archive and the directories that these imply. ``total``: content of
-    all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
+    ``members``: names in the archive and the directories that these imply; what several kernels
+    of one index have in common counts once. ``total``: content of all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
     target. ``depth``: names in a path. ``ratio``: how often what an archive decompresses to
     may be its own size, beyond HARMLESS. ``block``: of a block of an archive with an index, in the
     file or decompressed. ``blocks``: how many there are. ``memory``: what an archive without an

@@ -69,6 +69,7 @@ class HeaderArchive:
         """Of several kernels show *kernel* alone, the number of one."""
         self.archive = archive
         self._kernel = kernel
+        self._notes: list[str] | None = None
         self._reader = reader(archive)
         self._budget = budget
         self._tree: Tree | None = None
@@ -98,8 +99,14 @@ class HeaderArchive:
         """Close the file."""
         self.archive.close()
 
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about the archive, see Content.notes; kept when the rest is let go of."""
+        return self.content.notes if self._notes is None else self._notes
+
     def forget(self) -> None:
         """Let go of what was read; whoever asks again has it read again."""
+        self._notes = self.notes
         self._reader = type(self._reader)(self.archive)
         self._tree = self._store = None
 

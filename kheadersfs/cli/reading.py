@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def report_notes(archives: list[HeaderArchive]) -> None:
     """Say on standard error what is odd about *archives*, which were read."""
     for archive in archives:
-        for note in archive.content.notes:
+        for note in archive.notes:
             report(f"{archive.archive.source.name}: {note}")
 
 

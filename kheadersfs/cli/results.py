@@ -42,7 +42,7 @@ def as_json(outcomes: list[Outcome]) -> str:
     """Return *outcomes* as a JSON array."""
     told = [
         {
-            "archive": outcome.target.label,
+            "archive": outcome.target.archive,
             "name": outcome.target.name,
             "status": outcome.status,
             "seconds": round(outcome.seconds, 3),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.machine import KCONFIG, NOBODY, PLACE, RELEASE
-from tests.support.mounting import Outcome, command_line, is_running, wait_until
+from tests.support.mounting import Outcome, command_line, is_running, run_command, wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.machine import Machine
 
 AT_ONCE = 8
@@ -49,6 +51,19 @@ def test_every_user_may_read_them(machine: Machine) -> None:
     user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     assert machine.namespace.run(*user, "cat", f"{PLACE}/include/linux/kconfig.h") == KCONFIG
     machine.umount()
+
+
+def test_of_several_kernels_it_is_the_running_ones(machine: Machine, tmp_path: Path) -> None:
+    fleet = tmp_path / "kernels.tar.zst"
+    archives = (machine.archives.others, machine.archives.own)
+    assert run_command("merge", *archives, "-o", fleet).status == 0
+    assert machine.mount(fleet) == Outcome(0, f"{PLACE}: has the headers of {fleet} now\n", "")
+    release = machine.namespace.run("cat", f"{PLACE}/include/generated/utsrelease.h")
+    assert f'"{RELEASE}"' in release
+    assert machine.umount().status == 0
+    outcome = machine.mount("--release", "2.6.32", fleet)
+    assert outcome.status == 14, "it would be taken for the running one's"
+    assert machine.modules() == []
 
 
 def test_an_archive_that_is_named_goes_to_the_same_place(machine: Machine) -> None:
