@@ -35,14 +35,15 @@ HARMLESS = 64 << 20
 class Limits(Record):
     """Sizes are in bytes.
 
-    ``members``: names in the archive and the directories that these imply; what several kernels
-    of one index have in common counts once. ``total``: content of all files. ``file``: of one. ``path`` and ``target``: length of a path and of a symlink's
-    target. ``depth``: names in a path. ``ratio``: how often what an archive decompresses to
-    may be its own size, beyond HARMLESS. ``block``: of a block of an archive with an index, in the
-    file or decompressed. ``blocks``: how many there are. ``memory``: what an archive without an
-    index takes when its content is held compressed, with all names. ``seconds``: of a
-    processor, that this process may take to read an archive's names, with its content if there is
-    no index. ``decode``: the same for one block, which later ones wait for.
+    ``members``: names in the archive and the directories that these imply; what kernels of one
+    index have in common counts once. ``total``: content of all files. ``file``: of one. ``path``
+    and ``target``: length of a path and of a symlink's target. ``depth``: names in a path.
+    ``ratio``: how often what an archive decompresses to may be its own size, beyond HARMLESS.
+    ``block``: of a block of an archive with an index, in the file or decompressed. ``blocks``: how
+    many there are. ``memory``: what an archive without an index takes when its content is held
+    compressed, with all names. ``seconds``: of a processor, that this process may take to read an
+    archive's names, with its content if there is no index. ``decode``: the same for one block,
+    which later ones wait for.
     """
 
     members: int = 200_000
