@@ -105,10 +105,10 @@ def test_one_kernel_is_the_root() -> None:
 
 
 def test_limits_count_what_a_reader_holds() -> None:
-    """Not a name for each kernel: there are 6 entries and 9 versions of 18 names."""
-    decoded(encoded(), Limits(members=10))
+    """Not a name for each kernel: there are 9 versions, and 4 directories of 3 kernels."""
+    decoded(encoded(), Limits(members=12))
     with pytest.raises(RefusedArchive, match="number of names"):
-        decoded(encoded(), Limits(members=8))
+        decoded(encoded(), Limits(members=11))
     with pytest.raises(RefusedArchive, match="number of names in a path"):
         decoded(encoded(), Limits(depth=2))
     with pytest.raises(RefusedArchive, match="length of a path"):

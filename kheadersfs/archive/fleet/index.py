@@ -95,6 +95,7 @@ def decode(
     if not first_directories[1] or first_directories[-1] > outline.bounds.entries[-1] + 1:
         raise ValueError("its directories do not add up")
     outline.check_limits(archive, limits)
+    limits.check(archive, "members", count * first_directories[-1])
     longest = max(len(kernel.name) for kernel in kernels)
     limits.check(archive, "depth", len(outline.level_names) + 1)
     limits.check(archive, "path", longest + sum(outline.level_names) + len(outline.level_names))
