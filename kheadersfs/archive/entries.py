@@ -1,16 +1,15 @@
-"""What libarchive finds in a source, one entry after the other."""
+"""What libarchive finds in what it is fed, one entry after the other."""
 
 from __future__ import annotations
 
 import ctypes
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.feeding import Feed
 from kheadersfs.archive.library import import_library
 from kheadersfs.errors import DamagedArchive, UnsupportedArchive
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.source import Source
+    from kheadersfs.archive.feeding import Feed
 
     Buffer = ctypes.Array[ctypes.c_char]
 
@@ -30,13 +29,13 @@ class EntryStream:
     not "none". What its functions report is raised as DamagedArchive or UnsupportedArchive.
     """
 
-    def __init__(self, source: Source, formats: tuple[str, ...], compression: str) -> None:
+    def __init__(self, feed: Feed, formats: tuple[str, ...], compression: str) -> None:
         self._ffi = ffi = import_library()
-        self._name = source.name
-        self._feed = Feed(source)
+        self._name = feed.name
+        self._feed = feed
         self._unread = False
         # libarchive keeps the address of this object, not a reference.
-        self._read_callback = ffi.READ_CALLBACK(self._feed.read)
+        self._read_callback = ffi.READ_CALLBACK(feed.read)
         self._entry = None
         self._archive = ffi.read_new()
         try:

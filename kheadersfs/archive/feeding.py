@@ -19,17 +19,29 @@ _KEPT = 64 << 10
 """Bytes: libarchive looks ahead of where it is, but never as far as this."""
 
 
-class Feed:
-    """Hands the bytes of *source* to libarchive, piece by piece.
+def next_piece(source: Source, offset: int) -> bytes:
+    """Return what comes next at *offset* of *source*, to be read in order; nothing at its end.
 
-    While ``holding`` is set, no piece is let go. An exception cannot pass through C, so it is kept
-    in ``failure``, to be raised on the other side.
+    Raises what the source raises.
+    """
+    return source.read_at(offset, source.available(offset, READ_SIZE))
+
+
+class Feed:
+    """Hands bytes to libarchive, piece by piece: *ahead* and then *source* from *offset* on.
+
+    Positions are counted from the first byte that it is handed. While ``holding`` is set, no piece
+    is let go. An exception cannot pass through C, so it is kept in ``failure``, to be raised on the
+    other side.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, offset: int = 0, ahead: bytes = b"") -> None:
+        self.name = source.name
         self.failure: Exception | None = None
         self.holding = True
         self._source = source
+        self._offset = offset
+        self._ahead = ahead
         self._end = 0
         self._pieces: deque[bytes] = deque()
         self._size = 0
@@ -45,18 +57,22 @@ class Feed:
         return len(piece)
 
     def _next(self) -> bytes:
-        length = self._source.available(self._end, READ_SIZE)
-        piece = self._source.read_at(self._end, length)
+        piece = self._ahead
+        if piece:
+            self._ahead = b""
+        else:
+            piece = next_piece(self._source, self._offset)
+            self._offset += len(piece)
         pieces = self._pieces
         while not self.holding and pieces and self._size - len(pieces[0]) >= _KEPT:
             self._size -= len(pieces.popleft())
         pieces.append(piece)
-        self._size += length
-        self._end += length
+        self._size += len(piece)
+        self._end += len(piece)
         return piece
 
     def at(self, position: int, length: int) -> bytes:
-        """Return *length* bytes at *position* of the source, or as many as are still held."""
+        """Return *length* bytes at *position*, or as many as are still held."""
         start = self._end
         for piece in reversed(self._pieces):
             start -= len(piece)

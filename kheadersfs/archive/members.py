@@ -1,135 +1,90 @@
-"""The members of an archive as one stream, through libarchive.
+"""The members of an archive as one stream, whoever reads it.
 
-It reads tar (ustar, pax, GNU) and cpio (newc, crc, odc), and only those are switched on. It is
-given what is decompressed already; see decoding.py.
+What begins as an ordinary tar is read here. From the first member on that is not ordinary, it is
+libarchive that reads the rest.
 """
 
 from __future__ import annotations
 
-import ctypes
-import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive import charset
-from kheadersfs.archive.digits import NANOSECONDS
-from kheadersfs.archive.ending import note_on_end
-from kheadersfs.archive.entries import EntryStream
-from kheadersfs.archive.member import Member
-from kheadersfs.archive.sniffing import old_cpio
-from kheadersfs.archive.tar.preamble import NOTHING, Preamble, Preambles
-from kheadersfs.errors import DamagedArchive
+from kheadersfs.archive.feeding import Feed
+from kheadersfs.archive.library_members import LibraryMembers
+from kheadersfs.archive.ordinary_members import OrdinaryMembers
+from kheadersfs.archive.tar.writing import symlink_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kheadersfs.archive.entries import Buffer
+    from kheadersfs.archive.member import Member
     from kheadersfs.archive.source import Source
 
 
-class MemberStream(EntryStream):
+class MemberStream:
     """The members, of which the content of each can be read until the next step."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__(source, ("tar", "cpio"), "none")
-        self._preambles = Preambles(self._feed.at)
-        self._preamble = NOTHING
-        self._format = ""
-        declare = self._ffi.ffi
-        self._pathname_utf8 = declare("entry_pathname_utf8", [ctypes.c_void_p], ctypes.c_char_p)
-        self._position = declare("read_header_position", [ctypes.c_void_p], ctypes.c_int64)
-        self._links = declare("entry_nlink", [ctypes.c_void_p], ctypes.c_uint)
-        self._device = declare("entry_dev", [ctypes.c_void_p], ctypes.c_uint64)
-        self._inode = declare("entry_ino64", [ctypes.c_void_p], ctypes.c_int64)
+        self._source = source
+        self._reader: OrdinaryMembers | LibraryMembers = OrdinaryMembers(source)
 
     def __iter__(self) -> Iterator[Member]:
-        """Step through the members."""
-        utf8_names = charset.Utf8Names()
-        while True:
-            with utf8_names:
-                member = self._next()
-            if member is None:
-                return
-            yield member
+        """Step through the members. Raises DamagedArchive.
 
-    def _next(self) -> Member | None:
-        """Return the next member, None at the end."""
-        if not self._step():
-            return None
-        self._preamble = self._read_preamble()
-        return self._member()
-
-    def _read_preamble(self) -> Preamble:
-        """Return what tar's own headers say of the current member."""
-        if self.format != "tar":
-            return NOTHING
-        try:
-            return self._preambles.read(self._position(self._archive))
-        except ValueError as error:
-            raise DamagedArchive(
-                f"{self._name}: is damaged ({error}); make or fetch it again"
-            ) from error
-
-    def note_on_end(self) -> str:
-        """Return what is odd about how the archive ends, of which all members were read.
-
-        Raises what the source raises.
+        Raises UnsupportedArchive when there is neither tar nor cpio inside.
         """
-        return note_on_end(self.format, self._feed.rest(self._position(self._archive)))
+        ordinary = OrdinaryMembers(self._source)
+        self._reader = ordinary
+        yield from ordinary
+        if not ordinary.ended:
+            yield from self._read_by_libarchive(ordinary)
 
-    def _member(self) -> Member:
-        ffi, entry = self._ffi, self._entry
-        name: bytes = ffi.entry_pathname(entry) or self._pathname_utf8(entry) or b""
-        mode: int = ffi.entry_mode(entry) & 0xFFFF
-        mtime: int = ffi.entry_mtime(entry) * NANOSECONDS + ffi.entry_mtime_nsec(entry)
-        size: int = ffi.entry_size(entry)
-        if self._preamble is not NOTHING:
-            mode, mtime, size = self._preamble.corrected(mode, mtime, size)
-        inode: tuple[int, int] | None = None
-        if self._links(entry) > 1 and self.format == "cpio":
-            inode = self._device(entry), self._inode(entry)
-        # Of cpio's numbers it makes hard links too, also of those of directories.
-        elif (original := ffi.entry_hardlink(entry)) is not None:
-            # Some writers repeat the content; like tar we take it from the first name.
-            return Member(name, mode, mtime, 0, original, True)
-        target: bytes | None = ffi.entry_symlink(entry) or b"" if stat.S_ISLNK(mode) else None
-        return Member(name, mode, mtime, size, target, False, inode)
+    def _read_by_libarchive(self, ordinary: OrdinaryMembers) -> Iterator[Member]:
+        """Step through what is behind the *ordinary* members.
+
+        What libarchive makes of an odd one depends on the form of those before it, and on whether
+        one was a link. So it gets a link in the same form first.
+        """
+        begun = ordinary.read > len(ordinary.unread)
+        ahead = symlink_header(ordinary.is_pax) if begun else b""
+        self._reader = library = LibraryMembers(
+            Feed(self._source, ordinary.read, ahead + ordinary.unread)
+        )
+        members = iter(library)
+        if begun:
+            next(members)
+        yield from members
 
     @property
     def format(self) -> str:
-        """Which of the two formats the archive is written in, as its first member tells.
+        """Which of the two formats the archive is written in: "tar" or "cpio".
 
-        It is "tar" or "cpio". Raises UnsupportedArchive for cpio's old format.
+        Raises UnsupportedArchive for cpio's old format.
         """
-        if not self._format:
-            name: bytes = self._ffi.format_name(self._archive) or b""
-            if b"binary" in name:  # as it says of old cpio
-                raise old_cpio(self._name)
-            self._format = "cpio" if b"cpio" in name else "tar"
-        return self._format
+        return self._reader.format
 
     def read_into(self, buffer: Buffer, offset: int, length: int) -> None:
         """Put the current member's next *length* bytes into *buffer* at *offset*.
 
         Holes of sparse files come as zeros. Raises DamagedArchive when there are fewer.
         """
-        end = offset + length
-        while offset < end:
-            count = self._read_data(buffer, offset, end - offset)
-            if count == 0:
-                if not self._preamble.sparse:
-                    raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
-                # libarchive ends where the last data do, and does not come to the hole behind.
-                count = end - offset
-                ctypes.memset(ctypes.byref(buffer, offset), 0, count)
-            offset += count
+        self._reader.read_into(buffer, offset, length)
+
+    def note_on_end(self) -> str:
+        """Return what is odd about how the archive ends, of which all members were read.
+
+        Raises what the source raises.
+        """
+        return self._reader.note_on_end()
+
+    def close(self) -> None:
+        """Give back what the reader holds. The stream cannot be used afterwards."""
+        self._reader.close()
 
 
 @contextmanager
 def open_members(source: Source) -> Iterator[MemberStream]:
-    """Open *source*, which is not compressed, as a stream of members.
-
-    Raises UnsupportedArchive when there is neither tar nor cpio inside.
-    """
+    """Open *source*, which is not compressed, as a stream of members."""
     with closing(MemberStream(source)) as stream:
         yield stream

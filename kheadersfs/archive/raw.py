@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.entries import EntryStream, new_buffer
+from kheadersfs.archive.feeding import Feed
 from kheadersfs.errors import UnsupportedArchive
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class _RawStream(EntryStream):
     """All of a file as the content of one entry."""
 
     def __init__(self, source: Source, compression: str) -> None:
-        super().__init__(source, ("raw",), compression)
+        super().__init__(Feed(source), ("raw",), compression)
 
     def pieces(self, piece_size: int) -> Iterator[bytes]:
         """Yield the content. Raises UnsupportedArchive when it is compressed again."""

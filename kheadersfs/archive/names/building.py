@@ -8,6 +8,7 @@ system that root mounts is refused by name instead.
 from __future__ import annotations
 
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.inodes import Inodes
@@ -57,6 +58,8 @@ class TableBuilder:
         self.text_size = 0
         self._name = name
         self._limits = limits
+        self._bounds = limits.members, limits.file, limits.total, limits.memory
+        self._longest = limits.path
         self._total = 0
         self._directories_made = 0
         self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
@@ -75,11 +78,9 @@ class TableBuilder:
         archive as a whole is beyond a limit.
         """
         self.members += 1
-        self._check_limits(member)
+        self._check_limits(member.size)
         name = member.name
-        if member.name.startswith(b"/") or (
-            member.hard_link and (member.target or b"").startswith(b"/")
-        ):
+        if name[:1] == b"/" or (member.hard_link and (member.target or b"")[:1] == b"/"):
             self.absolute += 1
             member = _made_relative(member)
         self._filled = None
@@ -94,24 +95,23 @@ class TableBuilder:
             self.text_size += len(member.name) + len(member.target or b"")
         return self._filled is not None
 
-    def _check_limits(self, member: Member) -> None:
-        if member.size > 0:
-            self._total += member.size
-        limits, name = self._limits, self._name
+    def _check_limits(self, size: int) -> None:
+        """Check them with a further member of *size* bytes, which may be negative."""
+        if size > 0:
+            self._total += size
         names = self.members + self._directories_made
         # Looked at for every member, so a call is made for none that is within the limits.
-        if names > limits.members:
+        most, largest, total, memory = self._bounds
+        if names > most or size > largest or self._total > total or self.text_size > memory:
+            limits, name = self._limits, self._name
             limits.check(name, "members", names)
-        if member.size > limits.file:
-            limits.check(name, "file", member.size)
-        if self._total > limits.total:
+            limits.check(name, "file", size)
             limits.check(name, "total", self._total)
-        if self.text_size > limits.memory:
             limits.check(name, "memory", self.text_size)
         if len(self.refusals) > REFUSALS_LIMIT:
             raise RefusedArchive(
-                f"{name}: has more than {REFUSALS_LIMIT} members that cannot be in a file system, "
-                f"the last one {self.refusals[-1]}"
+                f"{self._name}: has more than {REFUSALS_LIMIT} members that cannot be in a file "
+                f"system, the last one {self.refusals[-1]}"
             )
 
     def forget_incomplete(self, position: int) -> None:
@@ -133,20 +133,30 @@ class TableBuilder:
         if member.size < 0:
             raise _Refused("a negative size")
         mode = _acceptable_mode(member.mode)
-        mtime = max(-LATEST, min(member.mtime, LATEST))
+        mtime = member.mtime
+        if not -LATEST <= mtime <= LATEST:
+            mtime = LATEST if mtime > 0 else -LATEST
         if stat.S_ISDIR(mode):
             self._add_directory(*self._locate(member.name), mode, mtime)
             return
-        row = self._shared.get((member.inode, stat.S_IFMT(mode)))
-        if row is None:
+        if member.inode is None:
             row = self._new_inode(member, mode, mtime)
-        if member.inode is not None:
+        else:
+            row = self._shared_inode(member, mode, mtime)
             # The first name that comes with content has it for all, though it be refused itself.
-            self._shared[member.inode, stat.S_IFMT(mode)] = row
             self._fill(row, member.size, start)
         parent, name = self._locate(member.name)
         self._make_room(parent, name)[name] = row
-        self._fill(row, member.size, start)
+        if member.size:
+            self._fill(row, member.size, start)
+
+    def _shared_inode(self, member: Member, mode: int, mtime: int) -> int:
+        """Return the row of what has other names too, in cpio: that of an earlier one."""
+        key = member.inode, stat.S_IFMT(mode)
+        row = self._shared.get(key)
+        if row is None:
+            row = self._shared[key] = self._new_inode(member, mode, mtime)
+        return row
 
     def _new_inode(self, member: Member, mode: int, mtime: int) -> int:
         """Return the row of a new file, without content as yet, or symlink."""
@@ -202,7 +212,7 @@ class TableBuilder:
         The directory is None for the root itself, and where a parent is missing and *create*
         is off. Raises _Refused for a path that is not safely inside the tree.
         """
-        if len(path) > self._limits.path:
+        if len(path) > self._longest:
             raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
@@ -261,6 +271,7 @@ def _made_relative(member: Member) -> Member:
     return member._replace(name=name, target=(member.target or b"").lstrip(b"/"))
 
 
+@lru_cache(64)  # an archive has few different ones
 def _acceptable_mode(mode: int) -> int:
     kind = stat.S_IFMT(mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):

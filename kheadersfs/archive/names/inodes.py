@@ -87,23 +87,24 @@ class _Numbering:
                 self._list_directory(row)
 
     def _number(self, row: int) -> int:
-        if not self._numbers[row]:
-            self._rows.append(row)
-            self._numbers[row] = len(self._rows)
-        return self._numbers[row]
+        """Give *row* the next number, and return that."""
+        self._rows.append(row)
+        number = self._numbers[row] = len(self._rows)
+        return number
 
     def _list_directory(self, directory: int) -> None:
-        inodes, links = self._inodes, self._links
+        inodes, links, numbers = self._inodes, self._links, self._numbers
         children = inodes.children[directory]
-        inodes.starts[directory], inodes.sizes[directory] = len(self._names), len(children)
+        names = sorted(children)
+        inodes.starts[directory], inodes.sizes[directory] = len(self._names), len(names)
         links[directory] += 2
-        for name in sorted(children):
+        for entry, name in enumerate(names, len(self._names)):
             child = children[name]
             links[directory if child in inodes.children else child] += 1
-            if self._numbers[child]:
-                self._repeats.append(len(self._names))
-            self._entry_inode.append(self._number(child))
-            self._names.append(name)
+            if numbers[child]:
+                self._repeats.append(entry)
+            self._entry_inode.append(numbers[child] or self._number(child))
+        self._names += names
 
     def _place_targets(self) -> Iterator[bytes]:
         """Yield the symlinks' targets, and note where they lie one behind the other."""

@@ -15,7 +15,7 @@ LARGEST_PADDING = 1 << 20
 USTAR = b"ustar\0"
 POSIX = USTAR + b"00"
 GNU = b"ustar  \0"
-_MAGIC = 257
+MAGIC = 257
 _DIGITS_OF_A_LENGTH = 20
 _NEWLINE = ord("\n")
 
@@ -33,7 +33,7 @@ def is_header(head: bytes) -> bool:
 
 def may_be_packed(header: bytes) -> bool:
     """Tell whether *header* is one that pack may have written: GNU's, with nothing optional."""
-    return header.startswith(GNU, _MAGIC) and not any(header[_MAGIC + len(GNU) :])
+    return header.startswith(GNU, MAGIC) and not any(header[MAGIC + len(GNU) :])
 
 
 def number(field: bytes, signed: bool = False) -> int:

@@ -108,7 +108,23 @@ def _weight(missing: int) -> bytes:
     return (bytes([_HEAVIEST_BYTE]) * full + bytes([rest]))[:_PADDING]
 
 
-def _block(name: bytes, mode: int, size: int, seconds: int, kind: bytes, target: bytes) -> bytes:
+def symlink_header(is_pax: bool) -> bytes:
+    """Return the header of a symlink, in GNU's form or in POSIX's with an extension in front."""
+    if not is_pax:
+        return _block(b"link", 0, 0, 0, b"2", b"target")
+    extension = _pseudo_member(b"extension", b"x", b"12 comment=\n")
+    return extension + _block(b"link", 0, 0, 0, b"2", b"target", POSIX)
+
+
+def _block(
+    name: bytes,
+    mode: int,
+    size: int,
+    seconds: int,
+    kind: bytes,
+    target: bytes,
+    magic: bytes = GNU,
+) -> bytes:
     """Return one header block; what does not fit its field is cut off."""
     fields = (
         name[:_NAME_FIELD],
@@ -120,7 +136,7 @@ def _block(name: bytes, mode: int, size: int, seconds: int, kind: bytes, target:
         _NO_CHECKSUM,
         kind,
         target[:_NAME_FIELD],
-        GNU,
+        magic,
     )
     return _summed(_HEADER.pack(*fields))
 
