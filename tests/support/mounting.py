@@ -21,6 +21,14 @@ PATIENCE = 20.0
 """Seconds after which something that should have happened has not."""
 
 
+_KEEPING = """\
+from kheadersfs.fuse import housekeeping
+housekeeping.DECODED_BLOCKS_KEPT = {seconds}
+from kheadersfs.cli import script
+script()
+"""
+
+
 class Outcome(NamedTuple):
     """How a command ended."""
 
@@ -104,7 +112,10 @@ def drop_caches() -> None:
 
 
 class Mount:
-    """An archive that is mounted at ``path``. Its messages go to ``log``."""
+    """An archive that is mounted at ``path``. Its messages go to ``log``.
+
+    ``kept`` is for how many seconds its server keeps what it could have again, if not the usual.
+    """
 
     def __init__(self, archive: Path, directory: Path) -> None:
         self.archive = archive
@@ -112,6 +123,7 @@ class Mount:
         self.path.mkdir()
         self.log = directory / "log"
         self.pid = 0
+        self.kept: float | None = None
         # A number may be another process's by the time of a clean-up; a descriptor may not.
         self._server = -1
         self._accepted: list[str] = []
@@ -121,7 +133,10 @@ class Mount:
 
     def mount(self, *options: str | Path) -> None:
         """Run the mount command."""
-        outcome = run_command("mount", "--log", self.log, *options, self.archive, self.path)
+        words = command_line("mount", "--log", self.log, *options, self.archive, self.path)
+        if self.kept is not None:
+            words[1:3] = ["-c", _KEEPING.format(seconds=self.kept)]
+        outcome = run_words(*words)
         assert outcome == Outcome(0, "", ""), outcome
         self.pid = self.status()["pid"]
         self._forget_server()
