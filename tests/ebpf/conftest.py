@@ -12,15 +12,13 @@ import pytest
 
 from kheadersfs.bpf.btf import RUNNING_KERNEL_BTF
 from tests.support.machine import PLACE
-from tests.support.mounting import Outcome, command_line
+from tests.support.mounting import HANGS, Outcome, command_line
 from tests.support.namespace import Namespace, without_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAMS = Path(__file__).parent
-PATIENCE = 60.0
-"""Seconds after which a client hangs."""
 
 # What tracing clients need; in here, /dev/fuse is for everybody, as udev makes it.
 SETUP = """
@@ -58,7 +56,7 @@ class Client(NamedTuple):
         """Run a client to its end. Returns its exit status and what it printed."""
         with self.start(*words) as client:
             try:
-                output, _ = client.communicate(timeout=PATIENCE)
+                output, _ = client.communicate(timeout=HANGS)
             except subprocess.TimeoutExpired:
                 client.kill()
                 raise

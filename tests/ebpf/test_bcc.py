@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.ebpf.conftest import Client
+from tests.support.mounting import HANGS
 
 # The interpreter for which the distribution packages bcc, not the one that runs the tests.
 PYTHON = "/usr/bin/python3"
@@ -97,7 +98,7 @@ def test_a_tool_starts(client: Client, tool: Tool) -> None:
     path = shutil.which(f"{tool.name}-bpfcc", path=f"{os.environ['PATH']}:/usr/sbin")
     if path is None:
         pytest.skip("not installed: bpfcc-tools")
-    with client.start("timeout", "--foreground", "60", path, *tool.arguments) as started:
+    with client.start("timeout", "--foreground", str(HANGS), path, *tool.arguments) as started:
         printed = first_lines(started, tool.banner)
         interrupt(started)
     assert tool.banner in printed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import PATIENCE
+from tests.support.mounting import HANGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def test_readers_whose_pages_are_dropped_do_not_bring_the_server_to_a_halt(
     names = [str(mounted / f"file-{number}") for number in range(FILES)]
     with subprocess.Popen([sys.executable, "-c", DROPPERS, *names]) as droppers:
         try:
-            assert droppers.wait(PATIENCE) == 0
+            assert droppers.wait(HANGS) == 0
         except subprocess.TimeoutExpired:
             abort(mounted.path)
             droppers.kill()

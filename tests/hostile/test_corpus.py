@@ -14,7 +14,7 @@ import pytest
 
 from tests.attacks.case import DONE, ESCAPED, Case
 from tests.attacks.corpus import cases
-from tests.support.mounting import command_line, is_running, mounts_below, run_command
+from tests.support.mounting import HANGS, command_line, is_running, mounts_below, run_command
 
 if TYPE_CHECKING:
     from tests.conftest import Prepare
@@ -24,7 +24,6 @@ LONGEST = 10.0
 """Seconds of processor time that reading any archive may take."""
 LARGEST = 200 << 10
 """KiB of memory that any process may have while it reads."""
-PATIENCE = 60.0
 
 
 class Ended(NamedTuple):
@@ -55,7 +54,7 @@ def run_measured(directory: Path, *arguments: str | Path) -> Ended:
     done = subprocess.run(
         [sys.executable, "-IS", "-c", MEASURE, report, *command_line(*arguments)],
         check=True,
-        timeout=PATIENCE,
+        timeout=HANGS,
         stderr=subprocess.PIPE,
     )
     status, seconds, memory = report.read_text().split()

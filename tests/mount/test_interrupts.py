@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE, mounts_below, run_command, wait_until
+from tests.support.mounting import HANGS, mounts_below, run_command, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ class Place(NamedTuple):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE * 3,
+            timeout=HANGS,
             start_new_session=True,
             env={**os.environ, MARK: str(self.directory)},
         )

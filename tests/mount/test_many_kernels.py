@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.mounting import PATIENCE, Outcome, command_line, one_line, run_command
+from tests.support.mounting import HANGS, Outcome, command_line, one_line, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,6 +253,6 @@ def test_no_report_is_left_by_what_was_interrupted(kernels: list[Path], tmp_path
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as process:
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=HANGS)
     assert (process.returncode, errors) == (130, b"")
     assert sorted(tmp_path.iterdir()) == before

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.support.mounting import PATIENCE, Outcome, command_line, wait_until
+from tests.support.mounting import HANGS, Outcome, command_line, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def fleet(small_archive: Path, tmp_path: Path, fuse: None) -> Iterator[Fleet]:
 def end(run: subprocess.Popen[str]) -> Outcome:
     """Give *run* no more input, and wait until it has ended."""
     with run:
-        output, errors = run.communicate(timeout=6 * PATIENCE)
+        output, errors = run.communicate(timeout=HANGS)
     return Outcome(run.returncode, output, errors)
 
 

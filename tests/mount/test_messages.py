@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mounting import (
-    PATIENCE,
+    HANGS,
     Outcome,
     command_line,
     one_line,
@@ -103,7 +103,7 @@ def test_a_command_that_is_interrupted_while_it_reads_says_nothing(
             process.wait(timeout=delay)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=HANGS)
     assert errors == b""
     assert process.returncode in ((0, INTERRUPTED) if output else (INTERRUPTED,))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mounting import (
+    HANGS,
     Outcome,
     command_line,
     is_running,
@@ -205,7 +206,7 @@ def test_the_commands_of_many_kernels_end_with_their_caller(
 
 def test_an_interrupted_run_for_many_kernels_waits_for_its_commands(many: Many) -> None:
     os.killpg(many.process.pid, signal.SIGINT)
-    output, _ = many.process.communicate(timeout=20)
+    output, _ = many.process.communicate(timeout=HANGS)
     assert many.process.returncode == 130
     assert output.count(b"cleaned up\n") == KERNELS
 

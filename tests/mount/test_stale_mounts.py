@@ -15,6 +15,7 @@ import pytest
 from kheadersfs.errors import MountpointError
 from kheadersfs.mount import asking
 from tests.support.mounting import (
+    HANGS,
     Mount,
     Outcome,
     command_line,
@@ -51,7 +52,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
 def end(command: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     """Return status and messages of *command*."""
     with command:
-        _, errors = command.communicate(timeout=20)
+        _, errors = command.communicate(timeout=HANGS)
     return command.returncode, errors
 
 

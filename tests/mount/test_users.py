@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import golden
 from tests.support.mounting import (
+    HANGS,
     Outcome,
     command_line,
     is_running,
@@ -51,7 +52,7 @@ class User(NamedTuple):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HANGS,
             env={**os.environ, "HOME": str(self.directory), "TMPDIR": str(self.directory)},
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

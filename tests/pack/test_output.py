@@ -17,7 +17,7 @@ import pytest
 from kheadersfs.errors import KheadersfsError, UsageError
 from kheadersfs.pack.output import complete_file
 from tests.support.mounting import (
-    PATIENCE,
+    HANGS,
     Outcome,
     command_line,
     one_line,
@@ -163,7 +163,7 @@ def test_an_interrupted_run_leaves_everything_as_it_was(
     try:
         wait_until(lambda: len(os.listdir(output.parent)) == 2, "a temporary file")
         process.send_signal(number)
-        printed = process.communicate(timeout=PATIENCE)
+        printed = process.communicate(timeout=HANGS)
     finally:
         process.kill()
         process.wait()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 20.0
-"""Seconds after which something that should have happened has not."""
+"""Seconds of looking after which something that should have happened has not; see wait_until()."""
+HANGS = 1200.0
+"""Seconds after which what does not end is taken to hang, however busy the machine is."""
 
 
 _KEEPING = """\
@@ -54,7 +56,7 @@ def run_words(*words: str, **environment: str) -> Outcome:
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=HANGS,
         env={**os.environ, **environment},
     )
     return Outcome(

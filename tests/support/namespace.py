@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.support.mounting import Outcome, command_line
+from tests.support.mounting import HANGS, Outcome, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 120.0
-"""Seconds after which a command hangs."""
 
 # /usr is an overlay in which the directories are absent that may have headers; a character device
 # 0:0 in its upper layer says so. It ends when the test's end of the pipe is closed.
@@ -68,7 +66,7 @@ class Namespace(NamedTuple):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=HANGS,
             env={**os.environ, **environment},
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.support.mounting import HANGS
+
 BEGIN = """
 import os, signal
 from kheadersfs.forking import fork
@@ -16,7 +18,7 @@ from kheadersfs.forking import fork
 
 def run_script(script: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-c", BEGIN + script]
-    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=20)
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=HANGS)
 
 
 def test_an_interrupt_in_the_midst_of_a_fork_is_neither_lost_nor_told() -> None:

@@ -18,7 +18,7 @@ from kheadersfs.errors import (
     UnsupportedArchive,
 )
 from kheadersfs.store import Store
-from tests.support.mounting import PATIENCE
+from tests.support.mounting import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,13 +124,13 @@ def test_who_releases_does_not_wait_for_who_gets_them_back() -> None:
 
     def read_slowly() -> HeldBlocks:
         reading.set()
-        assert finish.wait(PATIENCE)
+        assert finish.wait(HANGS)
         return held(CONTENTS)
 
     blocks, _ = released(read_slowly)
     with ThreadPoolExecutor(1) as thread:
         decoded = thread.submit(blocks.decode, 3)
-        assert reading.wait(PATIENCE)
+        assert reading.wait(HANGS)
         try:
             assert blocks.release() == 0
             assert not decoded.done()

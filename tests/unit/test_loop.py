@@ -15,7 +15,7 @@ import pytest
 from kheadersfs.fuse.loop import Loop
 from kheadersfs.fuse.standin import TrioStandIn
 from kheadersfs.fuse.workers import Job
-from tests.support.mounting import PATIENCE, wait_until
+from tests.support.mounting import HANGS, wait_until
 
 if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Task
@@ -45,7 +45,7 @@ class Server:
         self.loop = CountingLoop(THREADS, housekeeping)
         self._trio = TrioStandIn(self.loop)
         self.client, self._connection = socket.socketpair(type=socket.SOCK_SEQPACKET)
-        self.client.settimeout(PATIENCE)
+        self.client.settimeout(HANGS)
         self._connection.setblocking(False)
         self.loop.watch(self._connection.fileno())
         self._workers = workers
@@ -89,7 +89,7 @@ class Server:
         return request.encode()
 
     def _wait(self, name: str) -> None:
-        assert self.events[name].wait(PATIENCE)
+        assert self.events[name].wait(HANGS)
 
     def _fail(self) -> None:
         _ = 1 / 0
@@ -128,7 +128,7 @@ def serving(
             for _ in range(workers):
                 server.ask("end")
             server.client.shutdown(socket.SHUT_WR)
-        thread.join(PATIENCE)
+        thread.join(HANGS)
         server.close()
         assert not thread.is_alive()
 
@@ -212,13 +212,13 @@ def test_a_wake_up_that_comes_after_its_job_was_seen_is_no_reason_to_stay_awake(
 
     with serving(housekeeping) as server:
         server.loop.waiting.wake()
-        assert quiet.wait(PATIENCE)
+        assert quiet.wait(HANGS)
 
 
 def test_any_other_error_of_the_device_ends_the_loop() -> None:
     with serving() as server:
         server.ask("broken")
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HANGS
         while server.failure is None and time.monotonic() < deadline:
             threading.Event().wait(0.01)
         assert isinstance(server.failure, OSError)
@@ -255,7 +255,7 @@ def test_housekeeping_is_called_when_it_wants_to_be() -> None:
         return 0.02
 
     with serving(housekeeping) as server:
-        assert enough.wait(PATIENCE)
+        assert enough.wait(HANGS)
         assert calls[4] - calls[0] >= 0.08
         server.ask("fast")
         assert server.answer() == "fast"

@@ -21,7 +21,7 @@ from kheadersfs.cli.help import LIMITS, STATUSES
 from kheadersfs.cli.options import MountOptions
 from kheadersfs.limits import DEFAULT_LIMITS
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE, run_command
+from tests.support.mounting import HANGS, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,7 +234,7 @@ class Terminal(NamedTuple):
         """Type *text*, and wait until *until* is shown."""
         os.write(self.descriptor, text.encode())
         shown = ""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HANGS
         while until not in shown:
             ready, _, _ = select.select([self.descriptor], [], [], deadline - time.monotonic())
             assert ready, f"{until!r} is not shown, but {shown!r}"

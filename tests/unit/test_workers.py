@@ -10,7 +10,7 @@ from typing import Any
 
 from kheadersfs.fuse.workers import Job, Workers
 from tests.conftest import REPOSITORY
-from tests.support.mounting import PATIENCE, wait_until
+from tests.support.mounting import HANGS, wait_until
 
 
 class Recorder:
@@ -24,7 +24,7 @@ class Recorder:
 
     def hold(self) -> None:
         """Keep the one thread busy until ``go``."""
-        self.workers.submit(Job(lambda: self._gate.wait(PATIENCE)))
+        self.workers.submit(Job(lambda: self._gate.wait(HANGS)))
 
     def submit(self, name: str, ahead: bool = False) -> Job[None]:
         job = Job(lambda: self.order.append(name))
@@ -35,7 +35,7 @@ class Recorder:
         """Let the thread work until *count* jobs besides the one that held it are done."""
         self._gate.set()
         for _ in range(count + 1):
-            assert self.finished.acquire(timeout=PATIENCE)
+            assert self.finished.acquire(timeout=HANGS)
         return self.order
 
 
@@ -58,7 +58,7 @@ def test_what_turns_out_to_be_needed_is_hurried() -> None:
     assert recorder.go(2) == ["ahead 2", "ahead 1"]
     recorder.workers.hurry(hurried)  # done already: nothing happens
     recorder.submit("needed")
-    assert recorder.finished.acquire(timeout=PATIENCE)
+    assert recorder.finished.acquire(timeout=HANGS)
     assert recorder.order.count("ahead 2") == 1
 
 
@@ -68,7 +68,7 @@ def test_no_more_threads_are_started_than_there_is_work_for() -> None:
     workers = Workers(4, lambda _: recorder.finished.release())
     for _ in range(20):
         workers.submit(Job(lambda: None))
-        assert recorder.finished.acquire(timeout=PATIENCE)
+        assert recorder.finished.acquire(timeout=HANGS)
     assert threading.active_count() - before <= 2
 
 
@@ -77,14 +77,14 @@ def test_jobs_that_come_together_run_together_though_a_thread_was_idle() -> None
     handed_back = threading.Semaphore(0)
     workers = Workers(4, lambda _: handed_back.release())
     workers.submit(Job(lambda: None))
-    assert handed_back.acquire(timeout=PATIENCE)
+    assert handed_back.acquire(timeout=HANGS)
     wait_until(lambda: workers._idle == 1, "the thread is idle")
     meeting = threading.Barrier(4)
-    jobs = [Job(partial(meeting.wait, PATIENCE / 4)) for _ in range(4)]
+    jobs = [Job(partial(meeting.wait, HANGS / 4)) for _ in range(4)]
     for job in jobs:
         workers.submit(job)
     for _ in jobs:
-        assert handed_back.acquire(timeout=PATIENCE)
+        assert handed_back.acquire(timeout=HANGS)
     assert not meeting.broken
 
 
@@ -92,9 +92,9 @@ def test_a_thread_survives_whatever_a_job_raises() -> None:
     recorder = Recorder()
     for error in (SystemExit, KeyboardInterrupt, MemoryError, ValueError):
         recorder.workers.submit(Job(partial(_raise, error)))
-        assert recorder.finished.acquire(timeout=PATIENCE)
+        assert recorder.finished.acquire(timeout=HANGS)
     recorder.submit("after")
-    assert recorder.finished.acquire(timeout=PATIENCE)
+    assert recorder.finished.acquire(timeout=HANGS)
     assert recorder.order == ["after"]
 
 
@@ -115,7 +115,7 @@ def test_a_job_is_handed_back_though_memory_is_wanting_at_that_moment() -> None:
 
     job = Job(lambda: runs.append(None))
     Workers(1, hand_back).submit(job)
-    assert handed_back.wait(PATIENCE)
+    assert handed_back.wait(HANGS)
     assert finished == [job] * 3
     assert runs == [None], "it was run again"
 
@@ -136,7 +136,7 @@ def test_without_room_for_a_thread_the_caller_works() -> None:
         "threading.stack_size(1 << 20)\n"
         "started = threading.Event()\n"
         "workers.submit(Job(started.set))\n"
-        f"assert started.wait({PATIENCE})\n"
+        f"assert started.wait({HANGS})\n"
         "print(threading.active_count())\n"
     )
     done = subprocess.run(
