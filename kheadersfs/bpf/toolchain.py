@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 
 from kheadersfs.errors import UsageError, reason
+from kheadersfs.kernel.architectures import architecture
 from kheadersfs.kernel.release import CONFIGURATION_HEADER, headers_arch
 from kheadersfs.mount.mountpoint import require_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kheadersfs.kernel.architectures import Architecture
 
 # Included before anything else, in the kernel's order. The first came with 5.14, the
 # last with 4.18; a tree has those that its version needs.
@@ -27,82 +30,12 @@ _INCLUDED_LAST = ("linux/compiler_types.h",)
 _OWN_STDARG = "include/linux/stdarg.h"
 
 # Here lies bpf_target.h, which lets clang read a kernel's headers for the bpf target, and
-# for the one architecture whose headers use one of the compiler's, larchintrin.h.
+# larchintrin.h, in place of the compiler's.
 _OWN_HEADERS = os.path.dirname(os.path.abspath(__file__))
-_USES_COMPILER_HEADER = "loongarch"
-
-# What arch/arm/Makefile, arch/arm64/Makefile and arch/mips/sibyte/Platform derive from the
-# configuration, in their order: the last symbol that is set is the one that counts.
-_DEFINES: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "arm": (
-        ("CONFIG_CPU_32v7M", "-D__LINUX_ARM_ARCH__=7"),
-        ("CONFIG_CPU_32v7", "-D__LINUX_ARM_ARCH__=7"),
-        ("CONFIG_CPU_32v6", "-D__LINUX_ARM_ARCH__=6"),
-        ("CONFIG_CPU_32v5", "-D__LINUX_ARM_ARCH__=5"),
-        ("CONFIG_CPU_32v4T", "-D__LINUX_ARM_ARCH__=4"),
-        ("CONFIG_CPU_32v4", "-D__LINUX_ARM_ARCH__=4"),
-        ("CONFIG_CPU_32v3", "-D__LINUX_ARM_ARCH__=3"),
-    ),
-    "arm64": (
-        ("CONFIG_KASAN_SW_TAGS", "-DKASAN_SHADOW_SCALE_SHIFT=4"),
-        ("CONFIG_KASAN_GENERIC", "-DKASAN_SHADOW_SCALE_SHIFT=3"),
-    ),
-    "mips": (
-        ("CONFIG_SIBYTE_BCM112X", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1250_112x_ALL"),
-        ("CONFIG_SIBYTE_SB1250", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1250_112x_ALL"),
-        ("CONFIG_SIBYTE_BCM1x55", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1480_ALL"),
-        ("CONFIG_SIBYTE_BCM1x80", "-DSIBYTE_HDR_FEATURES=SIBYTE_HDR_FMASK_1480_ALL"),
-    ),
-}
 
 # x86's headers are an error without it where functions can be traced, as in all distributions.
 _TRACED = frozenset(("CONFIG_FUNCTION_TRACER", "CONFIG_HAVE_FENTRY"))
 _TRACED_DEFINE = "-DCC_USING_FENTRY"
-
-# The boards' directories below arch/mips/include/asm, from arch/mips/*/Platform; those of one
-# board in the order of its file.
-_MIPS_MACHINES = (
-    ("CONFIG_AR7", "ar7"),
-    ("CONFIG_ATH25", "ath25"),
-    ("CONFIG_ATH79", "ath79"),
-    ("CONFIG_BCM47XX", "bcm47xx"),
-    ("CONFIG_BCM63XX", "bcm63xx"),
-    ("CONFIG_BMIPS_GENERIC", "bmips"),
-    ("CONFIG_CAVIUM_OCTEON_SOC", "cavium-octeon"),
-    ("CONFIG_LANTIQ", "lantiq"),
-    ("CONFIG_SOC_TYPE_XWAY", "lantiq/xway"),
-    ("CONFIG_SOC_FALCON", "lantiq/falcon"),
-    ("CONFIG_MACH_DECSTATION", "dec"),
-    ("CONFIG_MACH_INGENIC_SOC", "ingenic"),
-    ("CONFIG_MACH_JAZZ", "jazz"),
-    ("CONFIG_MACH_LOONGSON2EF", "loongson2ef"),
-    ("CONFIG_MACH_LOONGSON32", "loongson32"),
-    ("CONFIG_MACH_LOONGSON64", "loongson64"),
-    ("CONFIG_MACH_NINTENDO64", "n64"),
-    ("CONFIG_MACH_TX49XX", "tx49xx"),
-    ("CONFIG_MIKROTIK_RB532", "rc32434"),
-    ("CONFIG_MIPS_DB1XXX", "db1x00"),
-    ("CONFIG_MIPS_ALCHEMY", "au1x00"),
-    ("CONFIG_MIPS_COBALT", "cobalt"),
-    ("CONFIG_MIPS_MALTA", "malta"),
-    ("CONFIG_PIC32MZDA", "pic32"),
-    ("CONFIG_RALINK", "ralink"),
-    ("CONFIG_SOC_RT288X", "ralink/rt288x"),
-    ("CONFIG_SOC_RT305X", "ralink/rt305x"),
-    ("CONFIG_SOC_RT3883", "ralink/rt3883"),
-    ("CONFIG_SOC_MT7620", "ralink/mt7620"),
-    ("CONFIG_SOC_MT7621", "ralink/mt7621"),
-    ("CONFIG_SGI_IP22", "ip22"),
-    ("CONFIG_SGI_IP27", "ip27"),
-    ("CONFIG_SGI_IP28", "ip28"),
-    ("CONFIG_SGI_IP30", "ip30"),
-    ("CONFIG_SGI_IP32", "ip32"),
-    ("CONFIG_SIBYTE_BCM112X", "sibyte"),
-    ("CONFIG_SIBYTE_SB1250", "sibyte"),
-    ("CONFIG_SIBYTE_BCM1x55", "sibyte"),
-    ("CONFIG_SIBYTE_BCM1x80", "sibyte"),
-    ("CONFIG_SNI_RM", "rm"),
-)
 
 
 def environment(directory: str) -> dict[str, str]:
@@ -142,11 +75,12 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     if not is_name or not os.path.isdir(os.path.join(root, "arch", arch, "include")):
         raise UsageError(f"{directory} has no headers for {arch}: see {root}/arch for what it has")
 
+    known = architecture(arch)
     include = "-isystem" if bpf else "-I"
-    flags = [include + path for path in _include_directories(root, arch, symbols)]
-    if arch == _USES_COMPILER_HEADER and bpf:
+    flags = [include + path for path in _include_directories(root, known, symbols)]
+    if known.uses_compiler_header and bpf:
         flags.append(include + _OWN_HEADERS)
-    if os.path.isfile(os.path.join(root, _OWN_STDARG)) and (arch != _USES_COMPILER_HEADER or bpf):
+    if os.path.isfile(os.path.join(root, _OWN_STDARG)) and (bpf or not known.uses_compiler_header):
         flags.append("-nostdinc")
     flags += _forced(root, _INCLUDED_FIRST)
     if bpf:
@@ -155,7 +89,7 @@ def cflags(directory: str, arch: str | None = None, bpf: bool = False) -> list[s
     flags.append("-D__KERNEL__")
     if bpf:
         flags += ["-D__BPF_TRACING__", f"-D__TARGET_ARCH_{arch}"]
-    flags += [flag for symbol, flag in _DEFINES.get(arch, ()) if symbol in symbols][-1:]
+    flags += [flag for symbol, flag in known.defines if symbol in symbols][-1:]
     if symbols >= _TRACED:
         flags.append(_TRACED_DEFINE)
     # Since 6.19 headers embed structures by their tags; older ones do not mind the flag.
@@ -196,9 +130,9 @@ def _detected_arch(root: str, symbols: frozenset[str]) -> str:
     return present[0]
 
 
-def _include_directories(root: str, arch: str, symbols: frozenset[str]) -> list[str]:
+def _include_directories(root: str, known: Architecture, symbols: frozenset[str]) -> list[str]:
     """Return the directories to search, in the kernel's order, as far as they exist."""
-    below_arch = os.path.join("arch", arch, "include")
+    below_arch = os.path.join("arch", known.name, "include")
     directories = [
         below_arch,
         os.path.join(below_arch, "generated"),
@@ -208,10 +142,10 @@ def _include_directories(root: str, arch: str, symbols: frozenset[str]) -> list[
         "include/uapi",
         "include/generated/uapi",
     ]
-    if arch == "mips":
-        machines = [machine for symbol, machine in _MIPS_MACHINES if symbol in symbols]
+    if known.boards:
+        boards = [board for symbol, board in known.boards if symbol in symbols]
         directories += [
-            os.path.join(below_arch, f"asm/mach-{name}") for name in [*machines, "generic"]
+            os.path.join(below_arch, f"asm/mach-{name}") for name in [*boards, "generic"]
         ]
     paths = [os.path.join(root, directory) for directory in directories]
     return [path for path in paths if os.path.isdir(path)]
