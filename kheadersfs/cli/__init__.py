@@ -55,6 +55,7 @@ COMMANDS = {
     "pack": Command("pack", "write an archive of a kernel tree's headers"),
     "repack": Command("repack", "write an archive anew, in blocks and with an index"),
     "merge": Command("merge", "write several kernels' archives as one, each header once"),
+    "fetch": Command("fetch", "download a kernel's headers, with the machine's package client"),
     "cache": Command("cache", "show or clear what was fetched from addresses"),
     "env": Command("env", "print the variables that point tools to headers"),
     "cflags": Command("cflags", "print the compiler flags for headers"),

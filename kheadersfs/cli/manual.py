@@ -79,7 +79,7 @@ where the headers are, for the command that
 starts
 .TP
 .B XDG_CACHE_HOME
-where users other than root keep packed header trees, in
+where users other than root keep packed header trees and packages, in
 .IR kheadersfs ;
 .I \\(ti/.cache
 if it is not set
@@ -94,6 +94,11 @@ or with another ending of a supported archive
 .TP
 .I /boot/kheaders\\-RELEASE.tar.xz
 likewise
+.TP
+.I \\(ti/.cache/kheadersfs/fetched/RELEASE.tar.zst
+what
+.B kheadersfs fetch
+has written for a user other than root
 .TP
 .IR /lib/modules/RELEASE/build ", " /usr/src/linux\\-headers\\-RELEASE ", " \\
 /usr/src/kernels/RELEASE

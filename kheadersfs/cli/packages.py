@@ -75,14 +75,27 @@ def require_no_pins(path: str, *pins: str | None) -> None:
         )
 
 
-def pack_to(paths: list[str], output: str, arch: str | None, settings: Settings) -> None:
+def pack_to(
+    paths: list[str],
+    output: str,
+    arch: str | None,
+    settings: Settings,
+    release: str | None = None,
+) -> None:
     """Write the headers of the one kernel that the packages *paths* are of to *output*.
 
-    Raises what archive_of() raises.
+    Unless it is None, *release* is what they have to be of. Raises what archive_of() raises.
     """
     with ExitStack() as stack:
         opened = _open(stack, paths, settings.limits)
-        _write(_only_kernel(opened, paths), opened, output, arch, settings)
+        _write(_only_kernel(opened, paths), opened, output, arch, settings, release)
+
+
+def missing_of(paths: list[str], limits: Limits) -> list[Need]:
+    """Return what the packages *paths* need that is neither among nor beside them."""
+    with ExitStack() as stack:
+        facts = _open(stack, paths, limits).facts
+        return [need for kernel in kernels_of(facts) for need in kernel.missing]
 
 
 def _open(stack: ExitStack, paths: list[str], limits: Limits) -> _Opened:
@@ -209,7 +222,12 @@ def _keep(kernel: Kernel, opened: _Opened, limits: Limits) -> str:
 
 
 def _write(
-    kernel: Kernel, opened: _Opened, path: str, arch: str | None, settings: Settings
+    kernel: Kernel,
+    opened: _Opened,
+    path: str,
+    arch: str | None,
+    settings: Settings,
+    release: str | None = None,
 ) -> None:
     packages = [opened.packages[number] for number in kernel.packages]
     missing = [need.name for need in kernel.missing]
@@ -223,6 +241,6 @@ def _write(
             packages[0].name,
             prepare,
             path,
-            lambda file: pack_packages(packages, missing, file, arch, settings, progress),
+            lambda file: pack_packages(packages, missing, file, arch, settings, progress, release),
             settings.limits,
         )

@@ -73,7 +73,7 @@ def kept_archive(
     """
     directory, name = os.path.split(archive)
     try:
-        require_own_directory(directory)
+        own_directory(directory)
         with exclusive(os.path.join(directory, name.partition(".tar")[0] + ".lock")):
             seen = look()
             if not _is_recorded(archive, seen):
@@ -120,9 +120,17 @@ def _home_directory(environment: Mapping[str, str]) -> str:
     return home if os.path.isabs(home) else "/"
 
 
-def require_own_directory(directory: str) -> None:
-    """Create *directory* for this user alone; refuse one where others could put archives."""
+def own_directory(directory: str) -> None:
+    """Create *directory* for this user alone; refuse one where others could put archives.
+
+    Raises ArchiveUnavailable, OSError.
+    """
     os.makedirs(directory, mode=0o700, exist_ok=True)
+    require_own(directory)
+
+
+def require_own(directory: str) -> None:
+    """Raise ArchiveUnavailable if others could put archives into *directory*, or OSError."""
     status = os.stat(directory)
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ArchiveUnavailable(

@@ -5,7 +5,8 @@
    was loaded for this is unloaded again once its bytes are held.
 3. ``/usr/lib/kheaders/RELEASE.tar.*`` or ``RELEASE.cpio.*``: where ``pack`` is told to write.
 4. ``/boot/kheaders-RELEASE.tar.*`` or ``.cpio.*``: beside the kernel that they belong to.
-5. ``/lib/modules/RELEASE/source`` with ``build``, or ``build`` alone,
+5. ``fetched/RELEASE.tar.zst`` in the cache of the user: what ``fetch`` writes for who is not root.
+6. ``/lib/modules/RELEASE/source`` with ``build``, or ``build`` alone,
    ``/usr/src/linux-headers-RELEASE`` (Debian, Ubuntu), ``/usr/src/kernels/RELEASE``
    (Fedora): header trees, packed into a cache, and anew when they change.
 
@@ -19,7 +20,7 @@ import os
 from typing import NamedTuple
 
 from kheadersfs.errors import ArchiveUnavailable, reason
-from kheadersfs.kernel.cache import ArchiveCache, HeaderTree
+from kheadersfs.kernel.cache import ArchiveCache, HeaderTree, require_own
 from kheadersfs.kernel.release import Kernel
 from kheadersfs.kernel.unpacked import (
     SOURCE_MARK,
@@ -65,16 +66,21 @@ def find_archive(
     Raises ArchiveUnavailable, naming every place, if there is none.
     """
     tried: list[str] = []
-    found = _from_running_kernel(root, modprobe, tried) or _from_archive_file(kernel, root, tried)
+    found = (
+        _from_running_kernel(root, modprobe, tried)
+        or _from_archive_file(kernel, root, tried)
+        or _from_cache(kernel, cache.directory, tried)
+    )
     if found is not None:
         return found
     tree = _header_tree(kernel, root, tried)
     if tree is not None:
         return FoundArchive(cache.archive_of(tree, kernel.release), None)
     raise ArchiveUnavailable(
-        f"no headers of {kernel} on this machine; tried {', '.join(tried)}; make an archive with: "
+        f"no headers of {kernel} on this machine; tried {', '.join(tried)}; download them with: "
+        f"kheadersfs fetch {kernel.release}; or make an archive with: "
         "mkdir -p /usr/lib/kheaders && kheadersfs pack --srctree SOURCES --objtree BUILD "
-        f"-o /usr/lib/kheaders/{kernel.release}.tar.xz"
+        f"-o {installed_archive(kernel.release)}"
     )
 
 
@@ -164,6 +170,26 @@ def _from_archive_file(kernel: Kernel, root: str, tried: list[str]) -> FoundArch
             if os.path.isfile(path):
                 return FoundArchive(path, None)
         tried.append(f"{os.path.join(root, stem)}.{{tar,cpio}}{{{','.join(_COMPRESSIONS)}}}")
+    return None
+
+
+def installed_archive(release: str) -> str:
+    """Return where an archive belongs that the whole machine is to find."""
+    return f"/usr/lib/kheaders/{release}.tar.zst"
+
+
+def fetched_archive(release: str, directory: str) -> str:
+    """Return where an archive belongs that was fetched into the cache *directory*."""
+    return os.path.join(directory, "fetched", f"{release}.tar.zst")
+
+
+def _from_cache(kernel: Kernel, directory: str, tried: list[str]) -> FoundArchive | None:
+    """Return the archive that this user fetched before. Raises ArchiveUnavailable."""
+    path = fetched_archive(kernel.release, directory)
+    if os.path.isfile(path):
+        require_own(os.path.dirname(path))
+        return FoundArchive(path, None)
+    tried.append(path)
     return None
 
 

@@ -48,7 +48,7 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise not_written(path, error) from error
     try:
-        with _ending_in_order(), _replacement(target, mode) as file:
+        with ending_in_order(), _replacement(target, mode) as file:
             yield file
     except OSError as error:
         raise not_written(path, error) from error
@@ -100,7 +100,7 @@ def _sync_directory(directory: str) -> None:
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
+def ending_in_order() -> Iterator[None]:
     """Let the signals that end a process end it by an exception. Only the main thread can."""
     if threading.current_thread() is not threading.main_thread():
         yield

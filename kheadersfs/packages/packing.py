@@ -33,15 +33,18 @@ def pack_packages(
     arch: str | None,
     settings: Settings,
     progress: Callable[[int, int], None],
+    release: str | None = None,
 ) -> None:
     """Write the headers in *packages*, which are of one kernel, to *file*.
 
     *missing* are packages that these need and that are not there; *arch* is by default the
-    configured one. Raises UsageError when it is no kernel or half of one, and what reading an
-    archive raises.
+    configured one. Unless it is None, *release* is what they have to be of. Raises UsageError when
+    it is no kernel, half of one or another one, and what reading an archive raises.
     """
     files = PackageFiles(packages)
     tree = _find_tree(files, packages, missing, arch)
+    if release not in (None, tree.release):
+        raise UsageError(f"{packages[0].name}: has the headers of {tree.release}, not of {release}")
     headers = select(tree, files.scan)
     texts = {
         header.path: settings.comments(content)

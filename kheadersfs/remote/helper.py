@@ -15,7 +15,7 @@ from contextlib import suppress
 import trio
 
 from kheadersfs.errors import KheadersfsError
-from kheadersfs.kernel.cache import require_own_directory
+from kheadersfs.kernel.cache import own_directory
 from kheadersfs.remote import address, protocol, settings
 from kheadersfs.remote.cache import Cache
 from kheadersfs.remote.fetching import Extent, RemoteContent
@@ -33,7 +33,7 @@ def serve(place: str, channels: list[socket.socket]) -> None:
     patience = settings.patience()
     cache = Cache(settings.cache_directory(), settings.cache_size())
     with suppress(OSError):  # prepare() finds out why
-        require_own_directory(cache.directory)
+        own_directory(cache.directory)
     cache.prepare()
     origin = origin_of(place, patience)
     client = Client(address.shown(place), origin.target, patience)

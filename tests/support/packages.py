@@ -50,6 +50,12 @@ class Kernel(NamedTuple):
     unpacked: Path
 
 
+def native_architecture() -> str:
+    """Return what dpkg calls this machine."""
+    words = ["dpkg", "--print-architecture"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def require(*programs: str) -> None:
     """Skip the test if one of *programs* is not installed."""
     if missing := [name for name in programs if shutil.which(name) is None]:
@@ -64,9 +70,14 @@ def write_tree(directory: Path, files: dict[str, str], release: str) -> None:
         path.write_text(text.replace("{release}", release))
 
 
-def debian_roots(directory: Path, flavour: str = "amd64", number: str = "6.1.0-7") -> list[Half]:
-    """Make Debian's pair below *directory*, the package of the sources first."""
-    release, common = f"{number}-{flavour}", f"linux-headers-{number}-common"
+def debian_roots(
+    directory: Path, flavour: str = "amd64", number: str = "6.1.0-7", release: str = ""
+) -> list[Half]:
+    """Make Debian's pair below *directory*, the package of the sources first.
+
+    *release* is by default the *number* with the *flavour*.
+    """
+    release, common = release or f"{number}-{flavour}", f"linux-headers-{number}-common"
     sources, built = directory / common, directory / f"linux-headers-{release}"
     write_tree(sources / f"usr/src/{common}", SOURCES, release)
     tree = built / f"usr/src/linux-headers-{release}"
@@ -78,7 +89,8 @@ def debian_roots(directory: Path, flavour: str = "amd64", number: str = "6.1.0-7
     (modules / "build").symlink_to(f"/usr/src/linux-headers-{release}")
     (modules / "source").symlink_to(f"/usr/src/{common}")
     needs = (f"{common} (= {VERSION})", "linux-kbuild-6.1 (>= 6.1.7)")
-    return [Half(common, "all", (), sources), Half(built.name, flavour, needs, built)]
+    arch = flavour if flavour in ("amd64", "arm64") else native_architecture()
+    return [Half(common, "all", (), sources), Half(built.name, arch, needs, built)]
 
 
 def ubuntu_roots(directory: Path) -> list[Half]:
@@ -99,12 +111,15 @@ def ubuntu_roots(directory: Path) -> list[Half]:
     ]
 
 
-def fedora_root(directory: Path) -> Half:
-    """Make Fedora's one package."""
+def fedora_root(directory: Path, release: str = "") -> Half:
+    """Make Fedora's one package, whose headers are of *release* if that is given."""
     unpacked = directory / "unpacked"
     for half in debian_roots(directory / "debian"):
         shutil.copytree(half.root, unpacked, symlinks=True, dirs_exist_ok=True)
     tree = as_fedora(unpacked)
+    if release:
+        tree = tree.rename(tree.with_name(release))
+        write_tree(tree, GENERATED, release)
     shutil.rmtree(unpacked / "lib")
     modules = unpacked / "lib/modules" / tree.name
     modules.mkdir(parents=True)
