@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark import build, memory, packing, reading, scale, stat
+from benchmark import build, memory, packing, reading, remote, scale, stat
 from benchmark.contenders import Absentee, Choice, Contender, Runner
 from benchmark.errors import BenchError, Unavailable
 from benchmark.replay import Replay
@@ -151,7 +151,19 @@ def measure_scale(bench: Bench) -> list[dict[str, Any]]:
     return scale.describe_cases(figures)
 
 
-SELF_SUFFICIENT = frozenset(("pack", "scale"))
+def measure_remote(bench: Bench) -> list[dict[str, Any]]:
+    """Build from an archive at an address."""
+    workload = Workload(bench.inputs.tree, bench.inputs.log)
+    try:
+        return remote.measure_remote(
+            bench.implementations[0], bench.inputs, workload, bench.settings.rounds
+        )
+    except Unavailable as error:
+        print_absentees([Absentee("remote", str(error))])
+        return []
+
+
+SELF_SUFFICIENT = frozenset(("pack", "remote", "scale"))
 """Subjects that do without the contenders."""
 SUBJECTS: dict[str, Callable[[Bench], list[dict[str, Any]]]] = {
     "build": measure_build,
@@ -161,5 +173,6 @@ SUBJECTS: dict[str, Callable[[Bench], list[dict[str, Any]]]] = {
     "load": measure_load,
     "memory": measure_memory,
     "pack": measure_pack,
+    "remote": measure_remote,
     "scale": measure_scale,
 }
