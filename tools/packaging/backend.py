@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from references import write_references
 from setuptools import build_meta
 from setuptools.build_meta import (
     get_requires_for_build_editable,
@@ -33,14 +33,6 @@ __all__ = [
 ]
 
 BUILD = Path("build")
-REFERENCES = {
-    "man": "kheadersfs.1",
-    "man8": "mount.fuse.kheadersfs.8",
-    "bash": "kheadersfs",
-    "zsh": "_kheadersfs",
-    "fish": "kheadersfs.fish",
-}
-"""What ``kheadersfs reference`` prints, and what a file of it is called."""
 SOURCES = "graft tools\ngraft tests\ninclude CHANGELOG.md\nglobal-exclude *.py[cod]\n"
 """What a source distribution has besides the package: enough to build and test it."""
 RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)]*)\)")
@@ -60,18 +52,6 @@ def write_readme() -> None:
     BUILD.mkdir(exist_ok=True)
     text = RELATIVE_LINK.sub(absolute, Path("README.md").read_text(encoding="utf-8"))
     (BUILD / "README.md").write_text(text, encoding="utf-8")
-
-
-def write_references() -> None:
-    """Write into BUILD what is made from the commands."""
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        from kheadersfs.cli.reference import KINDS
-    finally:
-        del sys.path[0]
-    (BUILD / "share").mkdir(parents=True, exist_ok=True)
-    for kind, name in REFERENCES.items():
-        (BUILD / "share" / name).write_text(KINDS[kind](), encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -102,7 +82,7 @@ def prepare_metadata_for_build_editable(directory: str, settings: Settings = Non
 def build_wheel(directory: str, settings: Settings = None, metadata: str | None = None) -> str:
     """Build a wheel in *directory*; return its name."""
     write_readme()
-    write_references()
+    write_references(BUILD / "share")
     name: str = build_meta.build_wheel(directory, settings, metadata)
     return name
 
@@ -110,7 +90,7 @@ def build_wheel(directory: str, settings: Settings = None, metadata: str | None 
 def build_editable(directory: str, settings: Settings = None, metadata: str | None = None) -> str:
     """Build what installs the code where it lies."""
     write_readme()
-    write_references()
+    write_references(BUILD / "share")
     name: str = build_meta.build_editable(directory, settings, metadata)
     return name
 
