@@ -6,12 +6,15 @@ import json
 import stat
 
 from kheadersfs.archive.source import digest_of
+from kheadersfs.cli.archive_map import draw, write_map
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.kernels import kernels_of
 from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
-from kheadersfs.cli.reading import read_confined
+from kheadersfs.cli.reading import ask_confined, read_confined
+from kheadersfs.errors import UsageError
+from kheadersfs.pack.packing import read_profile
 from kheadersfs.reader import HeaderArchive
 
 
@@ -22,8 +25,20 @@ def parser() -> Parser:
         "Describe ARCHIVE: the kernel it is of, how it is compressed, what is in it, its digest.",
         ("kheadersfs info kheaders.tar.xz", "what it is and holds"),
         ("kheadersfs info --json kheaders.tar.xz | jq -r .release", "one fact, for a script"),
+        ("kheadersfs info --map map.svg --profile read.txt kheaders.tar.zst", "what a build reads"),
     )
     add_json(arguments)
+    arguments.add_argument(
+        "--map",
+        metavar="OUT.svg",
+        help="write a picture of the archive too: its blocks from hot to cold, and each header's "
+        "place in them; a browser shows its name",
+    )
+    arguments.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="show in the picture which headers a build has read, as run --record lists them",
+    )
     add_limits(arguments)
     arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
@@ -33,8 +48,14 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Print what the archive is and holds."""
     values = parser().parse(arguments)
+    if values.profile is not None and values.map is None:
+        raise UsageError("--profile is shown in a picture; name it with --map OUT.svg")
+    profile = set(read_profile(values.profile)) if values.profile is not None else None
     limits = parse_limits(values.limits)
     with open_given(values.archive, limits, values.further) as archive:
+        if values.map is not None:
+            picture = ask_confined([archive], lambda: draw(archive, profile))
+            write_map(values.map, picture)
         read_confined([archive], lambda: _tell(archive, values.json))
     return 0
 
