@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kheadersfs._version import __version__
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.reading import read_confined
 from kheadersfs.kernel.cache import ArchiveCache, HeaderTree, default_cache_directory
 from kheadersfs.kernel.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
@@ -89,5 +89,5 @@ def _pack(tree: HeaderTree, path: str) -> None:
     kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
     description = Description(kernel.release, kernel.srcarch)
     settings = Settings(Form("tar", "zstd"), COMMENT_FILTERS["strip"], [], DEFAULT_TIME)
-    with progress_bar("pack", "B") as progress:
+    with progress_line("pack", "B") as progress:
         pack(partial(select, kernel), description, path, settings, progress)

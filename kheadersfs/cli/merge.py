@@ -11,7 +11,7 @@ from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.packages import archives_of
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.gathering import Source
@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
     values = parser().parse(arguments)
     form = chosen_form(values.format, values.compress, values.output)
     limits = parse_limits(values.limits)
-    with ExitStack() as stack, progress_bar("merge", "B") as progress:
+    with ExitStack() as stack, progress_line("merge", "B") as progress:
         sources = [
             Source(os.fsencode(name), stack.enter_context(opened))
             for name, opened in _opened(values.inputs, limits)

@@ -8,7 +8,7 @@ from functools import partial
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.errors import UsageError
 from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import COMMENT_FILTERS
@@ -91,7 +91,7 @@ def run(arguments: list[str]) -> int:
         pack_to(values.packages, values.output, values.arch, settings)
         return 0
     tree = find_kernel_tree(values.srctree, values.objtree, values.arch)
-    with progress_bar("pack", "B") as progress:
+    with progress_line("pack", "B") as progress:
         description = Description(tree.release, tree.srcarch)
         pack(partial(select, tree), description, values.output, settings, progress)
     return 0

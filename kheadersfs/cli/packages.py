@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kheadersfs._version import __version__
 from kheadersfs.archive.names import index
 from kheadersfs.archive.source import digest_of
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import write_in_child
 from kheadersfs.errors import ArchiveUnavailable, UsageError
 from kheadersfs.kernel.cache import default_cache_directory, kept_archive
@@ -236,7 +236,7 @@ def _write(
         for package in packages:
             package.prepare()
 
-    with progress_bar("pack", "B") as progress:
+    with progress_line("pack", "B") as progress:
         write_in_child(
             packages[0].name,
             prepare,

@@ -6,7 +6,7 @@ from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.merging import repack_fleet
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
     with (
         open_given(values.input, parse_limits(values.limits), values.further) as archive,
         open_spool(output) as spool,
-        progress_bar("repack", "B") as progress,
+        progress_line("repack", "B") as progress,
     ):
         write_confined(
             [archive], output, lambda file: repack_fleet(archive, file, form, progress, spool)

@@ -9,7 +9,7 @@ from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
 from kheadersfs.cli.opening import open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import report, write_line
-from kheadersfs.cli.progress import progress_bar
+from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.reading import ask_confined
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.verification import verify
@@ -76,7 +76,7 @@ def _verify(path: str, limits: Limits, tell: Callable[[Verified], str]) -> bytes
     """Return what *tell* says of the archive at *path*. Raises KheadersfsError for a bad one."""
     with (
         open_given(path, limits) as archive,
-        progress_bar("verify", "files") as progress,
+        progress_line("verify", "files") as progress,
     ):
         return ask_confined([archive], lambda: os.fsencode(tell(verify(archive, progress))))
 

@@ -66,7 +66,6 @@ OUTSIDE: dict[str, str | tuple[str, ...]] = {
     "libarchive": "archive/library.py",
     "backports": "archive/compression/zstd_coding.py",
     "compression": "archive/compression/zstd_coding.py",
-    "tqdm": "cli/progress.py",
 }
 """The one place below the package that may import what is not in the standard library."""
 
