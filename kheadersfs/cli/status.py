@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.words import plain_words
-from kheadersfs.errors import MountpointError
+from kheadersfs.errors import MountpointError, UsageError
 from kheadersfs.mount import servers, table
 
 TYPE_CHECKING = False
@@ -26,6 +26,12 @@ def parser() -> Parser:
     )
     add_json(arguments)
     arguments.add_argument(
+        "--watch",
+        action="store_true",
+        help="show one mount again and again, until it is unmounted or ^C; without MOUNTPOINT the "
+        "only one there is. It needs the package rich",
+    )
+    arguments.add_argument(
         "mountpoint", metavar="MOUNTPOINT", nargs="?", help="where headers are mounted"
     )
     return arguments
@@ -35,10 +41,15 @@ def run(arguments: list[str]) -> int:
     """Print the status of one mount, or of all."""
     words = plain_words(arguments, 1)
     if words is not None:
-        place, as_json = (words[0] if words else None), False
+        place, as_json, watched = (words[0] if words else None), False, False
     else:
         values = parser().parse(arguments)
-        place, as_json = values.mountpoint, values.json
+        place, as_json, watched = values.mountpoint, values.json, values.watch
+    if watched:
+        from kheadersfs.cli.watch import watch  # 100 ms, which only --watch pays
+
+        watch(table.require_mount(table.real_path(place)) if place is not None else _only_mount())
+        return 0
     if place is not None:
         mountpoint = table.require_mount(table.real_path(place))
         status = servers.read_status(mountpoint)
@@ -53,6 +64,17 @@ def run(arguments: list[str]) -> int:
         print("\n\n".join(map(describe, statuses)))
     told = [status for status in statuses if "error" not in status]
     return 0 if told or not statuses else MountpointError.exit_status
+
+
+def _only_mount() -> str:
+    """Return where headers are mounted. Raises UsageError unless it is one place."""
+    mountpoints = table.list_mounts()
+    if len(mountpoints) != 1:
+        raise UsageError(
+            f"headers are mounted in {len(mountpoints)} places; name one: "
+            "kheadersfs status --watch MOUNTPOINT"
+        )
+    return mountpoints[0]
 
 
 def _to_json(what: object) -> str:

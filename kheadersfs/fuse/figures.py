@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
+from kheadersfs.fuse.recording import paths_of
 from kheadersfs.mount.processes import started_at
 from kheadersfs.store import Counters
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from kheadersfs.mount.guardian import Guardian
     from kheadersfs.sandbox.restrictions import Restrictions
 
+_TOLD, _PATH_END = 8, 256
+"""Files that were opened last, and bytes of each one's path."""
 _PAGE_SIZE = os.sysconf("SC_PAGESIZE")
 
 
@@ -65,8 +69,18 @@ class Figures:
             "uptime": round(monotonic() - self._started, 3),
             "requests": self._usage.requests.as_dict(),
             "open_files": self._usage.open_files,
+            "last_opened": self._last_opened(),
             "resident": int(os.pread(self._resident, 256, 0).split()[1]) * _PAGE_SIZE,
         }
+
+    def _last_opened(self) -> list[str]:
+        """Return which files were opened for the first time last, the latest first."""
+        served = self._loading.served
+        if served is None:
+            return []
+        latest = islice(paths_of(served.tree, reversed(self._usage.opened)), _TOLD)
+        # The kernel takes 64 KiB of an attribute; where a path ends says most.
+        return [os.fsdecode(path[-_PATH_END:]) for path in latest]
 
     def _of_archive(self) -> dict[str, object]:
         loading = self._loading

@@ -23,15 +23,16 @@ def write_record(descriptor: int, tree: Tree | None, opened: Iterable[int]) -> N
         with os.fdopen(descriptor, "wb") as record:
             _empty(record)
             if tree is not None:
-                record.writelines(_paths(tree, opened))
+                record.writelines(path + b"\n" for path in paths_of(tree, opened))
     except OSError as error:
         raise KheadersfsError(f"the record cannot be written: {reason(error)}") from error
 
 
-def _paths(tree: Tree, opened: Iterable[int]) -> Iterator[bytes]:
+def paths_of(tree: Tree, opened: Iterable[int]) -> Iterator[bytes]:
+    """Yield the paths of the inodes *opened*, without files that were made here."""
     for inode in opened:
         if inode <= len(tree):  # a file that was made here is in no archive
-            yield tree.path(inode) + b"\n"
+            yield tree.path(inode)
 
 
 def _empty(record: BinaryIO) -> None:

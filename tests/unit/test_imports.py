@@ -65,6 +65,7 @@ OUTSIDE: dict[str, str | tuple[str, ...]] = {
     "obstore": "remote/s3.py",
     "libarchive": "archive/library.py",
     "backports": "archive/compression/zstd_coding.py",
+    "rich": "cli/watch.py",
     "compression": "archive/compression/zstd_coding.py",
 }
 """The one place below the package that may import what is not in the standard library."""
