@@ -23,7 +23,6 @@ def parser() -> Parser:
     arguments = Parser(
         "info",
         "Describe ARCHIVE: the kernel it is of, how it is compressed, what is in it, its digest.",
-        ("kheadersfs info kheaders.tar.xz", "what it is and holds"),
         ("kheadersfs info --json kheaders.tar.xz | jq -r .release", "one fact, for a script"),
         ("kheadersfs info --map map.svg --profile read.txt kheaders.tar.zst", "what a build reads"),
     )

@@ -16,6 +16,11 @@ def printable(name: str) -> str:
     return escaped(name) if sys.stdout.isatty() else name
 
 
+def size(count: int) -> str:
+    """Return *count* bytes for people."""
+    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / (1 << 10):.1f} KiB"
+
+
 def report(what: KheadersfsError | str) -> None:
     """Say on standard error what went wrong or is odd, in one line whatever names are in it."""
     print(f"kheadersfs: {escaped(str(what))}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kheadersfs.cli.output import printable
+from kheadersfs.cli.output import printable, size
 from kheadersfs.cli.words import plain_words
 from kheadersfs.errors import MountpointError, UsageError
 from kheadersfs.mount import servers, table
@@ -92,11 +92,6 @@ def _status_or_error(mountpoint: str) -> dict[str, Any]:
         return servers.read_status(mountpoint)
     except MountpointError as error:
         return {"mountpoint": mountpoint, "error": str(error)}
-
-
-def size(count: int) -> str:
-    """Return *count* bytes for people."""
-    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / (1 << 10):.1f} KiB"
 
 
 def describe(status: dict[str, Any]) -> str:

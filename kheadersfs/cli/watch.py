@@ -19,8 +19,7 @@ except ImportError as error:
         "status --watch needs the package rich: pip install rich (Debian: apt install python3-rich)"
     ) from error
 
-from kheadersfs.cli.output import printable
-from kheadersfs.cli.status import size
+from kheadersfs.cli.output import printable, size
 from kheadersfs.errors import MountpointError, UsageError
 from kheadersfs.mount import servers
 
