@@ -8,6 +8,7 @@ command returns at once; the server loads pyfuse3 and reads the archive while it
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib.machinery
 import os
 
@@ -157,6 +158,7 @@ def _serve(
     guardian: Guardian | None,
     log: logging.Logger,
 ) -> None:
+    gc.disable()  # see cli.load()
     import_pyfuse3()
     from kheadersfs.archive.readers import prepare_to_serve  # 19 ms, which no mount command pays
     from kheadersfs.bpf import vmlinux  # 11 ms, which no mount command pays
@@ -165,6 +167,8 @@ def _serve(
     header = vmlinux.prepare(options.btf)
     reader = prepare_to_serve(archive)
     session = Session(reader, mountpoint, options, guardian, header, log)
+    gc.freeze()
+    gc.enable()
     descriptor = device()
     if descriptor is not None:
         session.run(descriptor)

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from benchmark.runs import Range, Results, Row
 
 CHART = os.path.join(REPOSITORY, "tools", "bench", "builds.svg")
-DOCUMENTS = tuple(
-    os.path.join(REPOSITORY, path)
-    for path in ("README.md", "tools/bench/FLOOR.md", "tools/docs/costs.md")
-)
+DOCUMENTS = tuple(os.path.join(REPOSITORY, path) for path in ("README.md", "tools/bench/FLOOR.md"))
 SHORT = (
     *("kheadersfs:zstd", "kheadersfs:xz", "kheadersfs:kernel-xz"),
     *("erofs", "fuse-archive-zstd", "tar-tmpfs", "squashfuse"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -68,5 +69,6 @@ def write_json(path: str, document: dict[str, Any]) -> None:
             parts.append(f" {json.dumps(key)}: [\n{rows}\n ]")
         else:
             parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with open(path, "w") as output:
         output.write("{\n" + ",\n".join(parts) + "\n}\n")
