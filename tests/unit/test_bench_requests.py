@@ -14,7 +14,7 @@ from benchmark.chart import draw_builds
 from benchmark.contenders import BASELINE
 from benchmark.errors import BenchError
 from benchmark.host import Host
-from benchmark.publishing import fill_in
+from benchmark.publishing import DOCUMENTS, fill_in
 from benchmark.replay import PLAYER, Step, read_trace, shortest_pauses
 from benchmark.requests import Request
 from benchmark.runs import Range, read_runs, summarise_columns, summarise_runs
@@ -167,3 +167,9 @@ class TestPublishing:
         drawn = ElementTree.fromstring(draw_builds(self.RESULTS))
         texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
         assert {"the tmpfs way", "1.00", "the kheadersfs:xz way", "1.25"} <= set(texts)
+
+    @pytest.mark.parametrize("path", DOCUMENTS)
+    def test_documents_say_what_the_runs_do(self, path: str) -> None:
+        with open(path) as document:
+            text = document.read()
+        assert fill_in(text, read_runs(), path) == text, "run: python tools/bench --publish"

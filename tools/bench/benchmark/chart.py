@@ -21,7 +21,7 @@ LABELS = 282
 ROW, BAR = 22, 14
 TOP = 88
 """Pixels for the title and the legend."""
-LIMIT = 2.25
+LIMIT = 3.0
 """Where the axis ends; longer bars are cut off there, and say how long they are."""
 UNIT = (WIDTH - LABELS - 62) / LIMIT
 """Pixels that 1.00 takes."""
