@@ -201,8 +201,9 @@ class Zypper(Client):
         for package in ElementTree.fromstring(listed).iter("solvable"):
             name, edition = package.get("name", ""), package.get("edition", "")
             flavour = name.removeprefix("kernel-").removesuffix("-devel")
-            for version in (edition.rpartition(".")[0], edition):
-                found.setdefault(f"{version}-{flavour}", f"{name}={edition}")
+            version, _, build = edition.rpartition("-")
+            for known in filter(None, (build.rpartition(".")[0], build)):
+                found.setdefault(f"{version}-{known}-{flavour}", f"{name}={edition}")
         return found
 
     def named(self, need: Need) -> str:
