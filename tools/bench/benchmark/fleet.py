@@ -12,12 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmark.errors import BenchError
+from benchmark.isolation import run_isolated
 from benchmark.machine import drop_caches
 from benchmark.workload import Workload
 
@@ -172,20 +173,28 @@ def measure_use(one: str, fleets: Sequence[str], scratch: str, rounds: int) -> N
             print(f"| {os.path.basename(fleet)}, {len(kernels)} builds | {held:.1f} |")
 
 
-def main() -> None:
-    """Measure, and print tables in Markdown."""
+def measure(values: argparse.Namespace, scratch: str) -> int:
+    """Measure with files in *scratch*, and print tables in Markdown. Returns the exit status."""
+    fleet = os.path.join(scratch, f"{len(values.archives)}-kernels.tar.{values.compress}")
+    measure_sizes(values.archives, fleet, scratch)
+    measure_use(values.archives[0], [fleet, *values.fleet], scratch, values.rounds)
+    return 0
+
+
+def main() -> int:
+    """Do what the command line says. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="tools/bench/fleet", description=__doc__)
     parser.add_argument("archives", metavar="ARCHIVE", nargs="+", help="one of each kernel")
     parser.add_argument("--fleet", action="append", default=[], help="one more to build in")
     parser.add_argument("--rounds", type=int, default=7, help="how often each (%(default)s)")
     parser.add_argument("--compress", choices=("xz", "zst"), default="zst")
     values = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
-        fleet = os.path.join(scratch, f"{len(values.archives)}-kernels.tar.{values.compress}")
-        measure_sizes(values.archives, fleet, scratch)
-        if os.geteuid() == 0:
-            measure_use(values.archives[0], [fleet, *values.fleet], scratch, values.rounds)
+    try:
+        return run_isolated(partial(measure, values), os.environ.get("TMPDIR", "/var/tmp"))
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
