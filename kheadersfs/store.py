@@ -14,6 +14,8 @@ from kheadersfs.errors import DamagedArchive, RefusedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kheadersfs.archive.blocks.table import BlockTable
 
 
@@ -46,6 +48,11 @@ class Store:
     def counters(self) -> Counters:
         """The figures of this moment."""
         return Counters(len(self._blocks), self._decoded, self._held_size, len(self._failures))
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Where each block starts in the stream, and at last where that ends."""
+        return self._blocks.starts
 
     def count_within_budget(self, count: int) -> int:
         """Return how many of the first *count* blocks can be held at the same time."""

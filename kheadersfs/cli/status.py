@@ -126,7 +126,10 @@ def describe(status: dict[str, Any]) -> str:
     )
     requests = ", ".join(f"{count} {name}" for name, count in status["requests"].items())
     lines.append(f"  requests   {requests}")
-    lines.append(f"  open files {status['open_files']}")
+    if status["open_files"] is None:
+        lines.append("  open files not known: the kernel opens and closes them without asking")
+    else:
+        lines.append(f"  open files {status['open_files']}")
     lines.append(f"  uptime     {status['uptime']:.1f} s, process {status['pid']}")
     if status["keeps_processors_awake"]:
         lines.append("  processors do not halt while requests come")

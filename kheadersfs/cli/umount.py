@@ -57,9 +57,11 @@ def _unmount(place: str, lazy: bool) -> None:
     table.require_mount(mountpoint)
     server = None
     try:
-        if not lazy:
+        if lazy:
+            mounting.unmount(mountpoint, detach=True)
+        else:
             server = servers.find_server(mountpoint)
-        mounting.unmount(mountpoint, detach=lazy)
+            mounting.unmount_unless_in_use(mountpoint)
     except ServerKilled:
         from kheadersfs.mount import stale  # 5 ms, which only mounts whose server was killed pay
 

@@ -135,6 +135,10 @@ class Answers:
         pages = await served.content.opened(start, size)
         return None if inode in self._opened else pages
 
+    def has_pages(self, inode: int) -> bool:
+        """Tell whether the kernel was given the pages of the file *inode* and may have them."""
+        return inode < len(self._stored) - 1 and bool(self._stored[inode])
+
     def note_stored(self, inode: int) -> None:
         """Take note that the kernel has taken the pages of *inode*."""
         self._stored[inode] = True

@@ -12,6 +12,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kheadersfs.archive.source import Source
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.workers import Job
@@ -43,6 +45,16 @@ class ContentServer:
         self._awaited = -STRIDE - 1
         """The block that a reader waited for last."""
         self._last_used = monotonic()
+
+    @property
+    def hot_blocks(self) -> int:
+        """How many blocks, the first ones, most builds read, as far as they fit the budget."""
+        return self._hot_blocks
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Where each block starts in the stream, and at last where that ends."""
+        return self._store.starts
 
     def unused_since(self) -> float:
         """Return when something was decoded for the last time; now, while something is."""

@@ -23,6 +23,7 @@ from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from kheadersfs.fuse.relay import Relay
     from kheadersfs.fuse.signals import Alarm
     from kheadersfs.fuse.workers import Result, Task
 
@@ -56,9 +57,10 @@ class Loop:
     ) -> None:
         self._housekeeping = housekeeping
         self._workers = Workers(threads, self._hand_back)
+        self._apart = Workers(1, self._hand_back, may_block=True)
         self._finished: deque[Job[Any]] = deque()
         self.waiting = Waiting(self._finished, self._keep_house, alarm)
-        self._descriptor = -1
+        self._relay: Relay | None = None
         self._ready: deque[Task] = deque()
         self._readers: list[Task] = []
         self._spares: list[Callable[[], Task]] = []
@@ -70,12 +72,12 @@ class Loop:
 
     # What the stand-in for trio calls.
 
-    async def wait_readable(self, descriptor: int) -> None:
+    async def wait_readable(self, _descriptor: int) -> None:
         """Return when there is a request to read.
 
         Where no other task can run this is one poll(2), without a detour through ``run``.
         """
-        assert descriptor == self._descriptor
+        self._pass_answers()
         if self._ready or self._finished or not self._await_request():
             await _Readable()
 
@@ -93,26 +95,41 @@ class Loop:
         self._workers.submit(job, ahead)
         return job
 
+    def run_apart(self, function: Callable[[], Result]) -> Job[Result]:
+        """Run *function* in a thread of its own: it may block until a request is answered.
+
+        Whoever awaits it gets MemoryError where there is no such thread.
+        """
+        job = Job(function)
+        self._jobs_under_way += 1
+        self._apart.submit(job)
+        return job
+
     def hurry(self, job: Job[Any]) -> None:
         """Run *job* before others that were started ahead of need."""
         self._workers.hurry(job)
 
     # What the session calls.
 
-    def watch(self, descriptor: int) -> None:
-        """Take requests from *descriptor*, which is /dev/fuse.
+    def watch(self, descriptor: int, relay: Relay | None = None) -> None:
+        """Take requests from *descriptor*, which is /dev/fuse, by way of *relay* if there is one.
 
         A request may be withdrawn, because its sender was killed, when it has been announced and
         not been read yet. A descriptor that does not block would make pyfuse3 fail then, which
         leaves 1 MiB of address space behind each time; so it waits for the next one, or the alarm.
         """
-        self._descriptor = descriptor
+        self._relay = relay
         self.waiting.watch(descriptor)
 
     def start(self, task: Task) -> None:
         """Run *task* as soon as the loop runs."""
         self._running += 1
         self._ready.append(task)
+
+    def run_at_once(self, task: Task) -> None:
+        """Run *task* until it waits, before all that are ready."""
+        self._running += 1
+        self._step(task)
 
     def run(self, main: Task) -> None:
         """Run *main* and the tasks it starts until none is left. Raises what a task raises."""
@@ -143,7 +160,16 @@ class Loop:
             self._drain_finished()
 
     def _await_request(self) -> bool:
-        return self.waiting.for_request(awake=not self._jobs_under_way)
+        while self.waiting.for_request(awake=not self._jobs_under_way):
+            if self._relay is None or self._relay.pass_request():
+                return True
+            if self._ready or self._finished:
+                break  # the relay has answered that one, and there is something else to do
+        return False
+
+    def _pass_answers(self) -> None:
+        if self._relay is not None:
+            self._relay.pass_answers()
 
     def _step(self, task: Task) -> None:
         """Run *task* until it waits, and note for what."""
@@ -165,6 +191,7 @@ class Loop:
                     awaited.waiters.append(task)
             else:
                 self._readers.append(task)
+        self._pass_answers()
 
     def _may_go_on(self, error: OSError | MemoryError) -> bool:
         """Tell whether to go on after *error*, which pyfuse3 takes for the failure of the session.

@@ -22,10 +22,15 @@ from kheadersfs.tree import BLOCK_SIZE, Attributes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from kheadersfs.fuse.advance import Advance
     from kheadersfs.fuse.answers import Served
     from kheadersfs.fuse.generated import GeneratedFile
+    from kheadersfs.fuse.relay import Relay
 
 log = logging.getLogger("kheadersfs")
+
+IN_ADVANCE = 1 << 62
+"""What the handle of a directory has that is listed to have the kernel know its hot headers."""
 
 UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 """The root of an archive that could not be read."""
@@ -55,10 +60,21 @@ class Operations(pyfuse3.Operations):
         super().__init__()
         self._load = load
         self._answers = Answers(self._load_and_identify)
+        self._advance: Advance | None = None
+        self._relay: Relay | None = None
         self._entries = Entries(owner)
         self._attributes = attributes
         self.usage = Usage()
         self._requests = self.usage.requests
+
+    @property
+    def answers(self) -> Answers:
+        """The answers, for those who give some of them before they are asked for."""
+        return self._answers
+
+    def save_requests(self, relay: Relay | None, advance: Advance | None) -> None:
+        """Use these, if there are any, so that the kernel need not ask so much."""
+        self._relay, self._advance = relay, advance
 
     async def _load_and_identify(self) -> Served:
         served = await self._load()
@@ -112,18 +128,39 @@ class Operations(pyfuse3.Operations):
         self._requests.open += 1
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
-        await self._answers.serve()
+        served = await self._answers.serve()
+        if self._relay is not None and (self._relay.is_active or self._need_not_be_asked(inode)):
+            self._relay.begin()
+            self.usage.open_files = None
+            raise pyfuse3.FUSEError(errno.ENOSYS)
         self.usage.opened[inode] = None
+        if self._advance is not None:
+            self._advance.note_open(served)
         await self._store_pages(inode)
         self._answers.note_opened(inode)
-        self.usage.open_files += 1
+        self.usage.note_open()
         return pyfuse3.FileInfo(fh=inode, keep_cache=True)
 
+    def _opens_without_asking(self) -> bool:
+        return self._relay is not None and self._relay.is_active
+
+    def _need_not_be_asked(self, inode: int) -> bool:
+        """Tell whether the kernel should open this file, and from then on all, without asking.
+
+        Of others it has to ask for the pages then, which cost no more than the question.
+        """
+        is_complete = self._advance is not None and self._advance.is_complete
+        return is_complete or self._answers.has_pages(inode)
+
     async def _store_pages(self, inode: int) -> None:
-        """Give the kernel the pages of a small file before it asks for them."""
+        """Give the kernel the pages of a small file before it asks for them.
+
+        Not any more if it has been told meanwhile that it need not ask: then anybody may have
+        opened the file, and wait for a page as Answers.pages_to_store() says.
+        """
         try:
             pages = await self._answers.pages_to_store(inode)
-            if pages is None:
+            if pages is None or self._opens_without_asking():
                 return
             pyfuse3.notify_store(inode, 0, pages)  # type: ignore[arg-type]  # any buffer will do
         except KheadersfsError:
@@ -144,6 +181,7 @@ class Operations(pyfuse3.Operations):
 
     async def release(self, inode: int) -> None:
         """Take note that a file was closed."""
+        self._requests.release += 1
         self.usage.note_close()
         self._answers.note_closed(inode)
 
@@ -153,15 +191,32 @@ class Operations(pyfuse3.Operations):
         raise pyfuse3.FUSEError(errno.ENOSYS)
 
     @bounded
-    async def opendir(self, inode: int, _context: object) -> int:
-        """Open a directory; its handle is its inode number."""
+    async def opendir(self, inode: int, context: pyfuse3.RequestContext) -> int:
+        """Open a directory; its handle is its inode number, and has IN_ADVANCE for our lister."""
+        self._requests.opendir += 1
         await self._answers.serve()
+        if self._advance is not None and self._advance.is_for(context.pid):
+            return inode | IN_ADVANCE
         return inode
 
     @bounded
-    async def readdir(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+    async def readdir(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         """List a directory from position *start* on, with full attributes."""
         self._requests.readdir += 1
+        if handle & IN_ADVANCE:
+            await self._list_in_advance(handle ^ IN_ADVANCE, start, token)
+        else:
+            await self._list(handle, start, token)
+
+    async def _list_in_advance(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+        assert self._advance is not None
+        tree = (await self._answers.serve()).tree
+        for position, name, child in self._advance.listing(inode, start):
+            entry = self._entries.entry(tree.attributes(child))
+            if not pyfuse3.readdir_reply(token, name, entry, position):
+                return
+
+    async def _list(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         listed = False
         for position, name, attributes in await self._answers.listing(inode, start):
             entry = self._entries.entry(attributes)
@@ -182,8 +237,11 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0.0
         pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
 
-    async def releasedir(self, _inode: int) -> None:
+    async def releasedir(self, handle: int) -> None:
         """Nothing is held for an open directory."""
+        self._requests.releasedir += 1
+        if self._advance is not None and handle & IN_ADVANCE:
+            self._advance.note_listed(handle ^ IN_ADVANCE)
 
     def forget(self, _inode_list: Sequence[tuple[int, int]]) -> None:  # type: ignore[override]
         """Nothing is held for what the kernel knows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyfuse3
 
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.fuse.advance import Advance
 from kheadersfs.fuse.figures import Figures
 from kheadersfs.fuse.housekeeping import Housekeeping
 from kheadersfs.fuse.identity import encode
@@ -15,6 +16,7 @@ from kheadersfs.fuse.loading import Loading
 from kheadersfs.fuse.loop import LARGEST_NUMBER_OF_TASKS, Loop
 from kheadersfs.fuse.operations import Operations
 from kheadersfs.fuse.recording import write_record
+from kheadersfs.fuse.relay import Relay
 from kheadersfs.fuse.signals import Alarm, handle_signals
 from kheadersfs.fuse.standin import TrioStandIn
 from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
@@ -75,7 +77,7 @@ class Session:
         handle_signals(self._on_signal)
         pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see there
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
-        self._loop.watch(device)
+        self._save_requests(device)
         self._restrict()
         if self._options.prefetch or self._loading.reader.is_indexed:
             self._loop.start(self._loading.load_ahead())
@@ -84,6 +86,19 @@ class Session:
             served = self._loading.served
             tree = served.tree if served is not None else None
             write_record(self._options.record, tree, self._operations.usage.opened)
+
+    def _save_requests(self, device: int) -> None:
+        """Have the kernel ask less, where nobody has to know which files are opened and closed."""
+        operations, options = self._operations, self._options
+        relay = Relay(device, operations.read, self._loop.run_at_once)
+        self._loop.watch(relay.device, relay)
+        advance = None
+        if self._guardian is not None:
+            advance = Advance(
+                self._loop, operations.answers, self._guardian, relay.device, self._log
+            )
+        opens_count = options.record is not None or options.idle_timeout is not None
+        operations.save_requests(None if opens_count else relay, advance)
 
     def _restrict(self) -> None:
         self._restrictions = restrict(self._options.budget)

@@ -45,6 +45,10 @@ class Job(Generic[Result]):
             self._failure, self._traceback = error, error.__traceback__
         self.has_run = True
 
+    def fail(self, error: MemoryError) -> None:
+        """Have *error* raised where the function's outcome is awaited, which is not called."""
+        self._failure, self.has_run = error, True
+
     def __await__(self) -> Generator[Job[Result], None, Result]:
         if not self.done:
             yield self
@@ -70,12 +74,16 @@ class Workers:
     - Every job is run once, and then handed to ``finished`` once, whatever it raises.
     - A job that a request waits for is begun before all that are done ahead.
     - ``finished`` is called in the thread that ran the job. It must not block.
-    - Where no thread can be started, ``submit`` runs what is queued before it returns.
+    - Where no thread can be started, ``submit`` runs what is queued before it returns; with
+      *may_block* nothing is run, and who awaits a job gets MemoryError.
     - ``submit`` and ``hurry`` may be called in any thread. They never wait for a job to end.
     """
 
-    def __init__(self, threads: int, finished: Callable[[Job[Any]], None]) -> None:
+    def __init__(
+        self, threads: int, finished: Callable[[Job[Any]], None], may_block: bool = False
+    ) -> None:
         self._threads = threads
+        self._may_block = may_block
         self._finished = finished
         self._started = 0
         self._idle = 0
@@ -108,7 +116,10 @@ class Workers:
         """Run what is queued in this thread, because there is no other."""
         while self._urgent or self._ahead:
             job = (self._urgent or self._ahead).popleft()
-            job.run()
+            if self._may_block:
+                job.fail(MemoryError())
+            else:
+                job.run()
             self._finished(job)
 
     def hurry(self, job: Job[Any]) -> None:

@@ -37,12 +37,15 @@ find_device() {
         [ "$where" = "$at" ] && device=$number
     done </proc/self/mountinfo
 }
+# In the shell itself too: no name matches, but all are read.
+list() { : "$1"/*."$0"; }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
 undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
 find_device
 mine=$device
-while read -r word; do
+while read -r word path; do
     case $word in
+        list) ours && list "$1/$path" ;;
         unmount) ours && undo "$3" "$1" ;;
         detach) ours && undo "$4" "$1" ;;
         gone) mine= && break ;;
@@ -113,6 +116,13 @@ class Guardian:
         Raises KheadersfsError.
         """
         self._say(b"detach\n")
+
+    def list(self, directory: bytes) -> None:
+        """Have *directory* listed, a path below the mountpoint, so that the kernel has its names.
+
+        It is a line for the shell, without a backslash. Raises KheadersfsError.
+        """
+        self._say(b"list %b\n" % directory)
 
     def dismiss(self) -> None:
         """Say that there is nothing mounted any more, and wait for the guardian's end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 
+from kheadersfs.mount.guardian import NAME as GUARDIAN
 from kheadersfs.mount.processes import started_at
 from kheadersfs.mount.table import find_place, list_below, unescape
 
@@ -46,13 +47,28 @@ def describe_users(mountpoint: str) -> str:
     below = list_below(mountpoint)
     if below:
         return f"what is mounted at {below[0]}"
-    users = sorted(
-        int(name) for name in os.listdir("/proc") if name.isdigit() and _uses(name, mountpoint)
-    )
+    users = _find_users(mountpoint)
     if not users:
         return ""
     others = f" and {len(users) - 1} more" if len(users) > 1 else ""
     return f"process {users[0]} ({_command_of(users[0])}){others}"
+
+
+def may_be_listed(mountpoint: str) -> bool:
+    """Tell whether a guardian may be all that keeps *mountpoint* in use: it lists directories.
+
+    It may just have closed one, so nobody at all to be seen is no other user either.
+    """
+    if list_below(mountpoint):
+        return False
+    users = _find_users(mountpoint)
+    return all(_command_of(user).startswith(f"{GUARDIAN} ") for user in users)
+
+
+def _find_users(mountpoint: str) -> list[int]:
+    return sorted(
+        int(name) for name in os.listdir("/proc") if name.isdigit() and _uses(name, mountpoint)
+    )
 
 
 def _uses(process: str, mountpoint: str) -> bool:

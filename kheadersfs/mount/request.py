@@ -27,11 +27,15 @@ def access(request: MountRequest) -> str:
     return ",allow_other,default_permissions" if request.allow_other else ""
 
 
-def in_use(mountpoint: str) -> MountpointError:
+class InUse(MountpointError):
+    """Somebody is in what is mounted there, or has something of it open."""
+
+
+def in_use(mountpoint: str) -> InUse:
     """Return what to raise when *mountpoint* cannot be unmounted because somebody is there."""
     from kheadersfs.mount.holders import describe_users  # 6 ms, which only mounts in use pay
 
     users = describe_users(mountpoint)
-    return MountpointError(
+    return InUse(
         f"{mountpoint}: is in use{users and f' by {users}'}; end what uses it, or use --lazy"
     )

@@ -28,6 +28,7 @@ _ERRNO = 0x00050000
 _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 # Offsets in struct seccomp_data; of the arguments, the lower half on a little-endian machine.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
+_THIRD_ARGUMENT = 32
 _FIFTH_ARGUMENT, _FIFTH_ARGUMENT_UPPER_HALF = 48, 52
 _CLONE_THREAD = 0x00010000
 # What pthread_create(3) asks for: what threads share, and where their numbers are noted. musl adds
@@ -37,7 +38,7 @@ _FLAGS_OF_THREADS = 0x007D0F00
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
 # How was it opened? Other commands have the kernel send signals, to processes that the caller
 # names, or hold locks and leases that others wait for.
-_F_GETFD, _F_GETFL = 1, 3
+_F_GETFD, _F_GETFL, _F_SETFL = 1, 3, 4
 _INSTRUCTION = struct.Struct("=HBBI")
 
 # What is not here on purpose: pipe2 and splice. libfuse would take every request through a pipe, at
@@ -56,6 +57,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "ftruncate": (77, 46),
     "fsync": (74, 82),
     "close": (3, 57),
+    "dup3": (292, 24),
     "poll": (7, None),
     "ppoll": (271, 73),
     # Memory.
@@ -199,7 +201,10 @@ def _conditions() -> list[_Line]:
         _Line(_IF_ANY_BIT, _CLONE_THREAD, then="allow", otherwise="refuse"),
         _Line(_LOAD, _SECOND_ARGUMENT, label="fcntl"),
         _Line(_IF_EQUAL, _F_GETFD, then="allow"),
-        _Line(_IF_EQUAL, _F_GETFL, then="allow", otherwise="refuse"),
+        _Line(_IF_EQUAL, _F_GETFL, then="allow"),
+        _Line(_IF_EQUAL, _F_SETFL, otherwise="refuse"),
+        _Line(_LOAD, _THIRD_ARGUMENT),
+        _Line(_IF_EQUAL, os.O_NONBLOCK, then="allow", otherwise="refuse"),
         _Line(_LOAD, _SECOND_ARGUMENT, label="ioctl"),
         _Line(_IF_EQUAL, _TCGETS, then="allow"),
         _Line(_IF_EQUAL, _TIOCGWINSZ, then="allow", otherwise="refuse"),

@@ -32,7 +32,7 @@ SEED = 20_000
 SERVER_GROWTH = 8 << 20
 GROWN_UP = 60.0
 """Bytes of memory that a server may grow by from so many seconds after its start on."""
-READERS = 32
+READERS = 64
 STUCK = 60.0
 """Seconds of running in which every reader must have got on."""
 LONGEST_PAUSE = 0.5
@@ -213,7 +213,7 @@ def soak(place: Place, seconds: float, server_interval: float, say: Say) -> list
     grown = growth(resident)
     if grown > SERVER_GROWTH:
         journal.note("end", [f"the server has grown by {grown} bytes"])
-    if not await_that(lambda: place.status()["open_files"] == 0):
+    if not await_that(lambda: not place.status()["open_files"]):
         journal.note("end", ["the server still has files open"])
     requests = sum(place.status()["requests"].values())
     journal.note("end", place.unmount() + place.left_over())

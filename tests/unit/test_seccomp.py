@@ -53,13 +53,16 @@ def run_filter(machine: str, number: int, *arguments: int, arch: int | None = No
 
 
 @machines
-def test_fcntl_only_tells_how_a_descriptor_was_opened(machine: str) -> None:
-    allowed = {
-        command
-        for command in range(2048)
-        if run_filter(machine, FCNTL[machine], 0, command) == ALLOWED
-    }
-    assert allowed == {1, 3}
+def test_fcntl_tells_how_a_descriptor_was_opened_and_makes_one_not_block(machine: str) -> None:
+    def allowed(*argument: int) -> set[int]:
+        call = FCNTL[machine]
+        commands = range(2048)
+        return {n for n in commands if run_filter(machine, call, 0, n, *argument) == ALLOWED}
+
+    signals, does_not_block = 0o20000, 0o4000
+    assert allowed() == {1, 3}
+    assert allowed(signals) == allowed(signals | does_not_block) == {1, 3}
+    assert allowed(does_not_block) == {1, 3, 4}
     # The kernel drops the upper half.
     assert run_filter(machine, FCNTL[machine], 0, UPPER | 8) == REFUSED
     assert run_filter(machine, FCNTL[machine], 0, UPPER - 1) == REFUSED

@@ -1,0 +1,217 @@
+"""What the kernel asks a server for, counted: little in a first build, nothing in another."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.support import golden
+from tests.support.mounting import (
+    Mount,
+    await_end,
+    command_line,
+    drop_caches,
+    is_mounted,
+    run_command,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Mounting
+
+BUILD = REPOSITORY / "tools/sample/build"
+FIRST_BUILD, SECOND_BUILD = 300, 10
+ATTEMPTS = 5
+"""Builds in a row; whatever else runs on the machine may drop caches during one of them."""
+
+
+@pytest.fixture(scope="module")
+def packed(reference_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    archive = tmp_path_factory.mktemp("requests") / "packed.tar.xz"
+    assert run_command("repack", reference_archive, archive).status == 0
+    return archive
+
+
+def build(headers: Path, work: Path) -> None:
+    subprocess.run(
+        [BUILD, headers, work / "program.o"],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+
+
+def requests(mounted: Mount) -> int:
+    return sum(mounted.status()["requests"].values())
+
+
+def read_headers(mounted: Mount, count: int) -> None:
+    """Open so many headers that a build must be at work, and read them."""
+    for header in sorted((mounted / "include/linux").glob("*.h"))[:count]:
+        assert header.read_bytes()
+
+
+def opens_without_asking(mounted: Mount) -> bool:
+    status: dict[str, Any] = mounted.status()
+    return status["open_files"] is None
+
+
+def await_advance(mounted: Mount) -> None:
+    """Have the kernel know all that is hot, and open files without asking."""
+    read_headers(mounted, 20)
+
+    def is_over() -> bool:
+        read_headers(mounted, 1)
+        return opens_without_asking(mounted)
+
+    wait_until(is_over, "the kernel opens files without asking")
+
+
+def test_a_build_asks_for_little_once_all_is_given_and_the_next_one_for_nothing(
+    ebpf_toolchain: None, prepared_mount: Callable[[Path], Mount], packed: Path, tmp_path: Path
+) -> None:
+    counts = []
+    for _ in range(ATTEMPTS):
+        mounted = prepared_mount(packed)
+        mounted.mount()
+        await_advance(mounted)
+        before = requests(mounted)
+        build(mounted.path, tmp_path)
+        first = requests(mounted)
+        build(mounted.path, tmp_path)
+        second = requests(mounted)
+        mounted.unmount()
+        mounted.check_nothing_left()
+        counts.append((first - before, second - first))
+        if counts[-1][0] < FIRST_BUILD and counts[-1][1] < SECOND_BUILD:
+            return
+    raise AssertionError(f"the kernel asked for more in every attempt: {counts}")
+
+
+def test_without_an_index_the_second_build_asks_to_open_one_file(
+    ebpf_toolchain: None, mount: Mounting, reference_archive: Path, tmp_path: Path
+) -> None:
+    mounted = mount(reference_archive)
+    build(mounted.path, tmp_path)
+    counts = []
+    for _ in range(ATTEMPTS):
+        before = requests(mounted)
+        build(mounted.path, tmp_path)
+        counts.append(requests(mounted) - before)
+        if counts[-1] < SECOND_BUILD:
+            break
+    else:
+        raise AssertionError(f"the kernel asked for more in every build: {counts}")
+    assert opens_without_asking(mounted)
+
+
+def test_all_is_as_tar_extracts_it_when_nobody_asks_to_open(
+    cold: None,
+    mount: Mounting,
+    packed: Path,
+    reference_description: golden.Description,
+) -> None:
+    mounted = mount(packed)
+    await_advance(mounted)
+    assert golden.describe(mounted.path) == reference_description
+    drop_caches()
+    assert golden.describe(mounted.path) == reference_description
+
+
+def test_much_can_be_read_at_once_past_the_cache(
+    mount: Mounting, packed: Path, reference_tree: Path
+) -> None:
+    mounted = mount(packed)
+    await_advance(mounted)
+    paths = (path for path in reference_tree.rglob("*") if path.is_file())
+    largest = max(paths, key=lambda path: path.stat().st_size)
+    assert largest.stat().st_size > 256 << 10
+    name = str(largest.relative_to(reference_tree))
+    descriptor = os.open(mounted / name, os.O_RDONLY | os.O_DIRECT)
+    try:
+        with mmap.mmap(-1, 4 << 20) as buffer:
+            length = os.readv(descriptor, [buffer])
+            assert buffer[:length] == largest.read_bytes()
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("option", ["--record", "--idle-timeout"])
+def test_who_counts_opens_is_told_of_each(
+    prepared_mount: Callable[[Path], Mount], packed: Path, tmp_path: Path, option: str
+) -> None:
+    value: str | Path = tmp_path / "record" if option == "--record" else "600"
+    mounted = prepared_mount(packed)
+    mounted.mount(option, value)
+    for _ in range(3):
+        read_headers(mounted, 20)
+    header = mounted / "include/linux/kernel.h"
+    with header.open("rb"):
+        wait_until(lambda: mounted.status()["open_files"] == 1, "all others were closed")
+    assert mounted.status()["requests"]["open"] >= 61
+    wait_until(lambda: mounted.status()["open_files"] == 0, "every file was closed")
+    mounted.unmount()
+    mounted.check_nothing_left()
+    if isinstance(value, Path):
+        record = value.read_text().split()
+        assert len(record) == len(set(record)) == 21
+
+
+def test_what_was_opened_without_asking_stays_readable_when_the_server_has_to_leave(
+    cold: None, prepared_mount: Callable[[Path], Mount], packed: Path, reference_tree: Path
+) -> None:
+    mounted = prepared_mount(packed)
+    mounted.mount()
+    name = "include/linux/fs.h"
+    with (mounted / name).open("rb") as asked:
+        await_advance(mounted)
+        with (mounted / name).open("rb") as unasked:
+            os.kill(mounted.pid, signal.SIGTERM)
+            wait_until(lambda: not is_mounted(mounted), "the mount was detached")
+            drop_caches()
+            expected = (reference_tree / name).read_bytes()
+            assert asked.read() == unasked.read() == expected
+    await_end(mounted)
+
+
+def test_nobody_sees_that_a_guardian_lists_directories(
+    prepared_mount: Callable[[Path], Mount], packed: Path
+) -> None:
+    """Its listing keeps a mount in use for a moment, and has hot headers alone."""
+    for count in (8, 9, 10, 12, 16):
+        mounted = prepared_mount(packed)
+        mounted.mount()
+        names = os.listdir(mounted / "include/linux")
+        read_headers(mounted, count)
+        assert os.listdir(mounted / "include/linux") == names
+        mounted.unmount()
+        mounted.check_nothing_left()
+
+
+def test_a_run_opens_without_asking_too(
+    fuse: None, ebpf_toolchain: None, packed: Path, reference_tree: Path, tmp_path: Path
+) -> None:
+    script = f"""
+    set -e
+    for turn in 1 2 3; do "{BUILD}" "$KHEADERS" "{tmp_path}/program.o"; done
+    "{BUILD}" "{reference_tree}" "{tmp_path}/expected.o"
+    cmp "{tmp_path}/program.o" "{tmp_path}/expected.o"
+    {" ".join(command_line("status"))} "$KHEADERS"
+    """
+    done = subprocess.run(
+        command_line("run", "--archive", packed, "--", "bash", "-c", script),
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert "open files not known" in done.stdout
