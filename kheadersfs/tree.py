@@ -35,10 +35,10 @@ class Tree:
     What needs a part of an index that lies raises DamagedArchive.
     """
 
-    __slots__ = ("_inodes", "_listed", "_table")
+    __slots__ = ("_inodes", "_listed", "table")
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self.table = table
         self._inodes = table.inodes
         # Directories that were looked into, as dictionaries: a build asks the same few again
         # and again, and mostly for names that are elsewhere.
@@ -62,18 +62,18 @@ class Tree:
 
         Positions count from 1, so that *after* is the last one seen.
         """
-        page, entries = self._table.directory(directory)
+        page, entries = self.table.directory(directory)
         for position, entry in enumerate(entries[after:], after + 1):
             yield position, page.name(entry), page.inode(entry)
 
     def is_directory(self, inode: int) -> bool:
         """Tell whether *inode* is a directory."""
-        page = self._table.page_of(inode)
+        page = self.table.page_of(inode)
         return stat.S_ISDIR(page.inode_mode[inode - page.first_inode])
 
     def attributes(self, inode: int) -> Attributes:
         """Return the attributes of *inode*. Directories have size 0, as they take no content."""
-        page = self._table.page_of(inode)
+        page = self.table.page_of(inode)
         row = inode - page.first_inode
         mode = page.inode_mode[row]
         size = 0 if stat.S_ISDIR(mode) else page.inode_size[row]
@@ -82,13 +82,13 @@ class Tree:
 
     def extent(self, inode: int) -> tuple[int, int]:
         """Return start and size in bytes of the content of the file *inode*."""
-        page = self._table.page_of(inode)
+        page = self.table.page_of(inode)
         row = inode - page.first_inode
         return page.inode_start[row], page.inode_size[row]
 
     def target(self, inode: int) -> bytes:
         """Return the target of the symlink *inode*."""
-        return self._table.page_of(inode).target(inode)
+        return self.table.page_of(inode).target(inode)
 
     def resolve(self, path: bytes) -> int:
         """Return the inode at *path*, relative to the root; 0 when there is none.
@@ -108,11 +108,11 @@ class Tree:
         """
         if inode == ROOT:
             return ROOT
-        return self._table.parent(self._table.page_of(inode).naming_entry(inode))
+        return self.table.parent(self.table.page_of(inode).naming_entry(inode))
 
     def path(self, inode: int) -> bytes:
         """Return the path of *inode*, relative to the root; of a hard-linked file the first."""
-        return path_of(self._table, inode)
+        return path_of(self.table, inode)
 
     def walk(self, directory: int = ROOT, prefix: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """Yield (path, inode) of all below *directory*, each directory before its content."""
@@ -129,7 +129,7 @@ class Tree:
 
     def content_size(self) -> int:
         """Return the bytes of content of all files, each inode counted once."""
-        return self._table.content_size
+        return self.table.content_size
 
 
 def tree_of(table: Table | FleetTable, kernel: int | None = None) -> Tree:
@@ -143,61 +143,61 @@ class FleetTree(Tree):
     With a *kernel*, the number of one, its directory is the root.
     """
 
-    __slots__ = ("_fleet", "_kernel")
+    __slots__ = ("fleet", "kernel")
 
     def __init__(self, table: FleetTable, kernel: int | None = None) -> None:
-        self._fleet = table
-        self._kernel = kernel
+        self.fleet = table
+        self.kernel = kernel
         self._inodes = table.inodes
         self._listed = {}
 
     def _place(self, inode: int) -> Place | None:
         """Return the directory of a kernel that *inode* is; None for what is none."""
-        if inode == ROOT and self._kernel is not None:
-            return Place(self._kernel, 0)
-        return self._fleet.place(inode) if inode >= self._fleet.versions_end else None
+        if inode == ROOT and self.kernel is not None:
+            return Place(self.kernel, 0)
+        return self.fleet.place(inode) if inode >= self.fleet.versions_end else None
 
     def entries(self, directory: int, after: int = 0) -> Iterator[tuple[int, bytes, int]]:
         """See Tree.entries."""
         place = self._place(directory)
         listed: Iterable[tuple[bytes, int]] = ()
         if place is not None:
-            listed = self._fleet.listing(place)
+            listed = self.fleet.listing(place)
         elif directory == ROOT:
-            listed = self._fleet.roots()
+            listed = self.fleet.roots()
         for position, (name, inode) in enumerate(listed, 1):
             if position > after:
                 yield position, name, inode
 
     def is_directory(self, inode: int) -> bool:
         """See Tree.is_directory."""
-        return stat.S_ISDIR(self._fleet.described(inode).mode)
+        return stat.S_ISDIR(self.fleet.described(inode).mode)
 
     def attributes(self, inode: int) -> Attributes:
         """See Tree.attributes."""
         place = self._place(inode)
-        known = inode if place is None else self._fleet.inode_of(place)
-        mode, mtime, size, links = self._fleet.described(known)
+        known = inode if place is None else self.fleet.inode_of(place)
+        mode, mtime, size, links = self.fleet.described(known)
         blocks = -(-size // BLOCK_SIZE) if stat.S_ISREG(mode) else 0
         return Attributes(inode, mode, links, size, blocks, mtime)
 
     def extent(self, inode: int) -> tuple[int, int]:
         """See Tree.extent."""
-        return self._fleet.extent(inode)
+        return self.fleet.extent(inode)
 
     def target(self, inode: int) -> bytes:
         """See Tree.target."""
-        return self._fleet.target(inode)
+        return self.fleet.target(inode)
 
     def parent(self, inode: int) -> int:
         """See Tree.parent; a file that other kernels have too is in this one, or the first."""
         place = self._place(inode)
         if inode == ROOT or (place is not None and not place.directory):
             return ROOT
-        parent = self._fleet.naming(inode, self._kernel)[0]
+        parent = self.fleet.naming(inode, self.kernel)[0]
         if parent == self._place(ROOT):
             return ROOT
-        return self._fleet.inode_of(parent)
+        return self.fleet.inode_of(parent)
 
     def path(self, inode: int) -> bytes:
         """See Tree.path."""
@@ -205,12 +205,12 @@ class FleetTree(Tree):
         while inode != ROOT:
             place = self._place(inode)
             if place is not None and not place.directory:
-                names.append(self._fleet.kernels[place.kernel].name)
+                names.append(self.fleet.kernels[place.kernel].name)
             else:
-                names.append(self._fleet.naming(inode, self._kernel)[1])
+                names.append(self.fleet.naming(inode, self.kernel)[1])
             inode = self.parent(inode)
         return b"/".join(reversed(names))
 
     def content_size(self) -> int:
         """See Tree.content_size; with one kernel alone it is of all all the same."""
-        return self._fleet.content_size
+        return self.fleet.content_size

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from kheadersfs.cli.arguments import Parser, add_json
-from kheadersfs.cli.output import printable
-from kheadersfs.cli.status import size
+from kheadersfs.cli.output import printable, size
 from kheadersfs.errors import KheadersfsError, reason
 from kheadersfs.remote import settings
 from kheadersfs.remote.cache import Cache

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import STORED_AT_OPEN
-from kheadersfs.fuse.hot import Hot, HotFile, find_hot
+from kheadersfs.fuse.hot import Hot, HotFile, can_be_found, find_hot
 
 if TYPE_CHECKING:
     import logging
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 OPENS_OF_A_BUILD = 8
 """Files that are opened before names and pages are given in advance. More than for decoding ahead:
 while the guardian lists a directory, the mount is in use."""
-LARGEST_TABLE = 8
-"""Pages of a table up to which hot headers are looked for: those of one kernel, and some more. To
-decode those of very many names would take longer than a build, and stay in memory."""
 
 _STORE = struct.Struct("=IiQQQII")
 """Length, FUSE_NOTIFY_STORE, 0; node, offset, size, 0 (include/uapi/linux/fuse.h)."""
@@ -65,11 +62,7 @@ class Advance:
         """Take note that a file was opened, and begin if that makes a build."""
         self._opens += 1
         content = served.content
-        if (
-            self._opens == OPENS_OF_A_BUILD
-            and content.hot_blocks
-            and len(served.tree.table) <= LARGEST_TABLE
-        ):
+        if self._opens == OPENS_OF_A_BUILD and content.hot_blocks and can_be_found(served.tree):
             self._loop.start(self._have_listed(served))
 
     def is_for(self, process: int) -> bool:
@@ -95,7 +88,7 @@ class Advance:
     async def _have_listed(self, served: Served) -> None:
         """Find out what is hot, and have those directories listed that have most of it first."""
         tree, content = served.tree, served.content
-        find = partial(find_hot, tree.table, content.starts, content.hot_blocks, STORED_AT_OPEN)
+        find = partial(find_hot, tree, content.starts, content.hot_blocks, STORED_AT_OPEN)
         try:
             hot = await self._loop.run_in_thread(find)
             directories = sorted(hot.entries, key=lambda number: -len(hot.entries[number]))

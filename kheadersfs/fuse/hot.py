@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import stat
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from kheadersfs.archive.names.page import ROOT, Place
+from kheadersfs.tree import FleetTree
 
-    from kheadersfs.archive.names.page import Page
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from kheadersfs.archive.names.table import Table
+    from kheadersfs.tree import Tree
+
+LARGEST_TABLE = 8
+"""Pages of a table up to which hot headers are looked for: those of one kernel, and some more. To
+decode those of very many names would take longer than a build, and stay in memory."""
 
 _TYPE_SHIFT = 12
 _FILE = stat.S_IFREG >> _TYPE_SHIFT
@@ -40,14 +48,21 @@ class Hot(NamedTuple):
     blocks: list[list[HotFile]]
 
 
-def find_hot(table: Table, starts: Sequence[int], blocks: int, largest: int) -> Hot:
+def can_be_found(tree: Tree) -> bool:
+    """Tell whether hot headers of *tree* are found soon: it shows one kernel, and is not large."""
+    if isinstance(tree, FleetTree):
+        return tree.kernel is not None and len(tree.fleet) <= LARGEST_TABLE
+    return len(tree.table) <= LARGEST_TABLE
+
+
+def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Hot:
     """Return the files of up to *largest* bytes that lie in the first *blocks*, each in one.
 
-    *starts* says where blocks start in the stream. Decodes all pages of the *table*, and takes 4 ms
-    for one kernel's headers. Raises DamagedArchive.
+    *starts* says where blocks start in the stream. Decodes all pages of the *tree*, of which
+    can_be_found(), and takes 4 ms for one kernel's headers. Raises DamagedArchive.
     """
-    pages = [table.page(number) for number in range(len(table))]
-    files = sorted(file for page in pages for file in _files_before(page, starts[blocks], largest))
+    columns = _FleetColumns(tree) if isinstance(tree, FleetTree) else _Columns(tree.table)
+    files = sorted(columns.files_before(starts[blocks], largest))
     by_block: list[list[HotFile]] = [[] for _ in range(blocks)]
     number = 0
     for file in files:
@@ -56,39 +71,79 @@ def find_hot(table: Table, starts: Sequence[int], blocks: int, largest: int) -> 
         if file.start + file.size <= starts[number + 1]:
             by_block[number].append(file)
     hot = {file.inode for files in by_block for file in files}
-    named = [
-        entry
-        for page in pages
-        for entry, inode in enumerate(page.entry_inode, page.first_entry)
-        if inode in hot
-    ]
-    entries: dict[int, list[HotEntry]] = {}
-    for page in pages:
-        for row in page.rows(stat.S_IFDIR):
-            start, size = page.inode_start[row], page.inode_size[row]
-            # What has none is not looked at any further, which takes several times as long.
-            if bisect_left(named, start) < bisect_left(named, start + size):
-                directory = page.first_inode + row
-                entries[directory] = _entries_of(table, directory, hot)
+    entries = {
+        directory: [HotEntry(*entry) for entry in tree.entries(directory) if entry[-1] in hot]
+        for directory in columns.directories_naming(hot)
+    }
     return Hot(entries, by_block)
 
 
-def _files_before(page: Page, end: int, largest: int) -> list[HotFile]:
-    """Return the files of *page* whose content lies before *end* in the stream."""
-    columns = zip(page.inode_mode, page.inode_start, page.inode_size, strict=True)
-    return [
-        HotFile(start, size, inode)
-        for inode, (mode, start, size) in enumerate(columns, page.first_inode)
-        if start + size <= end and 0 < size <= largest and mode >> _TYPE_SHIFT == _FILE
-    ]
+class _Columns:
+    """The pages of one kernel's table, column by column, which is faster than name by name."""
+
+    def __init__(self, table: Table) -> None:
+        self._pages = [table.page(number) for number in range(len(table))]
+
+    def files_before(self, end: int, largest: int) -> Iterator[HotFile]:
+        """Yield the files of up to *largest* bytes whose content lies before *end*."""
+        for page in self._pages:
+            columns = zip(page.inode_mode, page.inode_start, page.inode_size, strict=True)
+            for inode, (mode, start, size) in enumerate(columns, page.first_inode):
+                if start + size <= end and 0 < size <= largest and mode >> _TYPE_SHIFT == _FILE:
+                    yield HotFile(start, size, inode)
+
+    def directories_naming(self, inodes: set[int]) -> Iterator[int]:
+        """Yield the directories that name any of *inodes*."""
+        named = [
+            entry
+            for page in self._pages
+            for entry, inode in enumerate(page.entry_inode, page.first_entry)
+            if inode in inodes
+        ]
+        for page in self._pages:
+            for row in page.rows(stat.S_IFDIR):
+                start = page.inode_start[row]
+                if _has_any(named, start, start + page.inode_size[row]):
+                    yield page.first_inode + row
 
 
-def _entries_of(table: Table, directory: int, hot: set[int]) -> list[HotEntry]:
-    page, entries = table.directory(directory)
-    first = entries.start - page.first_entry
-    inodes = page.entry_inode[first : first + len(entries)]
-    return [
-        HotEntry(position, page.name(entries[position - 1]), inode)
-        for position, inode in enumerate(inodes, 1)
-        if inode in hot
-    ]
+class _FleetColumns:
+    """The same of the one of several kernels that a tree shows."""
+
+    def __init__(self, tree: FleetTree) -> None:
+        assert tree.kernel is not None
+        table, kernel = tree.fleet, tree.kernel
+        self._pages = [table.page(number) for number in range(len(table))]
+        self._within = [members >> kernel & 1 for members in table.sets]
+        self._table, self._kernel = table, kernel
+
+    def files_before(self, end: int, largest: int) -> Iterator[HotFile]:
+        """See _Columns.files_before."""
+        for page in self._pages:
+            columns = zip(page.mode, page.start, page.size, page.kernel_set, strict=True)
+            for inode, (mode, start, size, members) in enumerate(columns, page.first_inode):
+                if (
+                    start + size <= end
+                    and 0 < size <= largest
+                    and mode >> _TYPE_SHIFT == _FILE
+                    and self._within[members]
+                ):
+                    yield HotFile(start, size, inode)
+
+    def directories_naming(self, inodes: set[int]) -> Iterator[int]:
+        """See _Columns.directories_naming."""
+        named = [
+            page.entry_of(row)
+            for page in self._pages
+            for row in range(len(page.mode))
+            if page.first_inode + row in inodes
+        ]
+        for page in self._pages:
+            for directory, span in enumerate(pairwise(page.children), page.first_directory):
+                if _has_any(named, *span):
+                    place = Place(self._kernel, directory)
+                    yield self._table.inode_of(place) if directory else ROOT
+
+
+def _has_any(ascending: list[int], start: int, end: int) -> bool:
+    return bisect_left(ascending, start) < bisect_left(ascending, end)

@@ -9,30 +9,44 @@ import pytest
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import IndexReader
-from kheadersfs.fuse.hot import HotEntry, find_hot
-from kheadersfs.tree import Tree
+from kheadersfs.fuse.hot import HotEntry, can_be_found, find_hot
+from kheadersfs.tree import tree_of
 from tests.support.mounting import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kheadersfs.archive.readers import Content
+    from kheadersfs.tree import Tree
 
 LARGEST = 100 << 10
 
 
-@pytest.fixture(scope="module")
-def content(reference_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Content:
+@pytest.fixture(scope="module", params=["alone", "one of two"])
+def content(
+    request: pytest.FixtureRequest,
+    reference_archive: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Content:
     packed = tmp_path_factory.mktemp("hot") / "packed.tar.xz"
     assert run_command("repack", reference_archive, packed).status == 0
+    if request.param != "alone":
+        kernel, packed = packed, packed.with_name("kernels.tar.xz")
+        merged = run_command("merge", f"one={kernel}", f"two={kernel}", "-o", packed)
+        assert merged.status == 0
     reader = IndexReader(open_archive(str(packed)))
     reader.prepare()
     return reader.load()
 
 
+@pytest.fixture
+def tree(content: Content) -> Tree:
+    return tree_of(content.table, 1 if content.kernels else None)
+
+
 @pytest.mark.parametrize("blocks", [0, 1, 3, 10])
-def test_hot_is_what_lies_in_the_first_blocks(content: Content, blocks: int) -> None:
-    tree, starts = Tree(content.table), content.blocks.starts
+def test_hot_is_what_lies_in_the_first_blocks(content: Content, tree: Tree, blocks: int) -> None:
+    starts = content.blocks.starts
     expected = {
         inode
         for _, inode in tree.walk()
@@ -40,7 +54,7 @@ def test_hot_is_what_lies_in_the_first_blocks(content: Content, blocks: int) -> 
         and 0 < tree.extent(inode)[1] <= LARGEST
         and sum(tree.extent(inode)) <= starts[blocks]
     }
-    hot = find_hot(content.table, starts, blocks, LARGEST)
+    hot = find_hot(tree, starts, blocks, LARGEST)
     assert len(expected) >= 10 * blocks
     assert {file.inode for files in hot.blocks for file in files} == expected
     for number, files in enumerate(hot.blocks):
@@ -49,12 +63,15 @@ def test_hot_is_what_lies_in_the_first_blocks(content: Content, blocks: int) -> 
             assert starts[number] <= start <= start + size <= starts[number + 1]
 
 
-def test_every_name_of_a_hot_file_is_where_the_listing_has_it(content: Content) -> None:
-    tree = Tree(content.table)
-    hot = find_hot(content.table, content.blocks.starts, content.hot_blocks, LARGEST)
+def test_every_name_of_a_hot_file_is_where_the_listing_has_it(content: Content, tree: Tree) -> None:
+    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST)
     inodes = {file.inode for files in hot.blocks for file in files}
     assert len(hot.entries) > 10
     for directory, entries in hot.entries.items():
         listed = [HotEntry(*entry) for entry in tree.entries(directory)]
         assert entries == [entry for entry in listed if entry.inode in inodes]
     assert sum(map(len, hot.entries.values())) == len(inodes)
+
+
+def test_nothing_is_hot_where_several_kernels_are_shown(content: Content) -> None:
+    assert can_be_found(tree_of(content.table)) == (not content.kernels)
