@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import IndexReader
 from kheadersfs.fuse.hot import HotEntry, can_be_found, find_hot
 from kheadersfs.tree import tree_of
-from tests.support.mounting import run_command
+from tests.support.mounting import command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +29,12 @@ def content(
     reference_archive: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Content:
-    packed = tmp_path_factory.mktemp("hot") / "packed.tar.xz"
-    assert run_command("repack", reference_archive, packed).status == 0
+    packed = tmp_path_factory.mktemp("hot") / "packed.tar.zst"
+    subprocess.run(command_line("repack", reference_archive, packed), check=True)
     if request.param != "alone":
-        kernel, packed = packed, packed.with_name("kernels.tar.xz")
-        merged = run_command("merge", f"one={kernel}", f"two={kernel}", "-o", packed)
-        assert merged.status == 0
+        kernel, packed = packed, packed.with_name("kernels.tar.zst")
+        both = (f"one={kernel}", f"two={kernel}")
+        subprocess.run(command_line("merge", *both, "-o", packed), check=True)
     reader = IndexReader(open_archive(str(packed)))
     reader.prepare()
     return reader.load()
