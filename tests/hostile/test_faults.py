@@ -165,7 +165,7 @@ def test_clients_that_are_killed_while_they_read_disturb_nobody(
         client.kill()
         client.wait()
     assert (mounted / "large").read_bytes() == content
-    wait_until(lambda: mounted.status()["open_files"] == 0, "every file was closed")
+    wait_until(lambda: not mounted.status()["open_files"], "every file was closed")
 
 
 def test_a_read_that_a_signal_interrupts_is_taken_up_again(
