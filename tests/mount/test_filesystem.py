@@ -106,8 +106,12 @@ def test_a_second_look_asks_the_server_nothing(mount: Mounting, small_archive: P
     path.stat()
     path.read_bytes()
     after = mounted.status()["requests"]
-    # An open is always announced; what it is about is not asked for again.
-    assert after == {**before, "open": before["open"] + 1}
+    # The kernel is told then that it need not ask before it opens; a close it tells of later.
+    expected = {**before, "open": before["open"] + 1, "release": after["release"]}
+    assert after == expected
+    path.read_bytes()
+    after = mounted.status()["requests"]
+    assert after == {**expected, "release": after["release"]}
 
 
 def test_a_path_through_a_file_is_no_directory(mount: Mounting, small_archive: Path) -> None:
