@@ -270,5 +270,11 @@ def _fresh_until(answer: dict[str, str]) -> float:
     return time.time() + min(seconds, _LONGEST_FRESH)
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
+    """Return what *error*, or the one that it comes from, has to say for people."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted: {cause.verify_message}"
+        cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

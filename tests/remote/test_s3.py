@@ -74,7 +74,9 @@ def test_an_object_is_mounted_and_nothing_secret_is_shown(
     mounted = mount_address(ADDRESS)
     with open_archive(packed) as opened:
         assert (mounted / HEADER).read_bytes() == opened.read(HEADER)
-    shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+    ).stdout
     status = str(mounted.status())
     assert ADDRESS in shown
     assert ADDRESS in status
