@@ -91,6 +91,12 @@ def pack_to(
         _write(_only_kernel(opened, paths), opened, output, arch, settings, release)
 
 
+def quick_settings(limits: Limits) -> Settings:
+    """Return how packages are packed into the cache, while somebody waits."""
+    form = Form("tar", "zstd", quick=True)
+    return Settings(form, COMMENT_FILTERS["strip"], [], DEFAULT_TIME, limits=limits)
+
+
 def missing_of(paths: list[str], limits: Limits) -> list[Need]:
     """Return what the packages *paths* need that is neither among nor beside them."""
     with ExitStack() as stack:
@@ -202,9 +208,6 @@ def _only_kernel(opened: _Opened, paths: list[str]) -> Kernel:
 
 def _keep(kernel: Kernel, opened: _Opened, limits: Limits) -> str:
     """Return the archive of *kernel* in the cache, packed anew if its packages are not the same."""
-    settings = Settings(
-        Form("tar", "zstd", quick=True), COMMENT_FILTERS["strip"], [], DEFAULT_TIME, limits=limits
-    )
 
     def look() -> str:
         sources = [opened.packages[number].source for number in kernel.packages]
@@ -217,7 +220,7 @@ def _keep(kernel: Kernel, opened: _Opened, limits: Limits) -> str:
         os.path.join(default_cache_directory(os.environ), kernel.label + _PACKED_SUFFIX),
         opened.packages[kernel.packages[0]].name,
         look,
-        lambda path: _write(kernel, opened, path, None, settings),
+        lambda path: _write(kernel, opened, path, None, quick_settings(limits)),
     )
 
 
