@@ -142,7 +142,7 @@ class _FleetPlan:
         return Member(name + b"/" + path, found.mode, found.mtime, 0)
 
     def _add_contents(self, portion: Portion) -> None:
-        for group in cut(portion):
+        for group in cut(portion, _path_of_versions):
             start = self.size
             frames = []
             for packed in sorted(group, key=_place_in_block):
@@ -201,6 +201,16 @@ class _FleetPlan:
             },
             starts,
         )
+
+
+def _path_of_versions(packed: Packed) -> bytes | None:
+    """Return the path in a kernel of what has versions; a directory goes with what is in it.
+
+    Versions of a header differ in a line or two: in a block of its own each would cost all of it.
+    """
+    if stat.S_ISDIR(packed.member.mode):
+        return None
+    return packed.member.name.partition(b"/")[2]
 
 
 def _place_in_block(packed: Packed) -> tuple[int, list[bytes], bytes]:

@@ -126,18 +126,35 @@ def plan_blocks(
     return Plan(blocks, hot_blocks, position + len(end), builder.build())
 
 
-def cut(portion: Portion) -> Iterator[list[Packed]]:
-    """Yield the members of *portion* in groups, one for each block."""
+def own_name(packed: Packed) -> bytes:
+    """Return what no other member has."""
+    return packed.member.name
+
+
+def cut(
+    portion: Portion, path_of: Callable[[Packed], bytes | None] = own_name
+) -> Iterator[list[Packed]]:
+    """Yield the members of *portion* in groups, one for each block.
+
+    What has the path of what comes before it, or none at all, stays in its block as long as the
+    largest one has room.
+    """
     group: list[Packed] = []
     position = size = 0
+    before = None
     for packed in portion.members:
         length = BLOCK + aligned(packed.member.size, BLOCK)
-        if group and size + length > portion.block_size(position):
+        path = path_of(packed)
+        stays = path in (None, before)
+        if group and size + length > (
+            portion.largest_block if stays else portion.block_size(position)
+        ):
             yield group
             position += size
             group, size = [], 0
         group.append(packed)
         size += length
+        before = before if path is None else path
     if group:
         yield group
 
