@@ -31,7 +31,7 @@ def container_of(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=[path.name for path in MANIFESTS])
 def test_a_manifest_is_valid(manifest: Path) -> None:
-    command: list[str | Path] = [PROGRAMS / "kubernetes-validate", "--strict", manifest]
+    command = [str(PROGRAMS / "kubernetes-validate"), "--strict", str(manifest)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
