@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 WITHOUT_BACKPORT = """\
+import os
 import sys
+
+tried = set()
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
+        if name in tried:
+            os._exit(99)  # nothing can be looked for without rights
         if name in ("backports.zstd", "compression.zstd", "compression"):
+            tried.add(name)
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())

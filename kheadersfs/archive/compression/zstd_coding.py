@@ -26,11 +26,23 @@ _PLAIN_DESCRIPTOR = 0xE4
 """A content size of 8 bytes, a single segment, a checksum."""
 
 
+_imported: ModuleType | None = None
+
+
 def import_library() -> ModuleType:
     """Return the zstd module of the standard library, before Python 3.14 its backport.
 
     Where that is not installed, what stands in for it is. Raises KheadersfsError without any.
     """
+    global _imported
+    if _imported is None:
+        # What was not found would be looked for again, also where nothing can be opened any more.
+        _imported = _import()
+    return _imported
+
+
+def _import() -> ModuleType:
+    """See import_library()."""
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
