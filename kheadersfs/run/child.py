@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_IN_NAMESPACE = b"in namespace "
 FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -47,10 +48,15 @@ def end_with_parent(parent: int, number: int) -> None:
 
 
 class Child:
-    """The process. *prepare* runs in it first, and returns the mountpoint."""
+    """The process. *prepare* runs in it first, and returns the mountpoint.
+
+    ``namespace`` is the number of the mount namespace that the command runs in, once it has
+    started; None where there is no /proc to ask.
+    """
 
     def __init__(self, prepare: Callable[[], str], run: Run) -> None:
         """Start it. Raises KheadersfsError when there is no room for a process."""
+        self.namespace: int | None = None
         self._parent = os.getpid()
         self._reports, reports = os.pipe()
         try:
@@ -67,6 +73,9 @@ class Child:
         """Prepare and execute; what goes wrong is reported through the pipe."""
         try:
             mountpoint = prepare()
+            with suppress(OSError):
+                number = os.stat("/proc/self/ns/mnt").st_ino
+                os.write(reports, b"%s%d\n" % (_IN_NAMESPACE, number))
             end_with_parent(self._parent, signal.SIGKILL)
             for number in IGNORED_BY_PYTHON:
                 signal.signal(number, signal.SIG_DFL)
@@ -90,6 +99,9 @@ class Child:
         """Return when the command is running. Raises what its process reported instead."""
         with os.fdopen(self._reports, "rb") as reports:
             report = reports.read()
+        if report.startswith(_IN_NAMESPACE):
+            number, _, report = report.removeprefix(_IN_NAMESPACE).partition(b"\n")
+            self.namespace = int(number)
         if not report:
             return
         os.waitpid(self.pid, 0)
@@ -118,3 +130,16 @@ class Child:
         os.close(descriptor)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
+
+    def has_left_processes(self) -> bool:
+        """Tell whether anybody is in the command's mount namespace; without /proc, so it is said.
+
+        Of what may not be asked, as it runs for another user, it is said not to be there.
+        """
+        if self.namespace is None:
+            return True
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            with suppress(OSError):
+                if os.stat(f"/proc/{name}/ns/mnt").st_ino == self.namespace:
+                    return True
+        return False

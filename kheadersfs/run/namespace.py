@@ -26,6 +26,8 @@ from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kheadersfs.archive.opening import Archive
     from kheadersfs.fuse.options import ServeOptions
 
@@ -34,7 +36,7 @@ _MS_REC, _MS_SLAVE = 0x4000, 0x80000
 PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
 """Directories that are always there and that nothing inside a private namespace needs."""
 SERVER_PATIENCE = 2.0
-"""Seconds to wait for the server; it stays longer only if the command left processes behind."""
+"""Seconds to wait for the server before it is looked whether the command left processes behind."""
 
 
 class Ended(Record):
@@ -100,10 +102,10 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
             command.await_start()
         except BaseException:
             theirs.close()  # so that the server waits for nothing any more
-            _await_server(server)
+            _await_server(server, lambda: True)
             raise
         status = command.wait()
-    return Ended(status, _await_server(server))
+    return Ended(status, _await_server(server, command.has_left_processes))
 
 
 def _serve_received(
@@ -161,13 +163,16 @@ def _enter_user_namespace(libc: ctypes.CDLL) -> None:
             raise NoNamespace from error
 
 
-def _await_server(pid: int) -> int:
-    """Wait for the server to end, as long as that can be expected soon. Returns its exit status."""
+def _await_server(pid: int, is_needed: Callable[[], bool]) -> int:
+    """Wait for the server to end, unless it *is_needed* still. Returns its exit status.
+
+    On a busy machine it may take long to end, and to write its record.
+    """
     descriptor = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     status = 0
-    if poller.poll(SERVER_PATIENCE * 1000):
+    if poller.poll(SERVER_PATIENCE * 1000) or (not is_needed() and poller.poll()):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(descriptor)
     return status
@@ -210,7 +215,8 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
         # The command may have unmounted it, and then the server has removed the directory.
         with suppress(MountpointError):
             mounting.unmount(mountpoint, detach=True)
-        server_status = _await_server(server)
+        # Who holds the detached mount is not in a namespace of its own, so nobody can be asked for.
+        server_status = _await_server(server, lambda: True)
         with suppress(OSError):
             os.rmdir(mountpoint)
     return Ended(status, server_status)
