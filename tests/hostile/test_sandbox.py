@@ -133,7 +133,12 @@ def test_a_server_holds_nothing_but_what_it_serves(mount: Mounting, small_archiv
         *("/dev/null", "/dev/fuse", str(small_archive), str(mounted.log)),
         *("/proc/loadavg", f"/proc/{mounted.pid}/statm"),
     }
-    assert kinds <= {"pipe", "anon_inode"}
+    assert kinds <= {"pipe", "anon_inode", "socket"}
+    # The relay's two ends are each other's, and so lead nowhere else.
+    sockets = {name[len("socket:[") : -1] for name in held if name.startswith("socket:")}
+    local = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
+    assert len(sockets) == 2
+    assert sockets <= local
 
 
 REPORT = (
