@@ -43,14 +43,14 @@ def watch(mountpoint: str) -> None:
     if not console.is_terminal:
         raise UsageError("status --watch needs a terminal; status --json is for programs")
     before = status = servers.read_status(mountpoint)
-    with Live(screen(status, before), console=console, auto_refresh=False) as live:
-        try:
+    try:
+        with Live(screen(status, before), console=console, auto_refresh=False) as live:
             while True:
                 live.update(screen(status, before), refresh=True)
                 time.sleep(_INTERVAL)
                 before, status = status, servers.read_status(mountpoint)
-        except (KeyboardInterrupt, MountpointError):
-            return  # what was seen last stays on the terminal
+    except (KeyboardInterrupt, MountpointError):
+        return  # what was seen last stays on the terminal
 
 
 def screen(status: dict[str, Any], before: dict[str, Any]) -> RenderableType:
@@ -63,7 +63,7 @@ def screen(status: dict[str, Any], before: dict[str, Any]) -> RenderableType:
     facts.add_row("kernel", kernel)
     facts.add_row("memory", _memory(status))
     facts.add_row("blocks", _blocks(status))
-    facts.add_row("files", f"{status['open_files']} open, up for {status['uptime']:.0f} s")
+    facts.add_row("files", f"{_open_files(status)}, up for {status['uptime']:.0f} s")
     parts: list[RenderableType] = [facts, "", _requests(status, before)]
     files = status.get("last_opened", [])  # a server of an older version does not say
     if files:
@@ -74,6 +74,11 @@ def screen(status: dict[str, Any], before: dict[str, Any]) -> RenderableType:
 def _memory(status: dict[str, Any]) -> str:
     held = size(status["held_decoded"] + status["held_compressed"])
     return f"{size(status['resident'])}, of which content {held}"
+
+
+def _open_files(status: dict[str, Any]) -> str:
+    count = status["open_files"]
+    return "opened without asking" if count is None else f"{count} open"
 
 
 def _blocks(status: dict[str, Any]) -> RenderableType:

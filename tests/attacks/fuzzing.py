@@ -40,7 +40,7 @@ def fuzz_index(data: bytes) -> None:
     from kheadersfs.archive.names import index
     from kheadersfs.limits import Limits
 
-    body = index.find(index.wrap(*data.split(SEPARATOR)))
+    body = index.find(index.wrap(index.VERSION, *data.split(SEPARATOR)))
     try:
         table = index.decode(body, BLOCK_STARTS, "index", Limits(members=5000)).table
         walk_completely(table)

@@ -45,7 +45,7 @@ def with_index(packed: bytes, change: Callable[[Index], Index]) -> bytes:
 
 def with_sections(blocks: XzBlocks, *sections: bytes) -> bytes:
     """Return the archive of *blocks* with an index of *sections*, whose checksums are right."""
-    return with_last_block(blocks, embedded.wrap(*sections))
+    return with_last_block(blocks, embedded.wrap(embedded.VERSION, *sections))
 
 
 def with_last_block(blocks: XzBlocks, content: bytes) -> bytes:

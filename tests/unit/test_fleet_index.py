@@ -155,7 +155,7 @@ def test_no_byte_that_lies_leads_anywhere_else() -> None:
             for value in {0, 1, section[place] ^ 1, section[place] + 1 & 0xFF, 0x7F, 0xFF}:
                 lie = section[:place] + bytes([value]) + section[place + 1 :]
                 lies = [*sections[:number], lie, *sections[number + 1 :]]
-                refused += is_refused(embedded.wrap(*lies, version=embedded.FLEET_VERSION))
+                refused += is_refused(embedded.wrap(embedded.FLEET_VERSION, *lies))
     assert refused > 200
 
 

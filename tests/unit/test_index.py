@@ -162,7 +162,9 @@ def test_a_section_that_is_not_deflated_is_refused() -> None:
 
 def test_an_index_of_very_many_sections_is_refused_before_they_take_memory() -> None:
     with pytest.raises(ValueError, match="more than 16384 pages"):
-        embedded.decode(embedded.find(embedded.wrap(*[b""] * 20_000)), [0], "index", UNLIMITED)
+        embedded.decode(
+            embedded.find(embedded.wrap(embedded.VERSION, *[b""] * 20_000)), [0], "index", UNLIMITED
+        )
 
 
 def without_hard_links() -> Made:
@@ -208,7 +210,7 @@ def test_another_number_of_pages_than_the_outline_has_is_refused() -> None:
     assert len(sections) > 2
     for wrong in (sections[:-1], [*sections, sections[-1]], sections[:1]):
         with pytest.raises(ValueError, match="number of pages"):
-            made.decode(embedded.wrap(*wrong))
+            made.decode(embedded.wrap(embedded.VERSION, *wrong))
 
 
 def test_whatever_a_well_formed_index_says_it_stays_within_itself() -> None:
@@ -223,7 +225,7 @@ def test_whatever_a_well_formed_index_says_it_stays_within_itself() -> None:
             lie = generator.choice(lies)
             lie[generator.randrange(len(lie))] = generator.choice((0, 1, 2, 127, 255))
         try:
-            table = made.decode(embedded.wrap(*map(bytes, lies))).table
+            table = made.decode(embedded.wrap(embedded.VERSION, *map(bytes, lies))).table
             walk_completely(table)
             table.check()
         except ValueError:

@@ -61,7 +61,7 @@ def encode(union: Union, digests: list[bytes], hot_blocks: int, stream_size: int
         )
     )
     pages = (encode_page(page, union.shift) for page in union.pages)
-    return wrap(first, *pages, version=FLEET_VERSION)
+    return wrap(FLEET_VERSION, first, *pages)
 
 
 def decode(

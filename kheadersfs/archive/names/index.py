@@ -91,11 +91,11 @@ def encode(index: Index, block_starts: Sequence[int], page_entries: int = PAGE_E
         encode_page(whole, number, outline, blocks, shift)
         for number in range(len(outline.page_blocks))
     ]
-    return wrap(first, *pages)
+    return wrap(VERSION, first, *pages)
 
 
-def wrap(*sections: bytes, version: int = VERSION) -> bytes:
-    """Return *sections* deflated, with what is around them so that they are found and checked."""
+def wrap(version: int, *sections: bytes) -> bytes:
+    """Return *sections* deflated, with what is around them in an index of this *version*."""
     pieces: list[bytes] = []
     for section in sections:
         deflated = zlib.compress(section, _DEFLATE_LEVEL)
