@@ -86,7 +86,7 @@ class RemoteContent:
         offset, length, _ = extent
         if length <= 0 or offset < 0 or offset + length > self.size:
             raise DamagedArchive(f"{self._name}: there is nothing at offset {offset}")
-        while event := self._under_way.get(extent):
+        while (event := self._under_way.get(extent)) is not None:
             await event.wait()
         content = self._here(extent)
         if content is None:
