@@ -12,8 +12,8 @@ from _thread import allocate_lock  # threading itself is not needed to mount
 from kheadersfs.archive.blocks.indexed import IndexedBlocks
 from kheadersfs.archive.cpio import fields as cpio
 from kheadersfs.archive.names import index as embedded
+from kheadersfs.archive.names.making import unusable
 from kheadersfs.archive.names.paths import Lookup
-from kheadersfs.archive.names.table import unusable
 from kheadersfs.archive.source import digest_of
 from kheadersfs.errors import DamagedArchive, UnreadableArchive
 from kheadersfs.limits import HARMLESS

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kheadersfs.archive.fleet.index import FleetIndex
-    from kheadersfs.archive.fleet.lookup import FleetLookup
     from kheadersfs.archive.member import Member
     from kheadersfs.archive.names.index import Index
-    from kheadersfs.archive.names.paths import Lookup
+    from kheadersfs.archive.names.paths import WayDown
 
 
 class IndexedBlocks(BlockTable):
@@ -41,7 +40,7 @@ class IndexedBlocks(BlockTable):
         self,
         container: BlockTable,
         index: Index | FleetIndex,
-        lookup: Callable[[], Lookup | FleetLookup],
+        lookup: Callable[[], WayDown],
     ) -> None:
         """*lookup* returns a new way down in the index's table."""
         starts = container.starts
@@ -114,7 +113,7 @@ class IndexedBlocks(BlockTable):
         if next_file != len(files):
             raise ValueError("the index has files in it of which it has no headers; repack it")
 
-    def _agrees(self, inode: int, described: Member, lookup: Lookup | FleetLookup) -> bool:
+    def _agrees(self, inode: int, described: Member, lookup: WayDown) -> bool:
         """Tell whether the index has *inode* as it is *described*."""
         found = self._table.described(inode)
         mode, size = found.mode, found.size

@@ -22,9 +22,14 @@ from kheadersfs.archive.fleet.kernels import (
 from kheadersfs.archive.fleet.page import decode_page, encode_page
 from kheadersfs.archive.fleet.table import FleetTable
 from kheadersfs.archive.names.columns import Sections, encode_column
-from kheadersfs.archive.names.index import DIGEST_SIZE, FLEET_VERSION, split, wrap
+from kheadersfs.archive.names.index import (
+    DIGEST_SIZE,
+    FLEET_VERSION,
+    check_header,
+    split,
+    wrap,
+)
 from kheadersfs.archive.names.outline import Outline
-from kheadersfs.archive.names.pages import LARGEST_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,12 +82,7 @@ def decode(
     if len(section) < _HEADER.size:
         raise ValueError("it has no header")
     blocks, hot_blocks, shift, count, stream_size = _HEADER.unpack_from(section)
-    if shift > LARGEST_SHIFT:
-        raise ValueError("its starts have an impossible unit")
-    if blocks != len(block_starts) - 1 or stream_size != block_starts[-1]:
-        raise ValueError("it belongs to another archive")
-    if hot_blocks > blocks:
-        raise ValueError("it claims more blocks than there are")
+    check_header(blocks, hot_blocks, shift, stream_size, block_starts)
     sections = Sections(section, _HEADER.size)
     digests = [sections.take(DIGEST_SIZE) for _ in range(blocks)]
     root, kernels = decode_kernels(sections, count)

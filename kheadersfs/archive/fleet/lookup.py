@@ -6,34 +6,22 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT
+from kheadersfs.archive.names.paths import WayDown
 
 if TYPE_CHECKING:
     from kheadersfs.archive.fleet.table import FleetTable
 
 
-class FleetLookup:
-    """It remembers directories, and is meant to be thrown away after a block."""
+class FleetLookup(WayDown):
+    """See WayDown."""
 
-    __slots__ = ("_directories", "_table")
+    __slots__ = ("_table",)
 
     def __init__(self, table: FleetTable) -> None:
+        super().__init__()
         self._table = table
-        self._directories: dict[bytes, int] = {b"": ROOT}
 
-    def inode_at(self, path: bytes, _guess: int = 0) -> int:
-        """Return the inode at *path*, 0 when there is none. The root's path is empty."""
-        if not path:
-            return ROOT
-        head, _, name = path.rpartition(b"/")
-        directory = self._directories.get(head)
-        if directory is None:
-            directory = ROOT
-            for component in head.split(b"/"):
-                directory = self._child(directory, component)
-            self._directories[head] = directory
-        return self._child(directory, name)
-
-    def _child(self, inode: int, name: bytes) -> int:
+    def _child(self, inode: int, name: bytes, _guess: int = 0) -> int:
         table = self._table
         if inode == ROOT:
             number = table.kernel_number(name)

@@ -11,20 +11,19 @@ import stat
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive.fleet.page import FleetPage
+from kheadersfs.archive.names.making import Pages
 from kheadersfs.archive.names.page import ROOT, Described, Place
 from kheadersfs.archive.names.soundness import check_listing
-from kheadersfs.archive.names.table import unusable
-from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kheadersfs.archive.fleet.kernels import Directory, FleetKernel
-    from kheadersfs.archive.fleet.page import FleetPage
     from kheadersfs.archive.names.outline import Outline
 
 
-class FleetTable:
+class FleetTable(Pages[FleetPage]):
     """The pages of an archive of several kernels. May be used from any thread.
 
     What is read of a page that lies raises DamagedArchive.
@@ -41,22 +40,13 @@ class FleetTable:
         make: Callable[[int], FleetPage],
     ) -> None:
         """*make* makes a page, sound in itself, or raises ValueError."""
+        super().__init__(archive, outline.bounds, outline.content_size, make)
         self.root = root
         self.kernels = kernels
         self.sets = sets
-        self.bounds = outline.bounds
-        self.content_size = outline.content_size
         self._numbers = {kernel.name: number for number, kernel in enumerate(kernels)}
-        self._archive = archive
         self._first_directories = first_directories
-        self._make = make
-        self._pages: list[FleetPage | None] = [None] * (len(self.bounds.entries) - 1)
-        self._failures: dict[int, str] = {}
         self._entered: set[int] = set()
-
-    def __len__(self) -> int:
-        """Count the pages."""
-        return len(self._pages)
 
     @property
     def directories(self) -> int:
@@ -76,25 +66,6 @@ class FleetTable:
     def kernel_number(self, name: bytes) -> int | None:
         """Return the number of the kernel whose directory is *name*."""
         return self._numbers.get(name)
-
-    def page(self, number: int) -> FleetPage:
-        """Return page *number*. Raises DamagedArchive."""
-        page = self._pages[number]
-        if page is None:
-            if number in self._failures:
-                raise DamagedArchive(self._failures[number])
-            try:
-                # Two threads may both make it: they make the same.
-                page = self._pages[number] = self._make(number)
-            except ValueError as error:
-                raise self._lies(error, number) from error
-        return page
-
-    def _lies(self, error: ValueError, page: int | None = None) -> DamagedArchive:
-        text = unusable(self._archive, error)
-        if page is not None:
-            self._failures[page] = text
-        return DamagedArchive(text)
 
     def page_of_version(self, inode: int) -> FleetPage:
         """Return the page that has the version *inode*."""
@@ -140,7 +111,7 @@ class FleetTable:
             try:
                 self._check_directory(own, own.directories[number], page, entries)
             except ValueError as error:
-                raise self._lies(error) from error
+                raise self.failure(error) from error
             self._entered.add(directory)
         return page, entries
 

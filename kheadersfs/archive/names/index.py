@@ -182,6 +182,18 @@ def split(body: bytes) -> list[_Section]:
     return sections
 
 
+def check_header(
+    blocks: int, hot_blocks: int, shift: int, stream_size: int, block_starts: Sequence[int]
+) -> None:
+    """Raise ValueError for what a header says that is not of blocks with these starts."""
+    if shift > LARGEST_SHIFT:
+        raise ValueError("its starts have an impossible unit")
+    if blocks != len(block_starts) - 1 or stream_size != block_starts[-1]:
+        raise ValueError("it belongs to another archive")
+    if hot_blocks > blocks:
+        raise ValueError("it claims more blocks than there are")
+
+
 def decode(
     body: bytes,
     block_starts: Sequence[int],
@@ -202,12 +214,7 @@ def decode(
     if len(section) < _HEADER.size:
         raise ValueError("it has no header")
     blocks, hot_blocks, shift, release_size, arch_size, stream_size = _HEADER.unpack_from(section)
-    if shift > LARGEST_SHIFT:
-        raise ValueError("its starts have an impossible unit")
-    if blocks != len(block_starts) - 1 or stream_size != block_starts[-1]:
-        raise ValueError("it belongs to another archive")
-    if hot_blocks > blocks:
-        raise ValueError("it claims more blocks than there are")
+    check_header(blocks, hot_blocks, shift, stream_size, block_starts)
     sections = Sections(section, _HEADER.size)
     release, arch = word(sections.take(release_size)), word(sections.take(arch_size))
     digests = [sections.take(DIGEST_SIZE) for _ in range(blocks)]

@@ -22,22 +22,21 @@ def path_of(table: Table, inode: int) -> bytes:
     return b"/".join(reversed(components))
 
 
-class Lookup:
-    """The way down in a table, for paths many of which lie in the same directories.
+class WayDown:
+    """From paths to inodes, for paths many of which lie in the same directories.
 
     It remembers these, and is meant to be thrown away after a block.
     """
 
-    __slots__ = ("_directories", "_table")
+    __slots__ = ("_directories",)
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self) -> None:
         self._directories = {b"": ROOT}
 
     def inode_at(self, path: bytes, guess: int = 0) -> int:
         """Return the inode at *path*, 0 when there is none. The root's path is empty.
 
-        It is found sooner when the *guess* is right.
+        It may be found sooner when the *guess* is right.
         """
         if not path:
             return ROOT
@@ -52,6 +51,19 @@ class Lookup:
 
     def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
         """Return the inode of *name* in *directory*, 0 when there is none."""
+        raise NotImplementedError
+
+
+class Lookup(WayDown):
+    """The way down in the table of one kernel, or of any archive."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self._table = table
+
+    def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
         if not directory:
             return 0
         page, entries = self._table.directory(directory)

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.bounds import Bounds
+from kheadersfs.archive.names.making import Pages
 from kheadersfs.archive.names.page import ROOT, Described, Page, join
-from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Table:
+class Table(Pages[Page]):
     """The pages of an archive. May be used from any thread.
 
     What is read of a page that lies raises DamagedArchive.
     """
 
-    __slots__ = ("_archive", "_entered", "_failures", "_make", "_pages", "bounds", "content_size")
+    __slots__ = ("_entered",)
 
     kernels = ()
     """Those of several that an index lists; see fleet.table."""
@@ -35,12 +35,7 @@ class Table:
         self, archive: str, bounds: Bounds, content_size: int, make: Callable[[int], Page]
     ) -> None:
         """*make* makes a page, sound in itself, or raises ValueError; *content_size* is of all."""
-        self.bounds = bounds
-        self.content_size = content_size
-        self._archive = archive
-        self._make = make
-        self._pages: list[Page | None] = [None] * (len(bounds.entries) - 1)
-        self._failures: dict[int, str] = {}
+        super().__init__(archive, bounds, content_size, make)
         self._entered: set[int] = set()
 
     @classmethod
@@ -62,24 +57,6 @@ class Table:
     def inodes(self) -> int:
         """How many inodes there are, the root included."""
         return self.bounds.inodes[-1] - ROOT
-
-    def __len__(self) -> int:
-        """Count the pages."""
-        return len(self._pages)
-
-    def page(self, number: int) -> Page:
-        """Return page *number*. Raises DamagedArchive."""
-        page = self._pages[number]
-        if page is None:
-            if number in self._failures:
-                raise DamagedArchive(self._failures[number])
-            try:
-                # Two threads may both make it: they make the same.
-                page = self._pages[number] = self._make(number)
-            except ValueError as error:
-                self._failures[number] = unusable(self._archive, error)
-                raise DamagedArchive(self._failures[number]) from error
-        return page
 
     def page_of(self, inode: int) -> Page:
         """Return the page that has *inode*. Raises IndexError if none has, DamagedArchive."""
@@ -103,7 +80,7 @@ class Table:
             try:
                 soundness.check_directory(page, entries, own.inode_links[row])
             except ValueError as error:
-                raise DamagedArchive(unusable(self._archive, error)) from error
+                raise self.failure(error) from error
             self._entered.add(inode)
         return page, entries
 
@@ -151,11 +128,6 @@ class Table:
         try:
             soundness.check_links(whole)
         except ValueError as error:
-            raise DamagedArchive(unusable(self._archive, error)) from error
+            raise self.failure(error) from error
         for row in whole.rows(stat.S_IFDIR):
             self.directory(ROOT + row)
-
-
-def unusable(archive: str, error: ValueError) -> str:
-    """Return what to say of an *archive* whose index is in *error*."""
-    return f"{archive}: its index cannot be used: {error}; write one anew: kheadersfs repack"

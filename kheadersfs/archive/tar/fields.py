@@ -16,6 +16,8 @@ USTAR = b"ustar\0"
 POSIX = USTAR + b"00"
 GNU = b"ustar  \0"
 MAGIC = 257
+GNU_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
+"""By type, what GNU extensions in front of a member say, under the name that pax has for it."""
 _DIGITS_OF_A_LENGTH = 20
 _NEWLINE = ord("\n")
 

@@ -15,7 +15,7 @@ from zlib import adler32
 
 from kheadersfs.archive.digits import NANOSECONDS
 from kheadersfs.archive.member import Member
-from kheadersfs.archive.tar.fields import BLOCK, GNU, POSIX, pax_records, pax_time
+from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax_records, pax_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,6 @@ _FILES, _LINKS = (b"\0", _FILE), (_HARD_LINK, _SYMLINK)
 _NO_PREFIX, _NOTHING_BEHIND = bytes(155), bytes(12)
 """GNU has a map of sparse files where POSIX has a prefix, and star its own name behind that."""
 _PAX, _GLOBAL = b"x", b"g"
-_GNU_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
 _LARGEST_EXTENSION = 16 << 10
 """Bytes, which are all looked at before a member is."""
 _NUMBERS = (b"atime", b"ctime", b"uid", b"gid")
@@ -109,7 +108,7 @@ def _octal(field: bytes) -> int:
 def extension_size(header: bytes) -> int | None:
     """Return how many bytes follow *header*, if it is an ordinary one that is about the next."""
     _, mode, size, time, checksum, kind, *_ = _HEADER.unpack(header)
-    if kind not in (_PAX, _GLOBAL) and kind not in _GNU_EXTENSIONS:
+    if kind not in (_PAX, _GLOBAL) and kind not in GNU_EXTENSIONS:
         return None
     try:
         length, *_ = _octal(size), _octal(mode), _octal(time)
@@ -123,9 +122,9 @@ def note_extension(header: bytes, content: bytes, said: dict[bytes, bytes]) -> b
     """Add to *said* what an extension says of the next member. Returns whether that is ordinary."""
     kind = header[156:157]
     try:
-        if kind in _GNU_EXTENSIONS:
+        if kind in GNU_EXTENSIONS:
             value = content.removesuffix(b"\0")
-            return b"\0" not in value and _note(_GNU_EXTENSIONS[kind], value, said)
+            return b"\0" not in value and _note(GNU_EXTENSIONS[kind], value, said)
         records = list(pax_records(content))
         if kind == _GLOBAL:  # git's, with the commit that an archive is of
             return all(keyword == b"comment" for keyword, _ in records)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.digits import NANOSECONDS
 from kheadersfs.archive.member import Member, content_at, plain_name, require_end
-from kheadersfs.archive.tar.fields import BLOCK, GNU, USTAR, number, pax_records, pax_time
+from kheadersfs.archive.tar.fields import (
+    BLOCK,
+    GNU,
+    GNU_EXTENSIONS,
+    USTAR,
+    number,
+    pax_records,
+    pax_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +31,6 @@ _KINDS = {
     b"5": stat.S_IFDIR,
 }
 _HARD_LINK = b"1"
-_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
 _PAX = b"x"
 _PAX_IGNORED = frozenset((b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname", b"comment"))
 _PAX_SERVED = (b"path", b"linkpath", b"mtime")
@@ -41,7 +48,7 @@ def walk(block: bytes, is_last: bool) -> Iterator[Member]:
             break
         kind = header[156:157]
         start = offset + BLOCK
-        if kind == _PAX or kind in _EXTENSIONS:
+        if kind == _PAX or kind in GNU_EXTENSIONS:
             size = number(header[124:136])
             _note(kind, content_at(block, start, size), said)
         else:
@@ -99,7 +106,7 @@ def _member(header: bytes, start: int, said: dict[bytes, bytes]) -> Member:
 
 def _note(kind: bytes, content: bytes, said: dict[bytes, bytes]) -> None:
     """Add to *said* what an extension in front of a member says of it. Raises ValueError."""
-    gnu = () if kind == _PAX else ((_EXTENSIONS[kind], content.rstrip(b"\0")),)
+    gnu = () if kind == _PAX else ((GNU_EXTENSIONS[kind], content.rstrip(b"\0")),)
     for keyword, value in gnu or pax_records(content):
         if keyword in said:
             raise ValueError("a member says something twice")
