@@ -17,6 +17,7 @@ from kheadersfs.pack.writing import Description, Form, write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import BinaryIO
 
     from kheadersfs.pack.selection import Header
 
@@ -60,17 +61,29 @@ def pack(
         if header.target is None
     }
     _require_same(headers, select())
-    kernel = kernel_members(headers, texts, description.arch, settings)
     with complete_file(path) as file:
-        write_archive(
-            file,
-            arrange([kernel]),
-            settings.form,
-            description,
-            progress,
-            settings.threads,
-            settings.limits,
-        )
+        write_headers(headers, texts, description, file, settings, progress)
+
+
+def write_headers(
+    headers: dict[bytes, Header],
+    texts: dict[bytes, bytes],
+    description: Description,
+    file: BinaryIO,
+    settings: Settings,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write *headers*, with *texts* for those that are files, to *file*. Raises KheadersfsError."""
+    kernel = _kernel_members(headers, texts, description.arch, settings)
+    write_archive(
+        file,
+        arrange([kernel]),
+        settings.form,
+        description,
+        progress,
+        settings.threads,
+        settings.limits,
+    )
 
 
 def read_profile(path: str) -> list[bytes]:
@@ -90,7 +103,7 @@ def _require_same(before: dict[bytes, Header], after: dict[bytes, Header]) -> No
             raise changed((after.get(path) or before[path]).source)
 
 
-def kernel_members(
+def _kernel_members(
     headers: dict[bytes, Header], texts: dict[bytes, bytes], srcarch: str, settings: Settings
 ) -> KernelMembers:
     """Return the members: *headers*, with *texts* for those that are files, and directories."""

@@ -11,10 +11,9 @@ from kheadersfs.errors import UsageError
 from kheadersfs.kernel.release import CONFIGURATION_HEADER
 from kheadersfs.kernel.trees import KernelTree, MissingHalf, find_kernel_tree
 from kheadersfs.kernel.unpacked import has_sources, is_configured, trees_below
-from kheadersfs.pack.layout import arrange
-from kheadersfs.pack.packing import Settings, kernel_members
+from kheadersfs.pack.packing import Settings, write_headers
 from kheadersfs.pack.selection import select
-from kheadersfs.pack.writing import Description, write_archive
+from kheadersfs.pack.writing import Description
 from kheadersfs.packages.files import PackageFiles
 
 if TYPE_CHECKING:
@@ -50,17 +49,8 @@ def pack_packages(
         header.path: settings.comments(content)
         for header, content in files.read_all(list(headers.values()))
     }
-    kernel = kernel_members(headers, texts, tree.srcarch, settings)
     description = Description(tree.release, tree.srcarch)
-    write_archive(
-        file,
-        arrange([kernel]),
-        settings.form,
-        description,
-        progress,
-        settings.threads,
-        settings.limits,
-    )
+    write_headers(headers, texts, description, file, settings, progress)
 
 
 def _find_tree(
