@@ -11,7 +11,7 @@ import os
 import re
 
 from kheadersfs.mount.guardian import NAME as GUARDIAN
-from kheadersfs.mount.processes import started_at
+from kheadersfs.mount.processes import all_processes, started_at
 from kheadersfs.mount.table import find_place, list_below, unescape
 
 _LAYER_OPTIONS = ("lowerdir", "lowerdir+", "datadir+")
@@ -66,12 +66,10 @@ def may_be_listed(mountpoint: str) -> bool:
 
 
 def _find_users(mountpoint: str) -> list[int]:
-    return sorted(
-        int(name) for name in os.listdir("/proc") if name.isdigit() and _uses(name, mountpoint)
-    )
+    return sorted(process for process in all_processes() if _uses(process, mountpoint))
 
 
-def _uses(process: str, mountpoint: str) -> bool:
+def _uses(process: int, mountpoint: str) -> bool:
     """Tell whether *process* has something below *mountpoint* open, or mapped, or is in it."""
     directory = f"/proc/{process}"
     try:
@@ -125,11 +123,11 @@ def _layers(options: str) -> list[str]:
 def _find_process(device: bytes) -> int | None:
     """Return the oldest process in whose mount namespace the file system *device* is mounted."""
     found: list[tuple[int, int]] = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for process in all_processes():
         try:
-            with open(f"/proc/{name}/mountinfo", "rb") as mounts:
+            with open(f"/proc/{process}/mountinfo", "rb") as mounts:
                 if any(line.split(b" ", 3)[2] == device for line in mounts):
-                    found.append((started_at(int(name)), int(name)))
+                    found.append((started_at(process), process))
         except OSError:
             continue  # it has ended, or is another user's
     return min(found)[1] if found else None

@@ -1,6 +1,17 @@
-"""Which process a number stands for."""
+"""Which processes there are, and which one a number stands for."""
 
 from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def all_processes() -> Iterator[int]:
+    """Yield the pid of each process that /proc shows; any may have ended by now."""
+    return map(int, filter(str.isdecimal, os.listdir("/proc")))
 
 
 def started_at(pid: int) -> int:

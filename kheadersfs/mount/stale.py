@@ -10,6 +10,7 @@ from kheadersfs.errors import MountpointError
 from kheadersfs.mount import mounting
 from kheadersfs.mount.asking import is_dead
 from kheadersfs.mount.guardian import NAME
+from kheadersfs.mount.processes import all_processes
 from kheadersfs.mount.table import FILE_SYSTEM, find_mount
 
 _GUARDIAN_PATIENCE = 3.0
@@ -34,13 +35,13 @@ def remove(mountpoint: str) -> None:
 
 def _await_guardian(mountpoint: bytes) -> None:
     deadline = time.monotonic() + _GUARDIAN_PATIENCE
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for process in all_processes():
         try:
-            with open(f"/proc/{name}/cmdline", "rb") as arguments:
+            with open(f"/proc/{process}/cmdline", "rb") as arguments:
                 words = arguments.read().split(b"\0")
             if words[0] != NAME.encode() or mountpoint not in words:
                 continue
-            descriptor = os.pidfd_open(int(name))
+            descriptor = os.pidfd_open(process)
         except OSError:
             continue  # it has ended, or is another user's
         try:

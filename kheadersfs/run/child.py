@@ -138,8 +138,10 @@ class Child:
         """
         if self.namespace is None:
             return True
-        for name in filter(str.isdecimal, os.listdir("/proc")):
+        from kheadersfs.mount.processes import all_processes  # 1 ms, which only this pays
+
+        for process in all_processes():
             with suppress(OSError):
-                if os.stat(f"/proc/{name}/ns/mnt").st_ino == self.namespace:
+                if os.stat(f"/proc/{process}/ns/mnt").st_ino == self.namespace:
                     return True
         return False
