@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kheadersfs.sandbox.landlock import KEEP, READ
 from kheadersfs.sandbox.restrictions import Exceptions
+from kheadersfs.sandbox.seccomp import CONDITIONAL_CALLS
 
 _NAME_SERVICE = (
     *("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"),
@@ -15,14 +16,17 @@ _NAME_SERVICE = (
 )
 """What the C library reads for every look-up."""
 
+_WITH_ANY_ARGUMENTS = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
+
 # Numbers as in the tables of seccomp.py.
 _CALLS: dict[str, tuple[int, int | None]] = {
+    # What a server may call with some arguments only.
+    **{name: CONDITIONAL_CALLS[name] for name in _WITH_ANY_ARGUMENTS},
     # Connections, and what waits for them.
     "socket": (41, 198),
     "socketpair": (53, 199),
     "connect": (42, 203),
     "bind": (49, 200),  # of a netlink socket, by which the C library learns which addresses work
-    "sendto": (44, 206),
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),
     "recvfrom": (45, 207),
@@ -32,8 +36,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "getpeername": (52, 205),
     "setsockopt": (54, 208),
     "getsockopt": (55, 209),
-    "ioctl": (16, 29),
-    "fcntl": (72, 25),
     "epoll_create1": (291, 20),
     "epoll_ctl": (233, 21),
     "epoll_wait": (232, None),
@@ -53,7 +55,6 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     # Threads ask for these when they start, obstore's for the last two.
     "uname": (63, 160),
     "prctl": (157, 167),
-    "sched_getaffinity": (204, 123),
     "prlimit64": (302, 261),
 }
 

@@ -93,7 +93,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 
 
 # Calls whose arguments decide, in the same columns; see _conditions().
-_CONDITIONAL_CALLS = {
+CONDITIONAL_CALLS = {
     "clone": (56, 220),
     "fcntl": (72, 25),
     "ioctl": (16, 29),
@@ -157,7 +157,7 @@ def restrict_thread(more: Calls = _NO_CALLS) -> int:
 
 def _conditional(more: Calls) -> dict[str, tuple[int, int]]:
     """Return the calls that are allowed with some arguments only."""
-    return {name: row for name, row in _CONDITIONAL_CALLS.items() if name not in more}
+    return {name: row for name, row in CONDITIONAL_CALLS.items() if name not in more}
 
 
 def _unconditional(machine: _Machine, more: Calls) -> list[int]:
