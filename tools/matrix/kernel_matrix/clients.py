@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kernel_matrix.compiling import first_error
+from kernel_matrix.compiling import first_error, run_for_errors
 from kernel_matrix.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -39,17 +39,7 @@ class Client(NamedTuple):
         environment = {**os.environ, **dict.fromkeys(self.variables, str(headers))}
         failed = {}
         for program in self.programs:
-            done = subprocess.run(
-                [*self.command, program],
-                check=False,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                timeout=_PATIENCE,
-            )
+            done = run_for_errors([*self.command, program], environment, _PATIENCE)
             if done.returncode != 0:
                 failed[program.name] = first_error(done.stderr) or f"status {done.returncode}"
         return Outcome(len(self.programs), failed)

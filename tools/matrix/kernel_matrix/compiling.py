@@ -7,8 +7,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kernel_matrix.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PROGRAMS = tuple(sorted((Path(__file__).parents[1] / "programs").glob("*.bpf.c")))
 COMPILERS = ("clang-14", "clang-19")
@@ -46,17 +50,31 @@ def kheadersfs(*words: str | Path) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _refusal(words: list[str | Path]) -> str | None:
-    """Return the first error that the compiler command *words* prints, if it fails."""
-    done = subprocess.run(
+def run_for_errors(
+    words: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
+    patience: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command *words*, of which only what it prints to standard error is kept.
+
+    Raises subprocess.TimeoutExpired when it takes longer than *patience* seconds.
+    """
+    return subprocess.run(
         words,
         check=False,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        timeout=patience,
     )
+
+
+def _refusal(words: list[str | Path]) -> str | None:
+    """Return the first error that the compiler command *words* prints, if it fails."""
+    done = run_for_errors(words)
     if done.returncode == 0:
         return None
     # A crash of the compiler itself is told by its status, a signal's.

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from kernel_matrix.compiling import PROGRAMS
+from kernel_matrix.compiling import PROGRAMS, run_for_errors
 from kernel_matrix.outcomes import Outcome
 
 _KINDS = (
@@ -57,15 +57,7 @@ def _compile_empty(kind: str, compiler: str, directory: Path) -> Path:
 
 def _load(compiled: Path) -> str | None:
     """Load one object and let it go. Returns why the kernel refuses it, if it does."""
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", _SCRIPT, compiled],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
+    done = run_for_errors(["unshare", "--mount", "sh", "-c", _SCRIPT, compiled])
     return None if done.returncode == 0 else _reason(done.stderr)
 
 
