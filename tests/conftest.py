@@ -66,8 +66,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-def _set_up(command: str) -> Path:
-    """Return the path that a function of tools/setup prints, or skip."""
+def set_up(command: str, lacking: str = "no archive of kernel headers") -> Path:
+    """Return the path that a function of tools/setup prints, or skip, saying what is *lacking*."""
     found = subprocess.run(
         ["bash", "-c", f"set -euo pipefail; source tools/setup; {command}"],
         cwd=REPOSITORY,
@@ -77,14 +77,14 @@ def _set_up(command: str) -> Path:
         text=True,
     )
     if found.returncode != 0:
-        pytest.skip(f"no archive of kernel headers: {found.stderr.strip()}")
+        pytest.skip(f"{lacking}: {found.stderr.strip()}")
     return Path(found.stdout.strip())
 
 
 @pytest.fixture(scope="session")
 def reference_archive() -> Path:
     """A real kernel's headers as its own script packs them: one .tar.xz of a single block."""
-    return _set_up("find_test_archive")
+    return set_up("find_test_archive")
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +93,7 @@ def newer_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.uname().machine != "x86_64":
         pytest.skip("kernel: the distribution's packages for this machine are not for x86")
     tree = tmp_path_factory.mktemp("newer") / "tree"
-    golden.extract_with_tar(_set_up("find_series_archive 6.12"), tree)
+    golden.extract_with_tar(set_up("find_series_archive 6.12"), tree)
     return tree
 
 

@@ -15,7 +15,7 @@ import pytest
 from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import strip, strip_as_kernel
 from kheadersfs.pack.selection import read_header, select
-from tests.conftest import REPOSITORY
+from tests.conftest import set_up
 from tests.pack.conftest import Packed, pack
 from tests.support import golden, kernel
 from tests.support.tokens import raw_tokens
@@ -190,17 +190,7 @@ def test_the_kernels_way_is_not_good_enough_for_that(kernel_trees: kernel.Trees)
 
 
 def test_a_distributions_packages_are_packed_with_what_is_in_both(tmp_path: Path) -> None:
-    found = subprocess.run(
-        ["bash", "-c", "set -euo pipefail; source tools/setup; download_headers"],
-        check=False,
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if found.returncode != 0:
-        pytest.skip(f"no packages of kernel headers: {found.stderr.strip()}")
-    sources = Path(found.stdout.strip())
+    sources = set_up("download_headers", "no packages of kernel headers")
     [objtree] = [path.parents[2] for path in sources.glob("*/include/generated/autoconf.h")]
     srctree = objtree.with_name(objtree.name.rpartition("-")[0] + "-common")
     archive = tmp_path / "kheaders.tar.xz"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kheadersfs.reader import open_archive
-from tests.conftest import REPOSITORY
+from tests.conftest import set_up
 from tests.support.mounting import Mount, one_line, run_command
 from tests.support.servers import free_port, nginx, running
 
@@ -41,17 +41,7 @@ class Storage(NamedTuple):
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     """moto's server, to which the environment leads."""
-    found = subprocess.run(
-        ["bash", "-c", "set -euo pipefail; source tools/setup; find_moto"],
-        cwd=REPOSITORY,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if found.returncode != 0:
-        pytest.skip(f"not installed: moto: {found.stderr.strip()}")
-    server = Path(found.stdout.strip())
+    server = set_up("find_moto", "not installed: moto")
     port = free_port()
     place = tmp_path / "storage"
     place.mkdir()
