@@ -79,7 +79,6 @@ def restrict(
 
     time.tzset()  # reads the time zone's file, which is read at first use otherwise
     give_up("memory", lambda: _limit_memory(libc, address_space))
-    give_up("descriptors", lambda: _limit(resource.RLIMIT_NOFILE, OPEN_FILES))
     give_up("threads", lambda: _limit(resource.RLIMIT_NPROC, THREADS_OF_USER))
     give_up("user", lambda: _become(libc, user))
     give_up("capabilities", lambda: _drop_capabilities(libc))
@@ -88,6 +87,8 @@ def restrict(
     give_up("core dumps", lambda: _prevent_dumps(libc))
     give_up("new privileges", lambda: _prevent_new_privileges(libc))
     give_up("landlock", lambda: _restrict_paths(but))
+    # What comes before opens files, and more than that may be open already.
+    give_up("descriptors", lambda: _limit(resource.RLIMIT_NOFILE, OPEN_FILES))
     give_up("seccomp", lambda: f"{seccomp.restrict_thread(but.calls)} system calls left")
     return given_up
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import kheadersfs
+from kheadersfs.sandbox import restrictions
 from tests.support import golden
 from tests.support.mounting import Outcome, one_line, run_command
 
@@ -163,6 +164,16 @@ def test_a_further_kernel_costs_what_it_has_that_others_have_not(
     sizes = [merge(tmp_path / "fleet.tar.xz", *many[:count]).stat().st_size for count in (1, 2, 20)]
     assert sizes[2] - sizes[1] < 18 * 5 * HEADERS
     assert kernels_in(tmp_path / "fleet.tar.xz")[19][1] == RELEASES[1]
+
+
+def test_more_kernels_than_files_may_be_opened_are_read_without_rights(tmp_path: Path) -> None:
+    """Nothing is said of a right that could not be given up."""
+    (tmp_path / "a.h").write_text("int a;\n")
+    archive = tmp_path / "one.tar"
+    subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "a.h"], check=True)
+    count = restrictions.OPEN_FILES + 10
+    merged = merge(tmp_path / "fleet.tar.zst", *(f"{n:03}={archive}" for n in range(count)))
+    assert len(kernels_in(merged)) == count
 
 
 def test_a_kernel_is_added_and_taken_out_without_the_others_archives(
