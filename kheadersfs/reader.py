@@ -68,7 +68,8 @@ class HeaderArchive:
     ) -> None:
         """Of several kernels show *kernel* alone, the number of one."""
         self.archive = archive
-        self._kernel = kernel
+        self.kernel = kernel
+        """The number of the one that is shown alone, None for all that there are."""
         self._notes: list[str] | None = None
         self._reader = reader(archive)
         self._budget = budget
@@ -119,7 +120,7 @@ class HeaderArchive:
     def tree(self) -> Tree:
         """The tree of names. Raises DamagedArchive, UnsupportedArchive."""
         if self._tree is None:
-            self._tree = tree_of(self.content.table, self._kernel)
+            self._tree = tree_of(self.content.table, self.kernel)
         return self._tree
 
     @property
@@ -173,15 +174,15 @@ class HeaderArchive:
     @property
     def release(self) -> str | None:
         """The release of the kernel that the headers belong to, None if they do not say."""
-        if self._kernel is not None:
-            return self.content.kernels[self._kernel].release or None
+        if self.kernel is not None:
+            return self.content.kernels[self.kernel].release or None
         return self.content.release or self._find(RELEASE_HEADER, headers_release)
 
     @property
     def arch(self) -> str | None:
         """The headers' architecture as the kernel names its directory: x86, arm64."""
-        if self._kernel is not None:
-            return self.content.kernels[self._kernel].arch or None
+        if self.kernel is not None:
+            return self.content.kernels[self.kernel].arch or None
         return self.content.arch or self._find(CONFIGURATION_HEADER, headers_arch)
 
     def _find(self, path: str, parse: Callable[[bytes], str | None]) -> str | None:

@@ -15,7 +15,10 @@ ARCHIVE = (
     "a tar or cpio of headers, plain or compressed: a file, or its http, https, s3 or oci address; "
     "or a .deb or .rpm of headers, or a directory with those of one kernel"
 )
-DIRECTORY = "where headers are: a mountpoint, or an extracted archive"
+DIRECTORY = (
+    "where headers are: a mountpoint, or an extracted archive; or an archive or packages that are "
+    "mounted"
+)
 OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"
 _SOMETHING_MISSING = "the following arguments are required"
 """How argparse begins when there are too few arguments."""

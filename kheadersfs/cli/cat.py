@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_release
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.reading import read_confined, report_notes
@@ -22,6 +22,7 @@ def parser() -> Parser:
             "how the kernel is configured",
         ),
     )
+    add_release(arguments)
     add_limits(arguments)
     arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
@@ -35,7 +36,9 @@ def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
-    with open_first(values.archive, values.paths, limits, values.further) as archive:
+    with open_first(
+        values.archive, values.paths, limits, values.further, values.release
+    ) as archive:
         read_confined([archive], lambda: _write(archive, values.paths))
     return 0
 

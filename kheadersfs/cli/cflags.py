@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 
 from kheadersfs.bpf.toolchain import cflags
-from kheadersfs.cli.arguments import DIRECTORY, Parser
+from kheadersfs.cli.arguments import DIRECTORY, Parser, add_release
+from kheadersfs.cli.directories import directory_of
 
 
 def parser() -> Parser:
@@ -28,6 +29,8 @@ def parser() -> Parser:
     arguments.add_argument(
         "--bpf", action="store_true", help="for clang -target bpf, which lacks inline assembly"
     )
+    add_release(arguments)
+    arguments.add_archive_option("DIR")
     arguments.add_argument("directory", metavar="DIR", help=DIRECTORY)
     return arguments
 
@@ -35,5 +38,6 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Print the flags on one line, quoted for a shell."""
     values = parser().parse(arguments)
-    print(shlex.join(cflags(values.directory, values.arch, values.bpf)))
+    directory = directory_of(values.directory, values.further, values.release)
+    print(shlex.join(cflags(directory, values.arch, values.bpf)))
     return 0

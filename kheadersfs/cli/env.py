@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kheadersfs.bpf.toolchain import environment, shell_exports
-from kheadersfs.cli.arguments import DIRECTORY, Parser
+from kheadersfs.cli.arguments import DIRECTORY, Parser, add_release
+from kheadersfs.cli.directories import directory_of
 from kheadersfs.mount.mountpoint import require_headers
 
 
@@ -15,13 +16,16 @@ def parser() -> Parser:
         ('eval "$(kheadersfs env ~/headers)"', "set the variables in this shell"),
         ("kheadersfs env ~/headers >>headers.sh", "keep them for others"),
     )
+    add_release(arguments)
+    arguments.add_archive_option("DIR")
     arguments.add_argument("directory", metavar="DIR", help=DIRECTORY)
     return arguments
 
 
 def run(arguments: list[str]) -> int:
     """Print the shell commands."""
-    directory = parser().parse(arguments).directory
+    values = parser().parse(arguments)
+    directory = directory_of(values.directory, values.further, values.release)
     require_headers(directory)
     print(shell_exports(environment(directory)), end="")
     return 0

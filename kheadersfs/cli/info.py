@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import stat
+from collections import Counter
 
+from kheadersfs.archive.names.page import ROOT
 from kheadersfs.archive.source import digest_of
 from kheadersfs.cli.archive_map import draw, write_map
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits, add_release
 from kheadersfs.cli.kernels import kernels_of
-from kheadersfs.cli.opening import open_given
+from kheadersfs.cli.opening import open_kernel
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
 from kheadersfs.cli.reading import ask_confined, read_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.packing import read_profile
 from kheadersfs.reader import HeaderArchive
+
+_TYPES = {"files": stat.S_IFREG, "directories": stat.S_IFDIR, "symlinks": stat.S_IFLNK}
 
 
 def parser() -> Parser:
@@ -38,6 +42,7 @@ def parser() -> Parser:
         metavar="FILE",
         help="show in the picture which headers a build has read, as run --record lists them",
     )
+    add_release(arguments)
     add_limits(arguments)
     arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
@@ -51,7 +56,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError("--profile is shown in a picture; name it with --map OUT.svg")
     profile = set(read_profile(values.profile)) if values.profile is not None else None
     limits = parse_limits(values.limits)
-    with open_given(values.archive, limits, values.further) as archive:
+    with open_kernel(values.archive, limits, values.further, values.release) as archive:
         if values.map is not None:
             picture = ask_confined([archive], lambda: draw(archive, profile))
             write_map(values.map, picture)
@@ -83,10 +88,22 @@ def _in_words(fact: object) -> str:
     return "-" if fact is None else printable(str(fact))
 
 
+def _count_names(archive: HeaderArchive) -> dict[str, int]:
+    """Count what is shown of *archive*: of several kernels all, or the one that is alone."""
+    if archive.kernel is None:
+        counts = {kind: archive.content.table.count(kind) for kind in _TYPES.values()}
+        size = archive.tree.content_size()
+    else:
+        inodes = [ROOT, *(inode for _, inode in archive.tree.walk())]
+        shown = [archive.tree.attributes(inode) for inode in inodes]
+        counts = Counter(stat.S_IFMT(attributes.mode) for attributes in shown)
+        size = sum(attributes.size for attributes in shown if stat.S_ISREG(attributes.mode))
+    return {name: counts[kind] for name, kind in _TYPES.items()} | {"content_size": size}
+
+
 def describe(archive: HeaderArchive) -> dict[str, object]:
     """Return the facts about *archive*, as ``info --json`` prints them."""
     container, content = archive.archive, archive.content
-    table = content.table
     blocks = container.blocks
     return {
         "archive": container.source.name,
@@ -100,15 +117,12 @@ def describe(archive: HeaderArchive) -> dict[str, object]:
         "kernels": [
             {"name": known.name, "release": known.release or None, "arch": known.arch or None}
             for known in kernels_of(content)
-            if known.number is not None
+            if known.number is not None and archive.kernel in (None, known.number)
         ],
         "indexed": content.indexed,
         "blocks": len(blocks) if blocks is not None else 1,
         "hot_blocks": content.hot_blocks,
-        "files": table.count(stat.S_IFREG),
-        "directories": table.count(stat.S_IFDIR),
-        "symlinks": table.count(stat.S_IFLNK),
-        "content_size": archive.tree.content_size(),
+        **_count_names(archive),
         "refused": len(content.refusals),
         "notes": "; ".join(content.notes) or None,
         "damage": content.damage or None,

@@ -76,19 +76,23 @@ def choose_kernel(archive: Archive, release: str, budget: int) -> Known:
 
     Raises NotInArchive, which lists what there is, and UsageError when several are meant.
     """
-    known = ask_kernels(archive, budget)
+    return choose(archive.source.name, ask_kernels(archive, budget), release)
+
+
+def choose(where: str, known: Sequence[Known], release: str) -> Known:
+    """Return the one of the kernels *known*, which are in *where*, that *release* means.
+
+    Raises what choose_kernel() raises.
+    """
     wanted = os.uname().release if release == RUNNING else release
     named = [kernel for kernel in known if kernel.number is not None and kernel.name == wanted]
     found = named or [kernel for kernel in known if kernel.release == wanted]
     if len(found) > 1:
         raise UsageError(
-            f"{archive.source.name}: several kernels are of release {wanted}; name one of "
-            f"{listed(found)}"
+            f"{where}: several kernels are of release {wanted}; name one of {listed(found)}"
         )
     if not found:
-        raise NotInArchive(
-            f"{archive.source.name}: has no kernel {wanted}; there is {listed(known)}"
-        )
+        raise NotInArchive(f"{where}: has no kernel {wanted}; there is {listed(known)}")
     return found[0]
 
 

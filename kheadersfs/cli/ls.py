@@ -7,7 +7,7 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
+from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits, add_release
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
@@ -28,6 +28,7 @@ def parser() -> Parser:
     )
     arguments.add_argument("-l", "--long", action="store_true", help="with mode, links, size, time")
     add_json(arguments)
+    add_release(arguments)
     add_limits(arguments)
     arguments.add_archive_option()
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
@@ -41,7 +42,9 @@ def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
-    with open_first(values.archive, values.paths, limits, values.further) as archive:
+    with open_first(
+        values.archive, values.paths, limits, values.further, values.release
+    ) as archive:
         show = _show_in_words(values.long)
         if values.json:
             from kheadersfs.cli.entries import print_as_json

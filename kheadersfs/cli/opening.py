@@ -8,13 +8,12 @@ from kheadersfs.cli.words import first_of
 from kheadersfs.errors import ArchiveUnavailable
 from kheadersfs.limits import DEFAULT_BUDGET
 from kheadersfs.packages.recognition import may_be_packages
-from kheadersfs.reader import open_archive
+from kheadersfs.reader import HeaderArchive, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.limits import Limits
-    from kheadersfs.reader import HeaderArchive
 
 
 def open_given(
@@ -35,14 +34,38 @@ def open_given(
     return archive
 
 
-def open_first(
-    path: str, others: list[str], limits: Limits, further: Sequence[str] = ()
+def open_kernel(
+    path: str, limits: Limits, further: Sequence[str] = (), release: str | None = None
 ) -> HeaderArchive:
-    """Open the archive at *path*, the first word of a command line; *others* came after it.
+    """Like open_given(); of several kernels show the one alone that *release* means.
 
-    Raises what open_given() raises.
+    Raises what open_given() and kernels.choose_kernel() raise.
+    """
+    opened = open_given(path, limits, further)
+    if release is None:
+        return opened
+    from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays
+
+    try:
+        number = choose_kernel(opened.archive, release, DEFAULT_BUDGET).number
+    except BaseException:
+        opened.close()
+        raise
+    return HeaderArchive(opened.archive, kernel=number)
+
+
+def open_first(
+    path: str,
+    others: list[str],
+    limits: Limits,
+    further: Sequence[str] = (),
+    release: str | None = None,
+) -> HeaderArchive:
+    """Like open_kernel(), of *path*, the first word of a command line; *others* came after it.
+
+    Raises what open_kernel() raises.
     """
     try:
-        return open_given(path, limits, further)
+        return open_kernel(path, limits, further, release)
     except ArchiveUnavailable as error:
         raise first_of(error, "ARCHIVE", others) from None

@@ -28,6 +28,7 @@ from kheadersfs.packages import facts as described
 from kheadersfs.packages.kernels import Kernel, kernels_of, satisfies
 from kheadersfs.packages.package import Package, open_package
 from kheadersfs.packages.packing import pack_packages
+from kheadersfs.packages.recognition import SUFFIXES
 from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from kheadersfs.limits import Limits
     from kheadersfs.packages.facts import Facts, Need
 
-_SUFFIXES = (".deb", ".rpm")
 _PACKED_SUFFIX = ".tar.zst"  # it is read at every mount, and kept on this machine only
 
 
@@ -173,7 +173,7 @@ def _named(path: str) -> Iterator[str]:
     names = [
         name
         for name in sorted(os.listdir(path))
-        if name.endswith(_SUFFIXES) and described.has_headers(name.partition("_")[0])
+        if name.endswith(SUFFIXES) and described.has_headers(name.partition("_")[0])
     ]
     if not names:
         raise ArchiveUnavailable(

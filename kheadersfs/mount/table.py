@@ -8,7 +8,7 @@ from kheadersfs.errors import MountpointError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 FILE_SYSTEM = "fuse.kheadersfs"
 
@@ -16,7 +16,7 @@ FILE_SYSTEM = "fuse.kheadersfs"
 def find_mount(mountpoint: str) -> str | None:
     """Return the type of the file system mounted at *mountpoint* (a real path), topmost first."""
     found = None
-    for _, where, kind in _read_mounts():
+    for _, where, kind, _ in _read_mounts():
         if where == mountpoint:
             found = kind
     return found
@@ -24,12 +24,21 @@ def find_mount(mountpoint: str) -> str | None:
 
 def list_mounts() -> list[str]:
     """Return where file systems of ours are mounted."""
-    return [where for _, where, kind in _read_mounts() if kind == FILE_SYSTEM]
+    return [where for _, where, kind, _ in _read_mounts() if kind == FILE_SYSTEM]
+
+
+def list_mounts_of(archives: Container[str]) -> list[str]:
+    """Return where one of *archives*, absolute paths or addresses, is mounted."""
+    return [
+        where
+        for _, where, kind, source in _read_mounts()
+        if kind == FILE_SYSTEM and source in archives
+    ]
 
 
 def list_below(mountpoint: str) -> list[str]:
     """Return where something is mounted below *mountpoint*, a real path."""
-    return [where for _, where, _ in _read_mounts() if where.startswith(f"{mountpoint}/")]
+    return [where for _, where, *_ in _read_mounts() if where.startswith(f"{mountpoint}/")]
 
 
 def require_mount(mountpoint: str) -> str:
@@ -43,20 +52,21 @@ def require_mount(mountpoint: str) -> str:
     return mountpoint
 
 
-def _read_mounts() -> Iterator[tuple[bytes, str, str]]:
-    """Yield (device number, mountpoint, type) of every mount, later ones on top of earlier ones."""
+def _read_mounts() -> Iterator[tuple[bytes, str, str, str]]:
+    """Yield device number, mountpoint, type and source of every mount, those on top later."""
     with open("/proc/self/mountinfo", "rb") as mounts:
         for line in mounts:
             head, _, rest = line.partition(b" - ")
             fields = head.split(b" ")
-            kind = rest.split(b" ", 1)[0]
-            yield fields[2], os.fsdecode(unescape(fields[4])), os.fsdecode(kind)
+            kind, source = rest.split(b" ", 2)[:2]
+            where = os.fsdecode(unescape(fields[4]))
+            yield fields[2], where, os.fsdecode(kind), os.fsdecode(unescape(source))
 
 
 def find_device(mountpoint: str) -> bytes:
     """Return the device number of the file system at *mountpoint*, as mountinfo has it."""
     found = b""
-    for device, where, _ in _read_mounts():
+    for device, where, *_ in _read_mounts():
         if where == mountpoint:
             found = device
     return found
@@ -64,7 +74,7 @@ def find_device(mountpoint: str) -> bytes:
 
 def find_place(device: bytes) -> str | None:
     """Return where the file system *device* is mounted in the mount namespace of this process."""
-    return next((where for mounted, where, _ in _read_mounts() if mounted == device), None)
+    return next((where for mounted, where, *_ in _read_mounts() if mounted == device), None)
 
 
 def unescape(field: bytes) -> bytes:

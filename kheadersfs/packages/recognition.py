@@ -8,6 +8,7 @@ import stat
 DEB_MAGIC = b"!<arch>\n"
 RPM_MAGIC = b"\xed\xab\xee\xdb"
 LONGEST_MAGIC = len(DEB_MAGIC)
+SUFFIXES = (".deb", ".rpm")
 
 
 def may_be_packages(path: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -36,17 +38,23 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (tree / "include/generated/utsrelease.h").write_text(text)
         (tree / "include/linux").mkdir()
         (tree / "include/linux/kconfig.h").touch()
+        (tree / "arch/x86/include").mkdir(parents=True)
         (tree / "include/own.h").write_text(f"{release}\n")
         for number in range(30):
             (tree / f"include/shared{number}.h").write_text(f"{number}\n" * 50)
         (tree / "include/link.h").symlink_to("own.h")
         archives.append(top / f"{release}.tar.xz")
         subprocess.run(
-            ["tar", "-cJf", archives[-1], "--mtime=@1000000000", "-C", tree, "include"], check=True
+            ["tar", "-cJf", archives[-1], "--mtime=@1000000000", "-C", tree, "."], check=True
         )
     merged = top / "fleet.tar.zst"
     assert run_command("merge", *archives, "-o", merged) == Outcome(0, "", "")
     return merged
+
+
+def one_of(fleet: Path, release: str) -> Path:
+    """Return the archive of the kernel *release* that was merged."""
+    return fleet.parent / f"{release}.tar.xz"
 
 
 def test_all_kernels_look_as_tar_extracts_them(
@@ -108,6 +116,9 @@ def test_a_kernel_that_is_not_there_is_answered_with_those_that_are(
         ("mount", "--release", "9.9", fleet, tmp_path / "mnt"),
         ("run", "--release", "9.9", "--archive", fleet, "--", "true"),
         ("run", "--each", "--release", "9.*", "--archive", fleet, "--", "true"),
+        ("ls", "--release", "9.9", fleet),
+        ("cat", "--release", "9.9", fleet, "include/own.h"),
+        ("info", "--release", "9.9", fleet),
     ):
         outcome = run_command(*command)
         assert outcome.status == 16
@@ -118,7 +129,7 @@ def test_a_kernel_that_is_not_there_is_answered_with_those_that_are(
 
 def test_an_archive_of_one_kernel_is_of_its_release(fleet: Path, tmp_path: Path) -> None:
     (tmp_path / "mnt").mkdir()
-    one = fleet.parent / f"{RELEASES[0]}.tar.xz"
+    one = one_of(fleet, RELEASES[0])
     script = ("--", "cat", "/dev/null")
     assert run_command("run", "--release", RELEASES[0], "--archive", one, *script).status == 0
     outcome = run_command("run", "--release", RELEASES[1], "--archive", one, *script)
@@ -148,3 +159,40 @@ def test_a_pattern_picks_kernels(fleet: Path) -> None:
     assert outcome.status == 0
     assert "2 succeeded, 0 failed" in outcome.output
     assert RUNNING not in outcome.output
+
+
+def test_commands_that_read_show_one_kernel_as_if_it_were_alone(fleet: Path) -> None:
+    one = run_command("ls", one_of(fleet, RELEASES[1]))
+    assert run_command("ls", "--release", RELEASES[1], fleet) == one
+    read = run_command("cat", "--release", RELEASES[1], fleet, "include/own.h")
+    assert read == Outcome(0, f"{RELEASES[1]}\n", "")
+    assert run_command("cat", "--release", "auto", fleet, "include/own.h").output == f"{RUNNING}\n"
+    told = json.loads(run_command("info", "--json", "--release", RELEASES[1], fleet).output)
+    alone = json.loads(run_command("info", "--json", one_of(fleet, RELEASES[1])).output)
+    counted = ("release", "arch", "files", "directories", "symlinks", "content_size")
+    assert [told[name] for name in counted] == [alone[name] for name in counted]
+    assert told["kernels"] == [{"name": RELEASES[1], "release": RELEASES[1], "arch": "x86"}]
+
+
+def test_flags_are_those_of_one_kernel_in_a_mount(mount: Mounting, fleet: Path) -> None:
+    shown = mount(fleet)
+    for place in (shown.path, fleet):
+        for command in ("env", "cflags"):
+            named = run_command(command, "--release", RELEASES[1], place)
+            assert named == run_command(command, shown / RELEASES[1])
+            assert named.status == 0, named
+    outcome = run_command("env", "--release", "9.9", fleet)
+    assert (outcome.status, "has no kernel 9.9; there is" in one_line(outcome)) == (16, True)
+    assert all(release in outcome.errors for release in RELEASES)
+
+
+def test_flags_of_an_archive_are_those_of_where_it_is_mounted(
+    mount: Mounting, fleet: Path, tmp_path: Path
+) -> None:
+    shown = mount(fleet, "--release", RELEASES[0])
+    assert run_command("cflags", fleet) == run_command("cflags", shown.path)
+    assert run_command("env", "--release", RELEASES[0], fleet) == run_command("env", shown.path)
+    other = run_command("env", "--release", RELEASES[1], fleet)
+    assert (other.status, f"there is {RELEASES[0]}" in one_line(other)) == (16, True)
+    outcome = run_command("cflags", shutil.copy(fleet, tmp_path / "other.tar.zst"))
+    assert (outcome.status, "is mounted nowhere" in one_line(outcome)) == (10, True)
