@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.fleet.kernels import Directory
+from kheadersfs.archive.fleet.verifying import require_all_names
 from kheadersfs.archive.names.page import LATEST, ROOT
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive, UsageError
@@ -150,6 +151,8 @@ class Gathering:
     def _add_fleet(
         self, archive: HeaderArchive, table: FleetTable, left_out: Callable[[bytes], bool]
     ) -> None:
+        # Else a header that the index keeps back would be lost for good.
+        require_all_names(table, archive.content.blocks, lambda _done, _of: None)
         bits: dict[int, int] = {}
         for number, kernel in enumerate(table.kernels):
             if not left_out(kernel.name):

@@ -12,7 +12,7 @@ from kheadersfs.archive.source import BytesSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.reader import HeaderArchive
 from tests.attacks.fleet_lies import Versions, with_versions
-from tests.support.mounting import Outcome, run_command
+from tests.support.mounting import Outcome, one_line, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,8 +103,12 @@ def shared_by_fewer(versions: Versions) -> Versions:
     return {**versions, SHARED: [only._replace(members=0b011)]}
 
 
-def test_further_names_that_are_kept_back_are_found_by_verify(
+def test_further_names_that_are_kept_back_are_found_by_verify_and_merge(
     packed: bytes, tmp_path: Path
 ) -> None:
-    (tmp_path / "lying.tar.xz").write_bytes(with_versions(packed, shared_by_fewer))
-    assert run_command("verify", tmp_path / "lying.tar.xz").status == 13
+    lying, output = tmp_path / "lying.tar.xz", tmp_path / "out.tar.xz"
+    lying.write_bytes(with_versions(packed, shared_by_fewer))
+    assert run_command("verify", lying).status == 13
+    outcome = run_command("merge", lying, "-o", output)
+    assert (outcome.status, str(lying) in one_line(outcome)) == (13, True)
+    assert not output.exists()
