@@ -57,7 +57,7 @@ COMMANDS = {
     "repack": Command("repack", "write an archive anew, in blocks and with an index"),
     "merge": Command("merge", "write several kernels' archives as one, each header once"),
     "fetch": Command("fetch", "download a kernel's headers, with the machine's package client"),
-    "cache": Command("cache", "show or clear what was fetched from addresses"),
+    "cache": Command("cache", "show or clear what was fetched or packed"),
     "env": Command("env", "print the variables that point tools to headers"),
     "cflags": Command("cflags", "print the compiler flags for headers"),
     "help": Command("help", "explain a command, or what --limit can change"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 from kheadersfs.cli.arguments import Parser, add_json
 from kheadersfs.cli.output import printable, size
 from kheadersfs.errors import KheadersfsError, reason
+from kheadersfs.kernel import keeping
+from kheadersfs.kernel.cache import default_cache_directory
 from kheadersfs.remote import settings
 from kheadersfs.remote.cache import Cache
 
@@ -15,16 +18,18 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "cache",
-        "Show what is kept of archives at addresses, so that it need not be fetched again. "
-        "$KHEADERSFS_CACHE says where, by default below /var/cache/kheadersfs for root and "
-        "~/.cache/kheadersfs for others; $KHEADERSFS_CACHE_SIZE how many bytes at most, 1 GiB.",
-        ("kheadersfs cache", "how much there is, and from where"),
+        "Show what is kept of archives at addresses, so that it need not be fetched again, and "
+        "what is packed of packages and header trees. All is below /var/cache/kheadersfs for root "
+        "and ~/.cache/kheadersfs for others; $KHEADERSFS_CACHE says where to keep what is fetched, "
+        "$KHEADERSFS_CACHE_SIZE how many bytes each of the two may take, by default 1 GiB.",
+        ("kheadersfs cache", "how much there is, and of what"),
         ("kheadersfs cache --clear", "remove all of it"),
     )
     arguments.add_argument(
         "--clear",
         action="store_true",
-        help="remove everything; what is mounted fetches again what it needs",
+        help="remove everything; what is mounted fetches again what it needs, and packages are "
+        "packed again",
     )
     add_json(arguments)
     return arguments
@@ -34,7 +39,9 @@ def run(arguments: list[str]) -> int:
     """Print what is kept, after removing it if that is asked for."""
     values = parser().parse(arguments)
     cache = Cache(settings.cache_directory(), settings.cache_size())
+    packed = default_cache_directory(os.environ)
     if values.clear:
+        keeping.clear(packed)
         try:
             cache.clear()
         except OSError as error:
@@ -42,6 +49,7 @@ def run(arguments: list[str]) -> int:
                 f"{cache.directory}: cannot be cleared: {reason(error)}; remove it by hand"
             ) from error
     count, total, notes = cache.everything()
+    archives = keeping.kept_archives(packed)
     if values.json:
         addresses = [
             {"address": known.address, "size": known.size, "whole": bool(known.whole)}
@@ -53,6 +61,13 @@ def run(arguments: list[str]) -> int:
             "pieces": count,
             "size": total,
             "addresses": addresses,
+            "packed": {
+                "directory": packed,
+                "size": sum(kept.size for kept in archives),
+                "archives": [
+                    {"name": os.path.basename(kept.path), "size": kept.size} for kept in archives
+                ],
+            },
         }
         print(json.dumps(facts, indent=2))
         return 0
@@ -60,4 +75,8 @@ def run(arguments: list[str]) -> int:
     print(f"{printable(cache.directory)}: {count} pieces, {size(total)} of at most {limit}")
     for known in notes:
         print(f"  {printable(known.address)} ({size(known.size)})")
+    held = size(sum(kept.size for kept in archives))
+    print(f"{printable(packed)}: {len(archives)} packed, {held} of at most {limit}")
+    for kept in archives:
+        print(f"  {printable(os.path.basename(kept.path))} ({size(kept.size)})")
     return 0

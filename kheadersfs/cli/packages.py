@@ -19,6 +19,7 @@ from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import write_in_child
 from kheadersfs.errors import ArchiveUnavailable, UsageError
 from kheadersfs.kernel.cache import default_cache_directory, kept_archive
+from kheadersfs.kernel.keeping import shrink
 from kheadersfs.limits import DEFAULT_BUDGET
 from kheadersfs.pack.comments import COMMENT_FILTERS
 from kheadersfs.pack.packing import Settings
@@ -29,6 +30,7 @@ from kheadersfs.packages.kernels import Kernel, kernels_of, satisfies
 from kheadersfs.packages.package import Package, open_package
 from kheadersfs.packages.packing import pack_packages
 from kheadersfs.packages.recognition import SUFFIXES
+from kheadersfs.remote import settings as cache_settings
 from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
@@ -56,14 +58,14 @@ def archives_of(paths: list[str], limits: Limits) -> list[str]:
     """
     with ExitStack() as stack:
         opened = _open(stack, paths, limits)
-        return [_keep(kernel, opened, limits) for kernel in kernels_of(opened.facts)]
+        return _bounded([_keep(kernel, opened, limits) for kernel in kernels_of(opened.facts)])
 
 
 def archive_of(paths: list[str], limits: Limits) -> str:
     """Like archives_of(), for one kernel. Raises UsageError when there are several."""
     with ExitStack() as stack:
         opened = _open(stack, paths, limits)
-        return _keep(_only_kernel(opened, paths), opened, limits)
+        return _bounded([_keep(_only_kernel(opened, paths), opened, limits)])[0]
 
 
 def require_no_pins(path: str, *pins: str | None) -> None:
@@ -222,6 +224,12 @@ def _keep(kernel: Kernel, opened: _Opened, limits: Limits) -> str:
         look,
         lambda path: _write(kernel, opened, path, None, quick_settings(limits)),
     )
+
+
+def _bounded(archives: list[str]) -> list[str]:
+    """Return *archives*, once there is no more in the cache than may be, if these are less."""
+    shrink(default_cache_directory(os.environ), cache_settings.cache_size(), archives)
+    return archives
 
 
 def _write(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kheadersfs.errors import ArchiveUnavailable, reason
 from kheadersfs.locking import exclusive
 
-_RECORD_SUFFIX = ".tree"
+RECORD_SUFFIX = ".tree"
 _PARTIAL = ".partial"
 
 
@@ -71,19 +71,27 @@ def kept_archive(
     the others wait for it. Raises ArchiveUnavailable if the directory is not safe or not usable,
     and whatever *look* and *pack* raise.
     """
-    directory, name = os.path.split(archive)
+    directory = os.path.dirname(archive)
     try:
         own_directory(directory)
-        with exclusive(os.path.join(directory, name.partition(".tar")[0] + ".lock")):
+        with exclusive(lock_of(archive)):
             seen = look()
             if not _is_recorded(archive, seen):
                 _pack_anew(pack, archive, seen)
+            else:
+                os.utime(archive + RECORD_SUFFIX)  # keeping.py goes by it
     except OSError as error:
         raise ArchiveUnavailable(
             f"cannot keep the headers of {subject} in {directory}: {reason(error)}; "
             "make that directory writable, or set XDG_CACHE_HOME"
         ) from error
     return archive
+
+
+def lock_of(archive: str) -> str:
+    """Return the file to hold a lock on while *archive* is made or removed."""
+    directory, name = os.path.split(archive)
+    return os.path.join(directory, name.partition(".tar")[0] + ".lock")
 
 
 def _pack_anew(pack: Callable[[str], None], archive: str, seen: str) -> None:
@@ -95,7 +103,7 @@ def _pack_anew(pack: Callable[[str], None], archive: str, seen: str) -> None:
     if seen:
         with open(partial, "w", encoding="ascii") as stream:
             stream.write(_record_of(archive, seen))
-        os.replace(partial, archive + _RECORD_SUFFIX)
+        os.replace(partial, archive + RECORD_SUFFIX)
 
 
 def default_cache_directory(environment: Mapping[str, str]) -> str:
@@ -142,7 +150,7 @@ def require_own(directory: str) -> None:
 def _is_recorded(archive: str, seen: str) -> bool:
     """Return whether *archive* was packed from a tree in which *seen* was seen."""
     try:
-        with open(archive + _RECORD_SUFFIX, encoding="ascii", errors="replace") as stream:
+        with open(archive + RECORD_SUFFIX, encoding="ascii", errors="replace") as stream:
             return stream.read() == _record_of(archive, seen)
     except FileNotFoundError:
         return False
@@ -164,5 +172,5 @@ def _remove_remains(archive: str) -> None:
     """
     directory, name = os.path.split(archive)
     for found in os.listdir(directory):
-        if found == name + _RECORD_SUFFIX or found.removeprefix(".").startswith(name + _PARTIAL):
+        if found == name + RECORD_SUFFIX or found.removeprefix(".").startswith(name + _PARTIAL):
             os.unlink(os.path.join(directory, found))

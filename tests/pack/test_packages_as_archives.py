@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,6 +134,33 @@ def test_packages_are_merged_by_name(
     assert read == Outcome(0, UTSRELEASE, "")
     twice = machine.kheadersfs("merge", f"6.1={pair[1]}", f"6.1={small_archive}", "-o", out)
     assert "is the name of" in one_line(twice)
+
+
+def test_what_is_packed_of_packages_is_shown_bounded_and_cleared(
+    machine: Namespace, pair: list[Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for half in packages.debian_roots(tmp_path / "roots", number="6.1.0-9"):
+        packages.make_deb(half, other)
+    names = [f"{pair[1].stem}.tar.zst", pair[1].stem.replace("6.1.0-7", "6.1.0-9") + ".tar.zst"]
+
+    def packed() -> list[str]:
+        told = json.loads(machine.kheadersfs("cache", "--json").output)["packed"]
+        assert told["directory"] == CACHE
+        assert told["size"] == sum(archive["size"] for archive in told["archives"])
+        return [archive["name"] for archive in told["archives"]]
+
+    assert machine.kheadersfs("cache", "--clear").status == 0
+    assert machine.kheadersfs("ls", pair[1]).status == 0
+    assert packed() == names[:1]
+    assert f"{CACHE}: 1 packed" in machine.kheadersfs("cache").output
+    os.utime(machine.path(f"{CACHE}/{names[0]}.tree"), (1, 1))
+    assert machine.outcome(*command_line("ls", other), KHEADERSFS_CACHE_SIZE="1").status == 0
+    assert packed() == names[1:]
+    assert machine.kheadersfs("cache", "--clear").status == 0
+    assert packed() == []
+    assert machine.kheadersfs("ls", other).status == 0
 
 
 def test_a_cache_that_cannot_be_written_is_named(pair: list[Path]) -> None:
