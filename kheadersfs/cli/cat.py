@@ -7,6 +7,7 @@ import sys
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_limits, add_release
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.progress import Progress, progress_line
 from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import HeaderArchive
 
@@ -36,14 +37,20 @@ def run(arguments: list[str]) -> int:
     """Write the files' bytes to standard output."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
-    with open_first(
-        values.archive, values.paths, limits, values.further, values.release
-    ) as archive:
-        read_confined([archive], lambda: _write(archive, values.paths))
+    with (
+        progress_line("cat", "B") as progress,
+        open_first(
+            values.archive, values.paths, limits, values.further, values.release, progress
+        ) as archive,
+    ):
+        read_confined([archive], lambda: _write(archive, values.paths, progress))
     return 0
 
 
-def _write(archive: HeaderArchive, paths: list[str]) -> None:
+def _write(archive: HeaderArchive, paths: list[str], progress: Progress) -> None:
     for path in paths:
-        sys.stdout.buffer.write(archive.read(path))
+        content = archive.read(path)
+        progress.erase()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()  # the line of the next one may be on the same terminal
     report_notes([archive])

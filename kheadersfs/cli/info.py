@@ -14,6 +14,7 @@ from kheadersfs.cli.kernels import kernels_of
 from kheadersfs.cli.opening import open_kernel
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable
+from kheadersfs.cli.progress import Progress, progress_line
 from kheadersfs.cli.reading import ask_confined, read_confined
 from kheadersfs.errors import UsageError
 from kheadersfs.pack.packing import read_profile
@@ -56,17 +57,22 @@ def run(arguments: list[str]) -> int:
         raise UsageError("--profile is shown in a picture; name it with --map OUT.svg")
     profile = set(read_profile(values.profile)) if values.profile is not None else None
     limits = parse_limits(values.limits)
-    with open_kernel(values.archive, limits, values.further, values.release) as archive:
+    with (
+        progress_line("info", "B") as progress,
+        open_kernel(values.archive, limits, values.further, values.release, progress) as archive,
+    ):
         if values.map is not None:
             picture = ask_confined([archive], lambda: draw(archive, profile))
             write_map(values.map, picture)
-        read_confined([archive], lambda: _tell(archive, values.json))
+        read_confined([archive], lambda: _tell(archive, values.json, progress))
     return 0
 
 
-def _tell(archive: HeaderArchive, as_json: bool) -> None:
+def _tell(archive: HeaderArchive, as_json: bool, progress: Progress) -> None:
     """Print the facts. Raises DamagedArchive afterwards if there may be more of them."""
-    _print(describe(archive), as_json)
+    facts = describe(archive)
+    progress.erase()
+    _print(facts, as_json)
     archive.require_complete()
 
 

@@ -11,6 +11,7 @@ from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits, add_
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
+from kheadersfs.cli.progress import Progress, progress_line
 from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import Entry, HeaderArchive
 
@@ -42,22 +43,30 @@ def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
-    with open_first(
-        values.archive, values.paths, limits, values.further, values.release
-    ) as archive:
+    with (
+        progress_line("ls", "B") as progress,
+        open_first(
+            values.archive, values.paths, limits, values.further, values.release, progress
+        ) as archive,
+    ):
         show = _show_in_words(values.long)
         if values.json:
             from kheadersfs.cli.entries import print_as_json
 
             show = print_as_json
 
-        read_confined([archive], lambda: _list(archive, values.paths, show))
+        read_confined([archive], lambda: _list(archive, values.paths, show, progress))
     return 0
 
 
 def _list(
-    archive: HeaderArchive, paths: list[str], show: Callable[[Iterable[Entry]], None]
+    archive: HeaderArchive,
+    paths: list[str],
+    show: Callable[[Iterable[Entry]], None],
+    progress: Progress,
 ) -> None:
+    _ = archive.tree  # takes what time there is to take
+    progress.erase()
     show(chain.from_iterable(map(archive.below, paths)))
     report_notes([archive])
 

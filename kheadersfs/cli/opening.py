@@ -13,6 +13,7 @@ from kheadersfs.reader import HeaderArchive, open_archive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kheadersfs.cli.progress import Progress
     from kheadersfs.limits import Limits
 
 
@@ -34,14 +35,34 @@ def open_given(
     return archive
 
 
-def open_kernel(
-    path: str, limits: Limits, further: Sequence[str] = (), release: str | None = None
+def open_followed(
+    path: str, limits: Limits, further: Sequence[str], progress: Progress
 ) -> HeaderArchive:
-    """Like open_given(); of several kernels show the one alone that *release* means.
+    """Like open_given(), for an archive whose reading *progress* is to show.
+
+    Packages are packed, if need be, into what takes no time to read.
+    """
+    if further or not progress.is_shown or may_be_packages(path):
+        return open_given(path, limits, further)
+    from kheadersfs.archive.followed import FollowedSource
+    from kheadersfs.archive.opening import Archive, open_place
+
+    source = FollowedSource(open_place(path), progress)
+    try:
+        return HeaderArchive(Archive(source, limits))
+    except BaseException:
+        source.close()
+        raise
+
+
+def open_kernel(
+    path: str, limits: Limits, further: Sequence[str], release: str | None, progress: Progress
+) -> HeaderArchive:
+    """Like open_followed(); of several kernels show the one alone that *release* means.
 
     Raises what open_given() and kernels.choose_kernel() raise.
     """
-    opened = open_given(path, limits, further)
+    opened = open_followed(path, limits, further, progress)
     if release is None:
         return opened
     from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays
@@ -58,14 +79,15 @@ def open_first(
     path: str,
     others: list[str],
     limits: Limits,
-    further: Sequence[str] = (),
-    release: str | None = None,
+    further: Sequence[str],
+    release: str | None,
+    progress: Progress,
 ) -> HeaderArchive:
     """Like open_kernel(), of *path*, the first word of a command line; *others* came after it.
 
     Raises what open_kernel() raises.
     """
     try:
-        return open_kernel(path, limits, further, release)
+        return open_kernel(path, limits, further, release, progress)
     except ArchiveUnavailable as error:
         raise first_of(error, "ARCHIVE", others) from None

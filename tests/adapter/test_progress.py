@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 import pty
+import re
 import subprocess
+import tarfile
 from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +18,17 @@ import pytest
 from tests.support.mounting import command_line, run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ERASED = "\r\x1b[K"
 COMMANDS = ("repack IN OUT", "verify IN")
+READERS = (
+    "ls -l WHOLE",
+    "cat WHOLE include/first.h include/last.h",
+    "info WHOLE",
+    "info --json WHOLE",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +45,31 @@ def words_of(command: str, archive: Path, directory: Path) -> list[str]:
 
 def errors_on_terminal(words: list[str]) -> str:
     """Return what a command writes to standard error when that is a terminal."""
+    return written_to_terminal(words, lambda _terminal: subprocess.DEVNULL)
+
+
+def written_to_terminal(
+    words: list[str], output: Callable[[int], int] = lambda terminal: terminal
+) -> str:
+    """Return what a command writes to a terminal, its *output* too unless that goes elsewhere."""
     reader, terminal = pty.openpty()
     with os.fdopen(reader, "rb", buffering=0) as screen:
         process = subprocess.Popen(
-            command_line(*words), stdout=subprocess.DEVNULL, stderr=terminal, start_new_session=True
+            command_line(*words), stdout=output(terminal), stderr=terminal, start_new_session=True
         )
         os.close(terminal)
         written = b""
         with suppress(OSError):  # EIO is how a terminal that nobody has open any more ends
             while piece := screen.read(4096):
                 written += piece
-        assert process.wait() == 0
+        process.wait()
     return written.decode()
+
+
+def seen_on_screen(written: str) -> str:
+    """Return what a terminal still shows of *written*, had it room for all."""
+    lines = written.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rpartition(ERASED)[2] for line in lines)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,3 +87,43 @@ def test_a_terminal_shows_how_far_it_is_and_is_left_clean(
 def test_a_pipe_gets_nothing(command: str, packed: Path, tmp_path: Path) -> None:
     done = run_command(*words_of(command, packed, tmp_path))
     assert (done.status, done.errors) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive that has to be decoded to be known, with a file that ends without a newline."""
+    archive = tmp_path_factory.mktemp("whole") / "whole.tar.xz"
+    with tarfile.open(archive, "w:xz") as tar:
+        for name in ("include/first.h", "include/last.h"):
+            member = tarfile.TarInfo(name)
+            content = b"#define ONE 1\n#define TWO 2"
+            member.size = len(content)
+            tar.addfile(member, BytesIO(content))
+    return archive
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_reading_shows_how_far_it_is_and_leaves_what_was_asked_for(
+    command: str, whole: Path
+) -> None:
+    words = [str(whole) if word == "WHOLE" else word for word in command.split()]
+    written = written_to_terminal(words)
+    assert re.match(rf"{re.escape(ERASED)}{words[0]}: \d+ % of \d+\.\d MiB", written)
+    piped = run_command(*words)
+    assert (piped.status, piped.errors) == (0, "")
+    assert seen_on_screen(written) == piped.output
+
+
+@pytest.mark.parametrize(
+    "command", ["cat WHOLE include/last.h include/no.h", "ls CUT", "info CUT", "cat CUT no.h"]
+)
+def test_what_went_wrong_stands_alone_on_its_line(
+    command: str, whole: Path, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(gzip.compress(lzma.decompress(whole.read_bytes()))[:-12])
+    places = {"WHOLE": str(whole), "CUT": str(cut)}
+    words = [places.get(word, word) for word in command.split()]
+    piped = run_command(*words)
+    assert piped.status != 0
+    assert seen_on_screen(written_to_terminal(words)) == piped.output + piped.errors

@@ -1,0 +1,51 @@
+"""A source that tells how far it is read, for those who wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class FollowedSource(Source):
+    """Tells how far *source*, which it closes, is read: the place, and the size, in bytes.
+
+    What is read as a whole is read from front to back.
+    """
+
+    __slots__ = ("_source", "_tell", "is_far")
+
+    def __init__(self, source: Source, tell: Callable[[int, int], None]) -> None:
+        super().__init__(source.name, source.size)
+        self._source = source
+        self._tell = tell
+        self.is_far = source.is_far
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See Source.read_at."""
+        piece = self._source.read_at(offset, length)
+        self._tell(offset + length, self.size)
+        return piece
+
+    def available(self, offset: int, limit: int) -> int:
+        """See Source.available."""
+        return self._source.available(offset, limit)
+
+    def learn(self, extents: Iterable[tuple[int, int, bytes]]) -> None:
+        """See Source.learn."""
+        self._source.learn(extents)
+
+    def expect(self, count: int) -> None:
+        """See Source.expect."""
+        self._source.expect(count)
+
+    def keep_all(self) -> None:
+        """See Source.keep_all."""
+        self._source.keep_all()
+
+    def close(self) -> None:
+        """See Source.close."""
+        self._source.close()
