@@ -8,18 +8,17 @@ from kheadersfs.archive.digits import aligned
 from kheadersfs.archive.ending import note_on_end
 from kheadersfs.archive.feeding import next_piece
 from kheadersfs.archive.tar.fields import BLOCK, MAGIC, USTAR
-from kheadersfs.archive.tar.ordinary import extension_size, member_of, note_extension
+from kheadersfs.archive.tar.ordinary import extension_size, member_of, members_at, note_extension
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from kheadersfs.archive.entries import Buffer
     from kheadersfs.archive.member import Member
     from kheadersfs.archive.source import Source
 
 _ZEROS = bytes(BLOCK)
-_NOTHING_SAID: Mapping[bytes, bytes] = {}
 
 
 class OrdinaryMembers:
@@ -49,23 +48,22 @@ class OrdinaryMembers:
         while True:
             if self._left:
                 self._skip()
-            header = self._piece[self._offset : self._offset + BLOCK]
-            member = member_of(header, _NOTHING_SAID) if len(header) == BLOCK else None
-            if member is not None:
-                self._offset += BLOCK
+            members = members_at(self._piece, self._offset)
+            if members:
+                self._offset += BLOCK * len(members)
             else:
-                member = self._extended()
-                if member is None:
+                members = self._extended()
+                if not members:
                     return
-            self._left = aligned(member.size, BLOCK)
-            yield member
+            self._left = aligned(members[-1].size, BLOCK)
+            yield from members
 
     @property
     def unread(self) -> bytes:
         """What was read of the source and is not of a member so far."""
         return self._piece[self._offset :]
 
-    def _extended(self) -> Member | None:
+    def _extended(self) -> list[Member]:
         """Return the next member, if there is one, with what extensions say of it."""
         said: dict[bytes, bytes] = {}
         start = 0  # of a header, from the member's first extension on
@@ -75,18 +73,18 @@ class OrdinaryMembers:
             member = member_of(header, said)
             if member is not None:
                 self._offset = at + BLOCK
-                return member
+                return [member]
             size = extension_size(header)
             if size is None or not self._look_ahead(start + BLOCK + size):
                 self.ended = not start and header == _ZEROS
-                return None
+                return []
             at = self._offset + start + BLOCK
             if not note_extension(header, self._piece[at : at + size], said):
-                return None
+                return []
             self.is_pax = header.startswith(USTAR, MAGIC)
             start += BLOCK + aligned(size, BLOCK)
         self.ended = not start and self.read > 0 and self._offset == len(self._piece)
-        return None
+        return []
 
     def _look_ahead(self, length: int) -> bool:
         """Have *length* bytes from the offset on in the piece, if there are so many."""

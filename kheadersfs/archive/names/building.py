@@ -27,6 +27,7 @@ IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
 _PERMISSIONS = 0o7777
 _NAME_SHOWN = 256
 _CACHED_DIRECTORIES = 10_000
+_NO_NAMES = frozenset((b"", b".", b".."))
 
 
 class Refusal(NamedTuple):
@@ -58,8 +59,7 @@ class TableBuilder:
         self.text_size = 0
         self._name = name
         self._limits = limits
-        self._bounds = limits.members, limits.file, limits.total, limits.memory
-        self._longest = limits.path
+        self._most, self._longest, self._memory = limits.members, limits.path, limits.memory
         self._total = 0
         self._directories_made = 0
         self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
@@ -78,9 +78,13 @@ class TableBuilder:
         archive as a whole is beyond a limit.
         """
         self.members += 1
-        self._check_limits(member.size)
+        # So many come that only what is beyond a limit, or refused, is worth a call.
+        if self.members + self._directories_made > self._most:
+            self._limits.check(self._name, "members", self.members + self._directories_made)
+        if member.size > 0:
+            self._count_content(member.size)
         name = member.name
-        if name[:1] == b"/" or (member.hard_link and (member.target or b"")[:1] == b"/"):
+        if name.startswith(b"/") or (member.hard_link and (member.target or b"")[:1] == b"/"):
             self.absolute += 1
             member = _made_relative(member)
         self._filled = None
@@ -90,24 +94,20 @@ class TableBuilder:
             else:
                 self._add_inode(member, start)
         except _Refused as refused:
-            self.refusals.append(Refusal(name[:_NAME_SHOWN], str(refused)))
+            self._refuse(Refusal(name[:_NAME_SHOWN], str(refused)))
         else:
             self.text_size += len(member.name) + len(member.target or b"")
+            if self.text_size > self._memory:
+                self._limits.check(self._name, "memory", self.text_size)
         return self._filled is not None
 
-    def _check_limits(self, size: int) -> None:
-        """Check them with a further member of *size* bytes, which may be negative."""
-        if size > 0:
-            self._total += size
-        names = self.members + self._directories_made
-        # Looked at for every member, so a call is made for none that is within the limits.
-        most, largest, total, memory = self._bounds
-        if names > most or size > largest or self._total > total or self.text_size > memory:
-            limits, name = self._limits, self._name
-            limits.check(name, "members", names)
-            limits.check(name, "file", size)
-            limits.check(name, "total", self._total)
-            limits.check(name, "memory", self.text_size)
+    def _count_content(self, size: int) -> None:
+        self._total += size
+        self._limits.check(self._name, "file", size)
+        self._limits.check(self._name, "total", self._total)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
         if len(self.refusals) > REFUSALS_LIMIT:
             raise RefusedArchive(
                 f"{self._name}: has more than {REFUSALS_LIMIT} members that cannot be in a file "
@@ -132,21 +132,25 @@ class TableBuilder:
     def _add_inode(self, member: Member, start: int) -> None:
         if member.size < 0:
             raise _Refused("a negative size")
-        mode = _acceptable_mode(member.mode)
+        kind, mode = _acceptable_mode(member.mode)
         mtime = member.mtime
         if not -LATEST <= mtime <= LATEST:
             mtime = LATEST if mtime > 0 else -LATEST
-        if stat.S_ISDIR(mode):
+        if kind == stat.S_IFDIR:
             self._add_directory(*self._locate(member.name), mode, mtime)
             return
-        if member.inode is None:
-            row = self._new_inode(member, mode, mtime)
-        else:
+        if member.inode is not None:
             row = self._shared_inode(member, mode, mtime)
             # The first name that comes with content has it for all, though it be refused itself.
             self._fill(row, member.size, start)
+        elif kind == stat.S_IFLNK:
+            row = self._new_symlink(member, mode, mtime)
+        else:
+            row = self._inodes.add(mode, mtime)
         parent, name = self._locate(member.name)
-        self._make_room(parent, name)[name] = row
+        if parent is None or name in parent:
+            parent = self._make_room(parent, name)
+        parent[name] = row
         if member.size:
             self._fill(row, member.size, start)
 
@@ -155,13 +159,16 @@ class TableBuilder:
         key = member.inode, stat.S_IFMT(mode)
         row = self._shared.get(key)
         if row is None:
-            row = self._shared[key] = self._new_inode(member, mode, mtime)
+            is_symlink = stat.S_ISLNK(mode)
+            new = (
+                self._new_symlink(member, mode, mtime)
+                if is_symlink
+                else self._inodes.add(mode, mtime)
+            )
+            row = self._shared[key] = new
         return row
 
-    def _new_inode(self, member: Member, mode: int, mtime: int) -> int:
-        """Return the row of a new file, without content as yet, or symlink."""
-        if not stat.S_ISLNK(mode):
-            return self._inodes.add(mode, mtime)
+    def _new_symlink(self, member: Member, mode: int, mtime: int) -> int:
         target = member.target or b""
         if not 0 < len(target) <= self._limits.target:
             raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
@@ -216,7 +223,7 @@ class TableBuilder:
             raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
-        if directory is None or name in (b"", b".", b".."):
+        if directory is None or name in _NO_NAMES:
             components = self._components(path)
             if not components:
                 return None, b""
@@ -272,12 +279,13 @@ def _made_relative(member: Member) -> Member:
 
 
 @lru_cache(64)  # an archive has few different ones
-def _acceptable_mode(mode: int) -> int:
+def _acceptable_mode(mode: int) -> tuple[int, int]:
+    """Return the type of *mode* and what is made of it. Raises _Refused."""
     kind = stat.S_IFMT(mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         raise _Refused("neither a file, a directory nor a link")
     if kind == stat.S_IFREG and mode & (stat.S_ISUID | stat.S_ISGID):
         raise _Refused("a set-user-ID or set-group-ID file")
     if kind == stat.S_IFLNK:
-        return kind | SYMLINK_PERMISSIONS
-    return kind | mode & _PERMISSIONS
+        return kind, kind | SYMLINK_PERMISSIONS
+    return kind, kind | mode & _PERMISSIONS

@@ -6,8 +6,8 @@ by the megabyte, and a single one that stays holds a megabyte: a server had bett
 
 from __future__ import annotations
 
-import stat
 from array import array
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT, Page
@@ -72,45 +72,52 @@ class _Numbering:
 
     def __init__(self, inodes: Inodes) -> None:
         self._inodes = inodes
-        self._rows = array("I")
-        """Of each inode, in the order of their numbers."""
-        self._numbers = array("I", bytes(inodes.modes.itemsize * len(inodes.modes)))
-        """Of each row; 0 is none."""
-        self._links = array("I", self._numbers)
-        self._entry_inode = array("I")
-        self._repeats = array("I")
         self._names: list[bytes] = []
-        self._number(inodes.root)
-        # The rows grow while they are walked: a directory's entries number what they name.
-        for row in self._rows:
-            if row in inodes.children:
-                self._list_directory(row)
+        self._named: list[int] = []
+        """The row that each of the names is of."""
+        self._links = array("I", (1,)) * len(inodes.modes)
+        """Of each row."""
+        directories = [inodes.root]
+        # They grow while they are walked.
+        for directory in directories:
+            directories += self._list_directory(directory)
+        self._rows = [inodes.root, *dict.fromkeys(self._named)]
+        """Of each inode, in the order of their numbers."""
 
-    def _number(self, row: int) -> int:
-        """Give *row* the next number, and return that."""
-        self._rows.append(row)
-        number = self._numbers[row] = len(self._rows)
-        return number
-
-    def _list_directory(self, directory: int) -> None:
-        inodes, links, numbers = self._inodes, self._links, self._numbers
+    def _list_directory(self, directory: int) -> list[int]:
+        """List what is in *directory*. Returns the directories among that."""
+        inodes = self._inodes
         children = inodes.children[directory]
         names = sorted(children)
+        rows = [children[name] for name in names]
+        below = [row for row in rows if row in inodes.children]
         inodes.starts[directory], inodes.sizes[directory] = len(self._names), len(names)
-        links[directory] += 2
-        for entry, name in enumerate(names, len(self._names)):
-            child = children[name]
-            links[directory if child in inodes.children else child] += 1
-            if numbers[child]:
-                self._repeats.append(entry)
-            self._entry_inode.append(numbers[child] or self._number(child))
+        self._links[directory] = 2 + len(below)
         self._names += names
+        self._named += rows
+        return below
+
+    def _number_entries(self) -> tuple[array[int], array[int]]:
+        """Return the inode of each entry, and those entries whose inodes had a name before."""
+        first = ROOT + 1
+        if len(self._rows) > len(self._named):
+            return array("I", range(first, first + len(self._named))), array("I")
+        numbers = {row: number for number, row in enumerate(self._rows, ROOT)}
+        entry_inode, repeats = array("I"), array("I")
+        for entry, row in enumerate(self._named):
+            number = numbers[row]
+            if number < first:
+                repeats.append(entry)
+                self._links[row] += 1
+            first = max(first, number + 1)
+            entry_inode.append(number)
+        return entry_inode, repeats
 
     def _place_targets(self) -> Iterator[bytes]:
         """Yield the symlinks' targets, and note where they lie one behind the other."""
         inodes, position = self._inodes, 0
         for row in self._rows:
-            if stat.S_ISLNK(inodes.modes[row]):
+            if row in inodes.targets:
                 target = inodes.targets[row]
                 inodes.starts[row], inodes.sizes[row] = position, len(target)
                 position += len(target)
@@ -119,22 +126,18 @@ class _Numbering:
     def page(self) -> Page:
         """Return the columns in the order of the numbers."""
         inodes = self._inodes
+        entry_inode, repeats = self._number_entries()
         targets = b"".join(self._place_targets())
 
         def in_order(column: array[int]) -> array[int]:
             return array(column.typecode, map(column.__getitem__, self._rows))
 
-        name_ends = array("I")
-        end = 0
-        for name in self._names:
-            end += len(name)
-            name_ends.append(end)
         return Page(
             first_entry=0,
             first_inode=ROOT,
-            entry_inode=self._entry_inode,
-            repeats=self._repeats,
-            entry_name_end=name_ends,
+            entry_inode=entry_inode,
+            repeats=repeats,
+            entry_name_end=array("I", accumulate(map(len, self._names))),
             names=b"".join(self._names),
             inode_mode=in_order(inodes.modes),
             inode_links=in_order(self._links),

@@ -106,7 +106,8 @@ class Page(NamedTuple):
 
 def rows_of_type(modes: array[int], file_type: int) -> list[int]:
     """Return the rows of *modes* that are of *file_type*."""
-    return [row for row, mode in enumerate(modes) if stat.S_IFMT(mode) == file_type]
+    wanted = {mode for mode in set(modes) if stat.S_IFMT(mode) == file_type}
+    return [row for row, mode in enumerate(modes) if mode in wanted]
 
 
 def first_named(first_inode: int) -> int:

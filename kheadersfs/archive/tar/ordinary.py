@@ -10,7 +10,7 @@ from __future__ import annotations
 import stat
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import adler32
 
 from kheadersfs.archive.digits import NANOSECONDS
@@ -20,8 +20,9 @@ from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# name, mode, size, time, checksum, type, target, magic and version, prefix, what is behind it
-_HEADER = struct.Struct("100s8s16x12s12s8sc100s8s80x155s12s")
+_HEADER = struct.Struct("100s48s8s356s")  # name, numbers, checksum, all behind it
+_NUMBERS = struct.Struct("8s16x12s12s")  # mode, size, time
+_KIND = struct.Struct("c100s8s80x155s12s")  # type, target, magic and version, prefix, the rest
 _FILE, _HARD_LINK, _SYMLINK, _DIRECTORY = b"0", b"1", b"2", b"5"
 _KINDS = {
     b"\0": stat.S_IFREG,
@@ -36,13 +37,64 @@ _NO_PREFIX, _NOTHING_BEHIND = bytes(155), bytes(12)
 _PAX, _GLOBAL = b"x", b"g"
 _LARGEST_EXTENSION = 16 << 10
 """Bytes, which are all looked at before a member is."""
-_NUMBERS = (b"atime", b"ctime", b"uid", b"gid")
+_OTHER_NUMBERS = (b"atime", b"ctime", b"uid", b"gid")
 _IGNORED = (b"uname", b"gname", b"comment")
 
-_HALF = BLOCK // 2
+_FEW = 256
 _SUM = 0xFFFF
+"""The low half of an Adler-32, which of a few bytes is their sum, and 1."""
 _BLANKS = 8 * 0x20
-"""The sum of a checksum that is not there yet."""
+"""The sum of a checksum that is not there yet, with which a header was summed up."""
+
+
+class _Kind(NamedTuple):
+    """What is behind the checksum of an ordinary member, and ``total``, the sum of all that."""
+
+    form: int
+    is_file: bool
+    is_hard_link: bool
+    target: bytes | None
+    prefix: bytes
+    total: int
+
+
+class _Common(NamedTuple):
+    """What a header says beside the name, which is often what those before it said.
+
+    ``facts`` are the fields of a Member behind the name.
+    """
+
+    facts: tuple[int, int, int, bytes | None, bool]
+    is_file: bool
+    prefix: bytes
+    total: int
+
+
+def members_at(piece: bytes, offset: int) -> list[Member]:
+    """Return the ordinary members whose headers follow each other in *piece* from *offset* on.
+
+    None but the last has content. There are none if what is there first is not ordinary.
+    """
+    found: list[Member] = []
+    end = len(piece) - (len(piece) - offset) % BLOCK
+    last_numbers = last_kind = b""
+    # Of hundreds in a piece, few are looked at closer than this.
+    for field, numbers, checksum, kind in _HEADER.iter_unpack(memoryview(piece)[offset:end]):
+        if numbers != last_numbers or kind != last_kind:
+            common = _common(numbers, kind)
+            last_numbers, last_kind = numbers, kind
+            if common is None:
+                break
+            (mode, mtime, size, target, is_hard_link), is_file, prefix, total = common
+        if total + (adler32(field) & _SUM) - 1 != _expected(checksum):
+            break
+        name = prefix + field.partition(b"\0")[0]
+        if not name or target == b"" or (is_file and name.endswith(b"/")):
+            break
+        found.append(Member(name, mode, mtime, size, target, is_hard_link))
+        if size:
+            break
+    return found
 
 
 def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
@@ -50,49 +102,67 @@ def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
 
     Extensions in front of it have *said* more of it, see note_extension().
     """
-    name, mode, size, time, checksum, kind, target, magic, prefix, rest = _HEADER.unpack(header)
-    form = _KINDS.get(kind)
+    field, numbers, checksum, kind = _HEADER.unpack(header)
+    common = _common(numbers, kind)
+    if common is None or common.total + _sum(field) != _expected(checksum):
+        return None
+    mode, mtime, size, target, is_hard_link = common.facts
+    name = said.get(b"path", common.prefix + field.partition(b"\0")[0])
+    mtime = pax_time(said[b"mtime"]) if b"mtime" in said else mtime
+    target = None if target is None else said.get(b"linkpath", target)
+    if not name or target == b"" or (common.is_file and name.endswith(b"/")):
+        return None
+    return Member(name, mode, mtime, size, target, is_hard_link)
+
+
+def _common(numbers: bytes, kind: bytes) -> _Common | None:
+    """Return what is said in front of a checksum, and behind it, if both are ordinary."""
+    known = _kind(kind)
+    if known is None:
+        return None
+    form, is_file, is_hard_link, target, prefix, total = known
     try:
-        if form is None or not _is_intact(header, checksum):
-            return None
-        form |= _octal(mode) & 0o7777
-        length, mtime = _octal(size), _octal(time) * NANOSECONDS
+        mode, size, time = map(_octal, _NUMBERS.unpack(numbers))
     except ValueError:
         return None
-    name = name.partition(b"\0")[0]
-    if rest != _NOTHING_BEHIND or (prefix != _NO_PREFIX if magic == GNU else magic != POSIX):
+    if size and not is_file:
         return None
-    if prefix[0]:
-        name = prefix.partition(b"\0")[0].removesuffix(b"/") + b"/" + name
-    points_to = target.partition(b"\0")[0] if kind in _LINKS else None
-    if said:
-        name = said.get(b"path", name)
-        points_to = None if points_to is None else said.get(b"linkpath", points_to)
-        mtime = pax_time(said[b"mtime"]) if b"mtime" in said else mtime
-    if not name or points_to == b"":
-        return None
-    # libarchive takes a file whose name ends with a slash for a directory.
-    if name.endswith(b"/") if kind in _FILES else length:
-        return None
-    return Member(name, form, mtime, length, points_to, kind == _HARD_LINK)
+    facts = (form | mode & 0o7777, time * NANOSECONDS, size, target, is_hard_link)
+    return _Common(facts, is_file, prefix, total + _sum(numbers))
 
 
-def _is_intact(header: bytes, checksum: bytes) -> bool:
-    """Tell whether *header* adds up to the *checksum* in it. Raises ValueError for no number.
+@lru_cache(64)  # but for links, most members have the same
+def _kind(field: bytes) -> _Kind | None:
+    """Return what *field* says, all that is behind a checksum, if it is ordinary."""
+    kind, target, magic, prefix, rest = _KIND.unpack(field)
+    form = _KINDS.get(kind)
+    if form is None or rest != _NOTHING_BEHIND:
+        return None
+    if prefix != _NO_PREFIX if magic == GNU else magic != POSIX:
+        return None
+    directory = prefix.partition(b"\0")[0]
+    return _Kind(
+        form,
+        kind in _FILES,
+        kind == _HARD_LINK,
+        target.partition(b"\0")[0] if kind in _LINKS else None,
+        directory.removesuffix(b"/") + b"/" if directory else b"",
+        _sum(field),
+    )
 
-    The low half of an Adler-32 is the sum of the bytes, and 1, of as few as these.
-    """
-    first, second = adler32(header[:_HALF]) & _SUM, adler32(header[_HALF:]) & _SUM
-    return first + second == _expected(checksum)
+
+def _sum(field: bytes) -> int:
+    """Return the sum of the bytes in *field*, fewer than 512."""
+    return (adler32(field[:_FEW]) & _SUM) + (adler32(field[_FEW:]) & _SUM) - 2
 
 
 @lru_cache(1024)  # of similar headers they are similar
 def _expected(checksum: bytes) -> int:
-    """Return what both halves of a header with that *checksum* come to. Raises ValueError.
-
-    The header has its own checksum in it, and was summed up with blanks instead.
-    """
-    return _octal(checksum) - _BLANKS + sum(checksum) + 2
+    """Return what all but the *checksum* of a header comes to; what nothing does for no number."""
+    try:
+        return _octal(checksum) - _BLANKS
+    except ValueError:
+        return -1
 
 
 @lru_cache(64)  # most members have a mode, a time and a length that others have too
@@ -107,15 +177,16 @@ def _octal(field: bytes) -> int:
 
 def extension_size(header: bytes) -> int | None:
     """Return how many bytes follow *header*, if it is an ordinary one that is about the next."""
-    _, mode, size, time, checksum, kind, *_ = _HEADER.unpack(header)
+    name, numbers, checksum, behind = _HEADER.unpack(header)
+    kind = behind[:1]
     if kind not in (_PAX, _GLOBAL) and kind not in GNU_EXTENSIONS:
         return None
     try:
-        length, *_ = _octal(size), _octal(mode), _octal(time)
-        is_ordinary = _is_intact(header, checksum) and 0 < length <= _LARGEST_EXTENSION
+        _, size, _ = map(_octal, _NUMBERS.unpack(numbers))
     except ValueError:
         return None
-    return length if is_ordinary else None
+    is_intact = _sum(name) + _sum(numbers) + _sum(behind) == _expected(checksum)
+    return size if is_intact and 0 < size <= _LARGEST_EXTENSION else None
 
 
 def note_extension(header: bytes, content: bytes, said: dict[bytes, bytes]) -> bool:
@@ -137,7 +208,7 @@ def _note_record(keyword: bytes, value: bytes, said: dict[bytes, bytes]) -> bool
     """As note_extension, of one record. Raises ValueError."""
     if keyword in _IGNORED:
         return True
-    if keyword in _NUMBERS:
+    if keyword in _OTHER_NUMBERS:
         return pax_time(value) >= 0
     if keyword == b"mtime":
         return pax_time(value) >= 0 and _note(keyword, value, said)
