@@ -1,36 +1,45 @@
 """Names and pages that the kernel has before a build asks for them.
 
 A build asks for hundreds of headers, one after the other, and waits for each of its names and for
-each open. So once one is recognised, the guardian lists the directories that have hot headers,
+each open. So once one is recognised, a process of ours lists the directories that have hot headers,
 which fills the kernel's cache of names, and a thread stores the pages of these headers in its page
-cache. Then the kernel need not ask before it opens a file either.
+cache. To open a file the kernel then need not ask either.
 
-To the guardian only hot headers are named: every name takes time, here and in the kernel.
+To that process, the lister, only hot headers are named: every name takes time, here and in the
+kernel. It is the guardian of a mount, and a child of ``run``.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+from bisect import bisect_right
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import STORED_AT_OPEN
-from kheadersfs.fuse.hot import Hot, HotFile, can_be_found, find_hot
+from kheadersfs.fuse.hot import HotEntry, HotFile, can_be_found, find_hot
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
 
     from kheadersfs.fuse.answers import Answers, Served
-    from kheadersfs.fuse.hot import HotEntry
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.mount.guardian import Guardian
 
 OPENS_OF_A_BUILD = 8
 """Files that are opened before names and pages are given in advance. More than for decoding ahead:
 while the guardian lists a directory, the mount is in use."""
+
+WORTH_LISTING = 2
+"""Hot headers of a directory that is listed. To list it takes two requests, as one header does."""
+
+APART = 1 << 30
+"""What positions of the lister have in them that no others have. Without OPENDIR the kernel keeps
+listings, and puts together those whose positions meet."""
 
 _STORE = struct.Struct("=IiQQQII")
 """Length, FUSE_NOTIFY_STORE, 0; node, offset, size, 0 (include/uapi/linux/fuse.h)."""
@@ -45,7 +54,12 @@ class Advance:
     """
 
     def __init__(
-        self, loop: Loop, answers: Answers, guardian: Guardian, device: int, log: logging.Logger
+        self,
+        loop: Loop,
+        answers: Answers,
+        guardian: Guardian | None,
+        device: int,
+        log: logging.Logger,
     ) -> None:
         self._loop = loop
         self._answers = answers
@@ -53,75 +67,101 @@ class Advance:
         self._device = device
         self._log = log
         self._opens = 0
-        self._hot: Hot | None = None
-        self._unlisted: set[int] = set()
-        self.is_complete = False
-        """Whether the kernel has all there was to give."""
+        self._lister: int | None = None
+        self._unlisted: dict[int, list[HotEntry]] = {}
+        self._files: dict[int, HotFile] = {}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether names and pages are on their way to the kernel, or there."""
+        return self._lister is not None
 
     def note_open(self, served: Served) -> None:
         """Take note that a file was opened, and begin if that makes a build."""
         self._opens += 1
-        content = served.content
-        if self._opens == OPENS_OF_A_BUILD and content.hot_blocks and can_be_found(served.tree):
-            self._loop.start(self._have_listed(served))
+        guardian = self._guardian
+        if self._opens == OPENS_OF_A_BUILD and guardian is not None and self._may_begin(served):
+            self._lister = guardian.pid
+            self._loop.start(self._have_listed(served, guardian))
+
+    async def begin_for(self, process: int) -> list[bytes]:
+        """Begin, with *process* as the lister. Returns the paths that it has to list.
+
+        There are none if nothing is hot, or another process is the lister. The same process may
+        ask again. Raises DamagedArchive.
+        """
+        served = await self._answers.serve()
+        if self.is_for(process):
+            return self._paths(served)
+        if not self._may_begin(served):
+            return []
+        self._lister = process
+        await self._find(served)
+        return self._paths(served)
 
     def is_for(self, process: int) -> bool:
-        """Tell whether *process* is the one that lists directories because of this."""
-        return self._hot is not None and process == self._guardian.pid
+        """Tell whether *process* is the lister."""
+        return process == self._lister
 
     def listing(self, directory: int, after: int) -> Iterator[HotEntry]:
-        """Yield the hot headers of *directory* behind position *after*."""
-        entries = self._hot.entries.get(directory, []) if self._hot is not None else []
-        return (entry for entry in entries if entry.position > after)
+        """Yield the hot headers of *directory* behind position *after*, at positions APART."""
+        for position, name, inode in self._unlisted.get(directory, ()):
+            if position | APART > after:
+                yield HotEntry(position | APART, name, inode)
 
     def note_listed(self, directory: int) -> None:
-        """Take note that the kernel has the names in *directory*; after the last one store pages.
+        """Take note that somebody has listed all of *directory*: the kernel has its names."""
+        entries = self._unlisted.pop(directory, None)
+        if entries is not None:
+            files = {self._files[entry.inode] for entry in entries}
+            self._loop.start(self._have_stored(sorted(files)))
 
-        It has taken them in when the lister closes the directory, not when they were sent.
-        """
-        self._unlisted.discard(directory)
-        hot = self._hot
-        if hot is not None and not self._unlisted:
-            self._hot = None
-            self._loop.start(self._have_stored(hot))
+    def _may_begin(self, served: Served) -> bool:
+        possible = served.content.hot_blocks and can_be_found(served.tree)
+        return bool(possible) and not self.has_begun
 
-    async def _have_listed(self, served: Served) -> None:
-        """Find out what is hot, and have those directories listed that have most of it first."""
+    async def _find(self, served: Served) -> None:
+        """Find out what is hot, and in which directories, that with most of it first."""
         tree, content = served.tree, served.content
         find = partial(find_hot, tree, content.starts, content.hot_blocks, STORED_AT_OPEN)
+        hot = await self._loop.run_in_thread(find)
+        directories = sorted(hot.entries, key=lambda number: -len(hot.entries[number]))
+        self._files = {file.inode: file for files in hot.blocks for file in files}
+        self._unlisted = {
+            number: hot.entries[number]
+            for number in directories
+            if len(hot.entries[number]) >= WORTH_LISTING
+        }
+
+    def _paths(self, served: Served) -> list[bytes]:
+        """Return the paths of directories that have not been listed yet."""
+        return [served.tree.path(number) for number in self._unlisted]
+
+    async def _have_listed(self, served: Served, guardian: Guardian) -> None:
         try:
-            hot = await self._loop.run_in_thread(find)
-            directories = sorted(hot.entries, key=lambda number: -len(hot.entries[number]))
-            paths = {number: tree.path(number) for number in directories}
-            self._unlisted = {number for number in directories if _is_plain(paths[number])}
-            self._hot = hot
-            for number in directories:
-                if number in self._unlisted:
-                    self._guardian.list(paths[number])
+            await self._find(served)
+            guardian.list(self._paths(served))
         except (KheadersfsError, MemoryError) as error:
             self._give_up(error)
 
-    async def _have_stored(self, hot: Hot) -> None:
-        """Store the pages of all hot headers, in the order of the archive."""
-        served = await self._answers.serve()
-        for files in filter(None, hot.blocks):
-            start, end = files[0].start, files[-1].start + files[-1].size
+    async def _have_stored(self, files: list[HotFile]) -> None:
+        """Store the pages of *files*, which are in the order of the archive, block by block."""
+        content = (await self._answers.serve()).content
+        for _, group in groupby(files, lambda file: bisect_right(content.starts, file.start)):
+            missing = [file for file in group if not self._answers.has_pages(file.inode)]
+            if not missing:
+                continue
+            start, end = missing[0].start, missing[-1].start + missing[-1].size
             try:
-                content = memoryview(await served.content.read(start, end - start))
-                store = partial(_store_all, self._device, content, files)
+                pages = memoryview(await content.read(start, end - start))
+                store = partial(_store_all, self._device, pages, missing)
                 for inode in await self._loop.run_apart(store):
                     self._answers.note_stored(inode)
             except (KheadersfsError, MemoryError) as error:
                 self._give_up(error)  # whoever reads a file of that block hears of it
-        self.is_complete = True
 
     def _give_up(self, error: Exception) -> None:
         self._log.debug("nothing was given to the kernel in advance: %s", error)
-
-
-def _is_plain(path: bytes) -> bool:
-    """Tell whether the guardian, which reads a line, gets *path* as it is."""
-    return b"\n" not in path and b"\\" not in path and path == path.strip(b" \t")
 
 
 def _store_all(device: int, content: memoryview, files: list[HotFile]) -> list[int]:

@@ -17,6 +17,7 @@ from kheadersfs.fuse.boundary import bounded
 from kheadersfs.fuse.entries import Entries
 from kheadersfs.fuse.generated import POSITION
 from kheadersfs.fuse.usage import Usage
+from kheadersfs.mount.asking import HOT_ATTRIBUTE
 from kheadersfs.tree import BLOCK_SIZE, Attributes
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kheadersfs")
 
+_HOT = HOT_ATTRIBUTE.encode()
 IN_ADVANCE = 1 << 62
 """What the handle of a directory has that is listed to have the kernel know its hot headers."""
 
@@ -129,13 +131,13 @@ class Operations(pyfuse3.Operations):
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
         served = await self._answers.serve()
+        if self._advance is not None:
+            self._advance.note_open(served)
         if self._relay is not None and (self._relay.is_active or self._need_not_be_asked(inode)):
             self._relay.begin()
             self.usage.open_files = None
             raise pyfuse3.FUSEError(errno.ENOSYS)
         self.usage.opened[inode] = None
-        if self._advance is not None:
-            self._advance.note_open(served)
         await self._store_pages(inode)
         self._answers.note_opened(inode)
         self.usage.note_open()
@@ -147,10 +149,11 @@ class Operations(pyfuse3.Operations):
     def _need_not_be_asked(self, inode: int) -> bool:
         """Tell whether the kernel should open this file, and from then on all, without asking.
 
-        Of others it has to ask for the pages then, which cost no more than the question.
+        Of those whose pages it has not been given it then has to ask for these, which costs no
+        more than the question.
         """
-        is_complete = self._advance is not None and self._advance.is_complete
-        return is_complete or self._answers.has_pages(inode)
+        is_in_advance = self._advance is not None and self._advance.has_begun
+        return is_in_advance or self._answers.has_pages(inode)
 
     async def _store_pages(self, inode: int) -> None:
         """Give the kernel the pages of a small file before it asks for them.
@@ -192,10 +195,16 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def opendir(self, inode: int, context: pyfuse3.RequestContext) -> int:
-        """Open a directory; its handle is its inode number, and has IN_ADVANCE for our lister."""
+        """Open a directory; its handle is that of directory_handle()."""
         self._requests.opendir += 1
         await self._answers.serve()
-        if self._advance is not None and self._advance.is_for(context.pid):
+        if self._opens_without_asking():
+            raise pyfuse3.FUSEError(errno.ENOSYS)
+        return self.directory_handle(inode, context.pid)
+
+    def directory_handle(self, inode: int, process: int) -> int:
+        """Return the handle of a directory: its inode number, with IN_ADVANCE for our lister."""
+        if self._advance is not None and self._advance.is_for(process):
             return inode | IN_ADVANCE
         return inode
 
@@ -209,12 +218,21 @@ class Operations(pyfuse3.Operations):
             await self._list(handle, start, token)
 
     async def _list_in_advance(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+        """List the hot headers alone, and end with an error, so that this is not kept as all.
+
+        A C library takes this error for the end of a directory.
+        """
         assert self._advance is not None
         tree = (await self._answers.serve()).tree
+        listed = False
         for position, name, child in self._advance.listing(inode, start):
             entry = self._entries.entry(tree.attributes(child))
             if not pyfuse3.readdir_reply(token, name, entry, position):
                 return
+            listed = True
+        if not listed:
+            self._advance.note_listed(inode)
+            raise pyfuse3.FUSEError(errno.ENOENT)
 
     async def _list(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         listed = False
@@ -229,6 +247,8 @@ class Operations(pyfuse3.Operations):
         elif not listed:
             # The end: an error beside entries would take these away from the reader.
             await self._answers.require_completeness()
+            if self._advance is not None:
+                self._advance.note_listed(inode)
 
     def _list_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
         entry = self._entries.entry(generated.known_attributes())
@@ -237,11 +257,9 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0.0
         pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
 
-    async def releasedir(self, handle: int) -> None:
+    async def releasedir(self, _handle: int) -> None:
         """Nothing is held for an open directory."""
         self._requests.releasedir += 1
-        if self._advance is not None and handle & IN_ADVANCE:
-            self._advance.note_listed(handle ^ IN_ADVANCE)
 
     def forget(self, _inode_list: Sequence[tuple[int, int]]) -> None:  # type: ignore[override]
         """Nothing is held for what the kernel knows."""
@@ -259,8 +277,13 @@ class Operations(pyfuse3.Operations):
         return figures
 
     @bounded
-    async def getxattr(self, _inode: int, name: bytes, _context: object) -> bytes:
+    async def getxattr(self, _inode: int, name: bytes, context: pyfuse3.RequestContext) -> bytes:
         """Return one of the root's attributes, also elsewhere: a bind mount may be all of it."""
+        if name == _HOT and self._advance is not None:
+            paths = await self._advance.begin_for(context.pid)
+            if self._relay is not None and self._advance.has_begun:
+                self._relay.begin()
+            return b"\0".join(paths)
         if name in self._attributes:
             return self._attributes[name]()
         raise pyfuse3.FUSEError(pyfuse3.ENOATTR)

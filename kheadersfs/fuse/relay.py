@@ -4,7 +4,8 @@ Whoever answers the first request to open with ENOSYS is never asked again to op
 release a file, and READ then has no file handle, which is all that pyfuse3 tells of a file. The
 node number in the header of each request says which it is. So from then on requests come by way of
 here: READ is answered, what wants no answer ends here, and all others go on over a socket to
-pyfuse3, whose answers come back the same way. Until then it has the device to itself.
+pyfuse3, whose answers come back the same way. Until then it has the device to itself. The same
+holds for directories, whose READDIRPLUS goes on with a handle that is made here.
 
 Source: include/uapi/linux/fuse.h, ``struct fuse_in_header``, ``fuse_read_in``, ``fuse_out_header``.
 """
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 # length, opcode, unique, node, uid, gid, pid, lengths that are not used
 _REQUEST = struct.Struct("=IIQQIIIHH")
 _REQUEST_TO_READ = struct.Struct("=QQI")
-"""Handle, offset and size, behind the header."""
-_SIZE = struct.Struct("=I")
-_SIZE_AT = _REQUEST.size + 16
+"""Handle, offset and size, behind the header, of what reads a file or a directory."""
 _ANSWER = struct.Struct("=IiQ")
 """Length, an errno below zero or 0, and the unique number of the request."""
 
@@ -47,17 +46,20 @@ an ordinary user takes some 200,000."""
 class Relay:
     """Passes requests on from *device*, which pyfuse3 has opened, once ``begin`` has been called.
 
-    *read* is the handler of READ, with the node number for the handle. *start* runs a task until
-    it waits for something, and keeps it.
+    *read* is the handler of READ, with the node number for the handle. *directory* returns the
+    handle of a directory for its node number and the pid of who reads it. *start* runs a task
+    until it waits for something, and keeps it.
     """
 
     def __init__(
         self,
         device: int,
         read: Callable[[int, int, int], Awaitable[bytes | memoryview]],
+        directory: Callable[[int, int], int],
         start: Callable[[Task], None],
     ) -> None:
         self._read = read
+        self._directory = directory
         self._start = start
         self._of_pyfuse3 = device
         self.device = os.dup(device)
@@ -97,7 +99,7 @@ class Relay:
                 return False
             self._end()
             return True
-        _, opcode, unique, node, _, _, _, _, _ = _REQUEST.unpack_from(self._buffer)
+        _, opcode, unique, node, _, _, process, _, _ = _REQUEST.unpack_from(self._buffer)
         if opcode == _READ:
             _, offset, size = _REQUEST_TO_READ.unpack_from(self._buffer, _REQUEST.size)
             self._start(self._answer(unique, node, offset, size))
@@ -105,8 +107,9 @@ class Relay:
         if opcode in _UNANSWERED:
             return False
         if opcode == _READDIRPLUS:
-            [size] = _SIZE.unpack_from(self._buffer, _SIZE_AT)
-            _SIZE.pack_into(self._buffer, _SIZE_AT, min(size, LARGEST_LISTING))
+            _, offset, size = _REQUEST_TO_READ.unpack_from(self._buffer, _REQUEST.size)
+            handle, size = self._directory(node, process), min(size, LARGEST_LISTING)
+            _REQUEST_TO_READ.pack_into(self._buffer, _REQUEST.size, handle, offset, size)
         try:
             os.write(self._ours, self._view[:length])
         except OSError:

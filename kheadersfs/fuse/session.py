@@ -90,13 +90,9 @@ class Session:
     def _save_requests(self, device: int) -> None:
         """Have the kernel ask less, where nobody has to know which files are opened and closed."""
         operations, options = self._operations, self._options
-        relay = Relay(device, operations.read, self._loop.run_at_once)
+        relay = Relay(device, operations.read, operations.directory_handle, self._loop.run_at_once)
         self._loop.watch(relay.device, relay)
-        advance = None
-        if self._guardian is not None:
-            advance = Advance(
-                self._loop, operations.answers, self._guardian, relay.device, self._log
-            )
+        advance = Advance(self._loop, operations.answers, self._guardian, relay.device, self._log)
         opens_count = options.record is not None or options.idle_timeout is not None
         operations.save_requests(None if opens_count else relay, advance)
 

@@ -13,6 +13,9 @@ SERVER_ATTRIBUTE = "user.kheadersfs.server"
 """The server's pid, a space, and what processes.started_at() says of it: which process it is."""
 KERNEL_ATTRIBUTE = "user.kheadersfs.kernel"
 """Which kernel's headers are mounted, as identity.encode() writes it."""
+HOT_ATTRIBUTE = "user.kheadersfs.hot"
+"""The paths of the directories that whoever asks for them has to list, with zeros between; see
+fuse.advance. It is not among the attributes that are listed."""
 _GONE = (errno.ENOTCONN, errno.ECONNABORTED)
 """What a request fails with after the server's end, and one that it has not answered before."""
 PATIENCE = 10.0

@@ -18,6 +18,10 @@ import signal
 from kheadersfs.errors import KheadersfsError, reason
 from kheadersfs.mount.mountpoint import RECORD
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 NAME = "kheadersfs-guardian"
 """What a guardian is called in the list of processes."""
 _SHELL = "/bin/sh"
@@ -45,7 +49,7 @@ find_device
 mine=$device
 while read -r word path; do
     case $word in
-        list) ours && list "$1/$path" ;;
+        list) ours && for directory in $path; do list "$1/$directory"; done ;;
         unmount) ours && undo "$3" "$1" ;;
         detach) ours && undo "$4" "$1" ;;
         gone) mine= && break ;;
@@ -62,6 +66,8 @@ while [ "$count" -gt 0 ] && rmdir -- "$directory"; do
 done
 exit 0
 """
+_PLAIN = b"/._-+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""What no shell finds anything in."""
 _FAREWELL = 1.0
 """Seconds that a guardian may take to end."""
 
@@ -117,12 +123,18 @@ class Guardian:
         """
         self._say(b"detach\n")
 
-    def list(self, directory: bytes) -> None:
-        """Have *directory* listed, a path below the mountpoint, so that the kernel has its names.
+    def list(self, directories: Iterable[bytes]) -> None:
+        """Have *directories* listed, paths below the mountpoint, so that the kernel has the names.
 
-        It is a line for the shell, without a backslash. Raises KheadersfsError.
+        Left out are those that a shell would not take as they are, and the last ones where they do
+        not fit a message. They are told at once, as the guardian looks for its mount each time,
+        which takes a system call for each byte of the table of mounts. Raises KheadersfsError.
         """
-        self._say(b"list %b\n" % directory)
+        line = b"list"
+        for path in directories:
+            if not path.translate(None, _PLAIN) and len(line) + len(path) < select.PIPE_BUF - 1:
+                line += b" " + path
+        self._say(line + b"\n")
 
     def dismiss(self) -> None:
         """Say that there is nothing mounted any more, and wait for the guardian's end."""

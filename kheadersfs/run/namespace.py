@@ -23,6 +23,7 @@ from kheadersfs.mount import direct, mounting
 from kheadersfs.mount.request import MountRequest
 from kheadersfs.records import Record
 from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
+from kheadersfs.run.lister import Lister
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
             theirs.close()  # so that the server waits for nothing any more
             _await_server(server, lambda: True)
             raise
+        lister = Lister(command.pid, _place())
         status = command.wait()
+        lister.end()
     return Ended(status, _await_server(server, command.has_left_processes))
 
 
@@ -134,9 +137,7 @@ def _enter_namespace(connection: socket.socket, source: str) -> str:
     # Mounts of the host appear in here; the one made in here stays in here.
     if libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None):
         raise NoNamespace
-    place = next((place for place in PLACES if os.path.isdir(place)), None)
-    if place is None:
-        raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
+    place = _place()
     try:
         device = direct.mount(MountRequest(source, place, allow_other=False))
     except direct.MountNotPermitted as error:
@@ -144,6 +145,14 @@ def _enter_namespace(connection: socket.socket, source: str) -> str:
     socket.send_fds(connection, [b"+"], [device])
     os.close(device)
     return place
+
+
+def _place() -> str:
+    """Return the directory to mount at. Raises FuseUnavailable."""
+    for place in PLACES:
+        if os.path.isdir(place):
+            return place
+    raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
 
 
 def _enter_user_namespace(libc: ctypes.CDLL) -> None:

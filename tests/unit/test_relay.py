@@ -27,9 +27,9 @@ def request(opcode: int, unique: int, node: int, body: bytes = b"") -> bytes:
     return struct.pack("=IIQQIIIHH", 40 + len(body), opcode, unique, node, 0, 0, 1, 0, 0) + body
 
 
-def reading(offset: int, size: int) -> bytes:
+def reading(offset: int, size: int, handle: int = 0) -> bytes:
     """Return what READ and READDIRPLUS have behind the header."""
-    return struct.pack("=QQIIQII", 0, offset, size, 0, 0, 0, 0)
+    return struct.pack("=QQIIQII", handle, offset, size, 0, 0, 0, 0)
 
 
 def answer(unique: int, content: bytes = b"", error: int = 0) -> bytes:
@@ -57,7 +57,7 @@ class Ends:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         self.kernel.setblocking(False)
         self.pyfuse3 = device.detach()
-        self.relay = Relay(self.pyfuse3, read, run_to_its_end)
+        self.relay = Relay(self.pyfuse3, read, lambda node, pid: node + pid, run_to_its_end)
 
     def close(self) -> None:
         self.kernel.close()
@@ -146,11 +146,18 @@ def test_what_wants_no_answer_ends_here(ends: Ends, opcode: int) -> None:
 def test_no_more_is_listed_at_once_than_fits_a_message(ends: Ends) -> None:
     ends.relay.begin()
     for size in (4096, 1 << 20):
-        ends.kernel.send(request(READDIRPLUS, 1, 1, reading(9, size)))
+        ends.kernel.send(request(READDIRPLUS, 1, 1, reading(9, size, 2)))
         assert ends.relay.pass_request()
         passed = os.read(ends.pyfuse3, 1000)
-        assert passed == request(READDIRPLUS, 1, 1, reading(9, min(size, LARGEST_LISTING)))
+        assert passed == request(READDIRPLUS, 1, 1, reading(9, min(size, LARGEST_LISTING), 2))
     os.write(ends.pyfuse3, answer(1, bytes(LARGEST_LISTING)))
+
+
+def test_a_directory_is_read_with_a_handle_of_its_node_and_its_reader(ends: Ends) -> None:
+    ends.relay.begin()
+    ends.kernel.send(request(READDIRPLUS, 1, 7, reading(9, 4096)))  # by process 1
+    assert ends.relay.pass_request()
+    assert os.read(ends.pyfuse3, 1000) == request(READDIRPLUS, 1, 7, reading(9, 4096, 8))
 
 
 def test_a_request_that_was_withdrawn_is_not_waited_for(ends: Ends) -> None:
