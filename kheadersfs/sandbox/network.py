@@ -6,9 +6,13 @@ no file but those below its directory, and those in which names of hosts are loo
 
 from __future__ import annotations
 
+import fcntl
+import socket
+import termios
+
 from kheadersfs.sandbox.landlock import KEEP, READ
 from kheadersfs.sandbox.restrictions import Exceptions
-from kheadersfs.sandbox.seccomp import CONDITIONAL_CALLS
+from kheadersfs.sandbox.seccomp import CONDITIONAL_CALLS, Choice
 
 _NAME_SERVICE = (
     *("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"),
@@ -16,12 +20,14 @@ _NAME_SERVICE = (
 )
 """What the C library reads for every look-up."""
 
-_WITH_ANY_ARGUMENTS = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
+_OF_SERVERS = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
+_PR_SET_NAME, _PR_GET_NAME = 15, 16
+_OWN_PROCESS = 0
 
 # Numbers as in the tables of seccomp.py.
 _CALLS: dict[str, tuple[int, int | None]] = {
-    # What a server may call with some arguments only.
-    **{name: CONDITIONAL_CALLS[name] for name in _WITH_ANY_ARGUMENTS},
+    # What a server may call with other arguments only.
+    **{name: CONDITIONAL_CALLS[name] for name in _OF_SERVERS},
     # Connections, and what waits for them.
     "socket": (41, 198),
     "socketpair": (53, 199),
@@ -59,6 +65,21 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 }
 
 
+_CHOICES = {
+    # No AF_UNIX: who listens there, D-Bus or docker, starts programs for this user.
+    "socket": Choice(0, (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)),
+    # Neither owner nor signal: the kernel would signal other processes of this user.
+    "fcntl": Choice(
+        1,
+        (fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_SETFL, fcntl.F_DUPFD_CLOEXEC),
+    ),
+    "ioctl": Choice(1, (termios.TCGETS, termios.TIOCGWINSZ, termios.FIONBIO, termios.FIONREAD)),
+    "prctl": Choice(0, (_PR_SET_NAME, _PR_GET_NAME)),
+    "prlimit64": Choice(0, (_OWN_PROCESS,)),
+}
+
+
 def fetching_into(directory: str) -> Exceptions:
     """Return what a process needs that fetches, and keeps files in *directory*."""
-    return Exceptions({**dict.fromkeys(_NAME_SERVICE, READ), directory: KEEP}, _CALLS, True)
+    paths = {**dict.fromkeys(_NAME_SERVICE, READ), directory: KEEP}
+    return Exceptions(paths, _CALLS, _CHOICES, may_connect=True)

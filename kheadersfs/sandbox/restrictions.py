@@ -37,16 +37,17 @@ _M_ARENA_MAX = -8
 
 
 class Exceptions(NamedTuple):
-    """What a process keeps besides: rights by path and calls by name, as landlock and seccomp have
-    them, and whether it may connect to other machines.
+    """What a process keeps besides: rights by path, and calls by name and what may be chosen in
+    them, as landlock and seccomp have these; and whether it may connect to other machines.
     """
 
     paths: Mapping[str, int]
     calls: Mapping[str, tuple[int, int | None]]
+    choices: Mapping[str, seccomp.Choice]
     may_connect: bool
 
 
-NOTHING = Exceptions({}, {}, may_connect=False)
+NOTHING = Exceptions({}, {}, {}, may_connect=False)
 
 
 class Restrictions(NamedTuple):
@@ -89,8 +90,12 @@ def restrict(
     give_up("landlock", lambda: _restrict_paths(but))
     # What comes before opens files, and more than that may be open already.
     give_up("descriptors", lambda: _limit(resource.RLIMIT_NOFILE, OPEN_FILES))
-    give_up("seccomp", lambda: f"{seccomp.restrict_thread(but.calls)} system calls left")
+    give_up("seccomp", lambda: _restrict_calls(but))
     return given_up
+
+
+def _restrict_calls(but: Exceptions) -> str:
+    return f"{seccomp.restrict_thread(but.calls, but.choices)} system calls left"
 
 
 def _restrict_paths(but: Exceptions) -> str:

@@ -15,9 +15,10 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     Calls = Mapping[str, tuple[int, int | None]]
+    Choices = Mapping[str, "Choice"]
 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
@@ -102,6 +103,14 @@ CONDITIONAL_CALLS = {
 }
 _CLONE3 = 435  # everywhere
 _NO_CALLS: Calls = {}
+_NO_CHOICES: Choices = {}
+
+
+class Choice(NamedTuple):
+    """The *values* that an argument of a call may have, which is an int; 0 is the first one."""
+
+    argument: int
+    values: tuple[int, ...]
 
 
 class _Machine(NamedTuple):
@@ -135,10 +144,11 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def restrict_thread(more: Calls = _NO_CALLS) -> int:
+def restrict_thread(more: Calls = _NO_CALLS, choices: Choices = _NO_CHOICES) -> int:
     """Leave the calling thread, and all it starts from now on, nothing but what serving needs.
 
-    *more* are calls that it may make besides, with any arguments: their numbers as in the tables.
+    *more* are calls that it may make besides, their numbers as in the tables; with any arguments,
+    unless *choices* says something else of one.
     Needs no_new_privs, or CAP_SYS_ADMIN. Returns the number of system calls that are left.
     Raises OSError when the kernel has no filters, or this machine's numbers are not known here.
     """
@@ -146,46 +156,69 @@ def restrict_thread(more: Calls = _NO_CALLS) -> int:
     machine = _MACHINES.get(name) if sys.maxsize > 1 << 32 else None
     if machine is None:
         raise OSError(errno.ENOSYS, f"the system calls of {name} are not known")
-    instructions = _assemble(_program(machine, more))
+    instructions = _assemble(_program(machine, more, choices))
     program = _Filter(len(instructions) // _INSTRUCTION.size, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return len(_unconditional(machine, more)) + len(_conditional(more))
+    return len(_unconditional(machine, more, choices)) + len(_conditional(more, choices))
 
 
-def _conditional(more: Calls) -> dict[str, tuple[int, int]]:
+def _conditional(more: Calls, choices: Choices) -> Calls:
     """Return the calls that are allowed with some arguments only."""
-    return {name: row for name, row in CONDITIONAL_CALLS.items() if name not in more}
+    ours = {name: row for name, row in CONDITIONAL_CALLS.items() if name not in more}
+    return {**ours, **{_label_of(name): more[name] for name in choices}}
 
 
-def _unconditional(machine: _Machine, more: Calls) -> list[int]:
+def _unconditional(machine: _Machine, more: Calls, choices: Choices) -> list[int]:
     """Return the numbers of the calls that are allowed with any arguments."""
-    numbers = [row[machine.column] for row in (*_CALLS.values(), *more.values())]
+    others = (row for name, row in more.items() if name not in choices)
+    numbers = [row[machine.column] for row in (*_CALLS.values(), *others)]
     return [number for number in numbers if number is not None]
 
 
-def _program(machine: _Machine, more: Calls = _NO_CALLS) -> list[_Line]:
+def _program(
+    machine: _Machine, more: Calls = _NO_CALLS, choices: Choices = _NO_CHOICES
+) -> list[_Line]:
     """Return the program that allows the calls of both tables, and *more*."""
+    conditional = [
+        (name, number)
+        for name, row in _conditional(more, choices).items()
+        if (number := row[machine.column]) is not None
+    ]
     return [
         _Line(_LOAD, _ARCHITECTURE),
         _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
         _Line(_LOAD, _NUMBER),
         # With ENOSYS, glibc falls back to clone, whose flags a filter can see.
         _Line(_IF_EQUAL, _CLONE3, then="absent"),
+        *(_Line(_IF_EQUAL, number, then=name) for name, number in conditional),
         *(
-            _Line(_IF_EQUAL, numbers[machine.column], then=name)
-            for name, numbers in _conditional(more).items()
+            _Line(_IF_EQUAL, number, then="allow")
+            for number in _unconditional(machine, more, choices)
         ),
-        *(_Line(_IF_EQUAL, number, then="allow") for number in _unconditional(machine, more)),
         _Line(_RETURN, _ERRNO | errno.EPERM),
+        *(line for name, choice in choices.items() for line in _chosen(name, choice)),
         *_conditions(),
         _Line(_RETURN, _ERRNO | errno.EPERM, label="refuse"),
         _Line(_RETURN, _ALLOW, label="allow"),
         _Line(_RETURN, _ERRNO | errno.ENOSYS, label="absent"),
         _Line(_RETURN, _KILL_PROCESS, label="kill"),
     ]
+
+
+def _label_of(name: str) -> str:
+    """Return the label of what _chosen() has for the call *name*, which may be another one too."""
+    return f"{name} by choice"
+
+
+def _chosen(name: str, choice: Choice) -> Iterator[_Line]:
+    """Yield what allows the call *name* with the values of *choice*."""
+    yield _Line(_LOAD, _FIRST_ARGUMENT + 8 * choice.argument, label=_label_of(name))
+    for value in choice.values:
+        yield _Line(_IF_EQUAL, value, then="allow")
+    yield _Line(_RETURN, _ERRNO | errno.EPERM)
 
 
 def _conditions() -> list[_Line]:
