@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
     from typing import NamedTuple as Record
 else:
-    from operator import itemgetter
+    from _operator import itemgetter  # the module around it takes 0.3 ms
 
     class Record(tuple):
         """A tuple whose items have the names, in the order and with the defaults, of the fields

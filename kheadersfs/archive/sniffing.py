@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
     from kheadersfs.limits import Limits
 
-_PACKAGES = (b"!<arch>\ndebian", b"\xed\xab\xee\xdb")
-"""What a .deb and an .rpm begin with. The commands read them; see packages/."""
+DEB_MAGIC = b"!<arch>\n"
+RPM_MAGIC = b"\xed\xab\xee\xdb"
+"""What packages begin with. The commands read them; see packages/."""
+_PACKAGES = (DEB_MAGIC + b"debian", RPM_MAGIC)
 _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
@@ -63,6 +65,12 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
         f"{source.name}: is neither tar nor cpio, plain or compressed with "
         f"{', '.join(kind.name for kind in KINDS)}; give an archive of kernel headers"
     )
+
+
+def may_be_package(source: Source) -> bool:
+    """Tell whether *source* begins like a package. Raises UnreadableArchive."""
+    head = source.read_at(0, min(len(DEB_MAGIC), source.size))
+    return head.startswith((DEB_MAGIC, RPM_MAGIC))
 
 
 def old_cpio(archive: str) -> UnsupportedArchive:

@@ -72,15 +72,15 @@ def load(name: str) -> CommandModule:
         from kheadersfs.cli.misspelling import unknown_command
 
         raise unknown_command(name, COMMANDS)
-    from importlib import import_module
-
+    path = f"kheadersfs.cli.{command.module}"
     # Imports make many objects, none of which is garbage: to look for some takes a tenth of mount.
     gc.disable()
     try:
-        module: CommandModule = import_module(f"kheadersfs.cli.{command.module}")
+        __import__(path)  # import_module() says it better, and takes 0.4 ms to import
     finally:
         gc.freeze()
         gc.enable()
+    module: CommandModule = sys.modules[path]
     return module
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from kheadersfs.archive.opening import is_address, open_place
+from kheadersfs.archive.sniffing import may_be_package
 from kheadersfs.cli.options import (
     RUNNING_KERNELS,
     MountOptions,
@@ -20,7 +21,6 @@ from kheadersfs.fuse.safety import check_safety
 from kheadersfs.mount import mounting, target
 from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 from kheadersfs.mount.request import MountRequest
-from kheadersfs.packages.recognition import may_be_packages
 from kheadersfs.records import Record
 from kheadersfs.trust.pinning import Pins, open_pinned
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.archive.source import Source
     from kheadersfs.cli.arguments import Parser
     from kheadersfs.limits import Limits
 
@@ -155,7 +156,7 @@ def _open(call: Call, others: Sequence[str] = ()) -> Archive:
     pins = Pins(options.digest, options.verify_key)
     if name != RUNNING_KERNELS:
         try:
-            source = open_place(_packed(call, limits))
+            source = _open_source(call, limits)
         except ArchiveUnavailable as error:
             raise first_of(error, "ARCHIVE", others) from None
         if not is_address(name):
@@ -169,15 +170,19 @@ def _open(call: Call, others: Sequence[str] = ()) -> Archive:
     return open_running_kernels(limits)
 
 
-def _packed(call: Call, limits: Limits) -> str:
-    """Return the path of the archive of *call*: one in the cache if it names packages."""
-    if not call.further and not may_be_packages(call.archive):
-        return call.archive
+def _open_source(call: Call, limits: Limits) -> Source:
+    """Open the archive of *call*: one in the cache if it names packages."""
+    name = call.archive
+    if not call.further and not os.path.isdir(name):
+        source = open_place(name)
+        if is_address(name) or not may_be_package(source):
+            return source
+        source.close()
     # It takes 60 ms, which only packages pay.
     from kheadersfs.cli.packages import archive_of, require_no_pins
 
-    require_no_pins(call.archive, call.options.digest, call.options.verify_key)
-    return archive_of([call.archive, *call.further], limits)
+    require_no_pins(name, call.options.digest, call.options.verify_key)
+    return open_place(archive_of([name, *call.further], limits))
 
 
 def _mount(

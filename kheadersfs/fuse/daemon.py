@@ -7,10 +7,9 @@ command returns at once; the server loads pyfuse3 and reads the archive while it
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import importlib.machinery
 import os
+import sys
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError
 from kheadersfs.forking import fork
@@ -34,7 +33,8 @@ def require_pyfuse3() -> None:
 
     Raises FuseUnavailable.
     """
-    if importlib.machinery.PathFinder.find_spec("pyfuse3") is None:
+    # importlib.util.find_spec() asks the same finders, and takes 4 ms to import.
+    if not any(finder.find_spec("pyfuse3", None) for finder in sys.meta_path):
         raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
 
 
@@ -93,7 +93,7 @@ def _close_inherited() -> None:
     for entry in os.listdir("/proc/self/fd"):
         descriptor = int(entry)
         try:
-            inherited = not fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+            inherited = os.get_inheritable(descriptor)
         except OSError:
             continue  # the directory itself, which is closed by now
         if inherited and descriptor > STANDARD_ERROR:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from kheadersfs.errors import DamagedArchive, MountpointError, RefusedArchive, reason
 from kheadersfs.kernel.release import (
@@ -66,8 +65,10 @@ def ask_kernel(mountpoint: str) -> Kernel:
     What the headers do not say is empty; so is all of a damaged archive. No header is opened.
     Raises MountpointError when the server does not answer.
     """
-    with suppress(OSError):  # no archive needs to have it, and a damaged one gives an error
+    try:
         os.stat(os.path.join(mountpoint, RELEASE_HEADER))
+    except OSError:
+        pass  # no archive needs to have it, and a damaged one gives an error
     try:
         answer = ask(mountpoint, KERNEL_ATTRIBUTE)
     except OSError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
 from kheadersfs.errors import FuseUnavailable, MountpointError, reason
+from kheadersfs.mount.libc import UnsignedLong, call
 from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
 from kheadersfs.mount.table import FILE_SYSTEM
 
@@ -40,16 +40,15 @@ def mount(request: MountRequest) -> int:
         f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()}"
         f"{access(request)}"
     )
-    libc = ctypes.CDLL(None, use_errno=True)
-    failed = libc.mount(
+    number = call(
+        "mount",
         os.fsencode(request.source),
         os.fsencode(request.mountpoint),
         FILE_SYSTEM.encode(),
-        ctypes.c_ulong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV),
+        UnsignedLong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV),
         options.encode(),
     )
-    if failed:
-        number = ctypes.get_errno()
+    if number:
         os.close(device)
         raise _mount_error(request.mountpoint, number)
     return device
@@ -66,10 +65,8 @@ def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointEr
 
 def unmount(mountpoint: str, detach: bool) -> None:
     """See mounting.unmount()."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(mountpoint), _MNT_DETACH if detach else 0) == 0:
-        return
-    number = ctypes.get_errno()
+    number = call("umount2", os.fsencode(mountpoint), _MNT_DETACH if detach else 0)
     if number == errno.EBUSY:
         raise in_use(mountpoint)
-    raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")
+    if number:
+        raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")

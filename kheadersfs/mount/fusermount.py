@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import subprocess
 
 from kheadersfs.errors import FuseUnavailable, MountpointError
+from kheadersfs.mount.passing import connected_pair, receive_descriptor
 from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
 
 _HELPER = "fusermount3"
@@ -20,28 +20,30 @@ def mount(request: MountRequest) -> int:
     """See mounting.mount; the open /dev/fuse comes over a socket."""
     options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
     options += access(request)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        try:
-            done = subprocess.run(
-                [_HELPER, "-o", options, "--", request.mountpoint],
-                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-                pass_fds=[theirs.fileno()],
-                stderr=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise FuseUnavailable(
-                f"only root can mount without {_HELPER}; install fuse3, or run as root"
-            ) from None
+    ours, theirs = connected_pair()
+    try:
+        done = subprocess.run(
+            [_HELPER, "-o", options, "--", request.mountpoint],
+            env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         if done.returncode != 0:
             raise _helper_error(request.mountpoint, done.stderr)
-        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
-    if not descriptors:
+        theirs.close()  # so that a helper that sends nothing is not waited for
+        device = receive_descriptor(ours)
+    except FileNotFoundError:
+        raise FuseUnavailable(
+            f"only root can mount without {_HELPER}; install fuse3, or run as root"
+        ) from None
+    finally:
+        ours.close()
+        theirs.close()
+    if device is None:
         raise FuseUnavailable(f"{_HELPER} did not send {DEVICE}; is it of the package fuse3?")
-    os.set_inheritable(descriptors[0], False)
-    return descriptors[0]
+    return device
 
 
 def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.opening import Archive
+from kheadersfs.archive.sniffing import DEB_MAGIC, RPM_MAGIC
 from kheadersfs.archive.source import open_source
 from kheadersfs.errors import UnsupportedArchive
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.packages import deb, rpm
-from kheadersfs.packages.recognition import DEB_MAGIC, LONGEST_MAGIC, RPM_MAGIC
+from kheadersfs.packages.recognition import LONGEST_MAGIC
 from kheadersfs.reader import HeaderArchive
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-DEB_MAGIC = b"!<arch>\n"
-RPM_MAGIC = b"\xed\xab\xee\xdb"
+from kheadersfs.archive.sniffing import DEB_MAGIC, RPM_MAGIC
+
 LONGEST_MAGIC = len(DEB_MAGIC)
 SUFFIXES = (".deb", ".rpm")
 

@@ -8,17 +8,22 @@ keeps the mount.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-from contextlib import suppress
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import fork
 from kheadersfs.mount.asking import HOT_ATTRIBUTE
+from kheadersfs.mount.libc import call
 from kheadersfs.run.child import end_with_parent
 
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the enumerations around it take 4 ms to import
+
+_CLONE_NEWNS = 0x00020000
+_NEW_USER_AND_MOUNTS = 0x10000000 | _CLONE_NEWNS
 
 
 class Lister:
@@ -30,11 +35,17 @@ class Lister:
     def __init__(self, command: int, mountpoint: str) -> None:
         parent = os.getpid()
         self._pid = 0
-        with suppress(KheadersfsError, OSError):
+        try:
             descriptor = os.pidfd_open(command)
+        except OSError:
+            return
+        try:
             self._pid = fork()
             if self._pid == 0:
                 _list(parent, descriptor, mountpoint)
+        except KheadersfsError:
+            pass
+        finally:
             os.close(descriptor)
 
     def end(self) -> None:
@@ -50,9 +61,8 @@ def _list(parent: int, command: int, mountpoint: str) -> None:
         for number in (signal.SIGINT, signal.SIGQUIT):  # the terminal's, which the command heeds
             signal.signal(number, signal.SIG_IGN)
         end_with_parent(parent, signal.SIGKILL)
-        libc = ctypes.CDLL(None)
         # Who may make a namespace of mounts only inside one of users has to go into both.
-        if libc.setns(command, _CLONE_NEWNS) and libc.setns(command, _CLONE_NEWUSER | _CLONE_NEWNS):
+        if call("setns", command, _CLONE_NEWNS) and call("setns", command, _NEW_USER_AND_MOUNTS):
             return
         # Not asking.ask(): it asks in another thread, which the server takes for the lister.
         for directory in os.getxattr(mountpoint, HOT_ATTRIBUTE).split(b"\0"):

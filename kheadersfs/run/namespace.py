@@ -10,16 +10,14 @@ Three processes: the caller waits, the server serves, the command runs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
-import signal
-import socket
-from contextlib import suppress
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import daemon
 from kheadersfs.mount import direct, mounting
+from kheadersfs.mount.libc import UnsignedLong, call
+from kheadersfs.mount.passing import connected_pair, receive_descriptor, send_descriptor
 from kheadersfs.mount.request import MountRequest
 from kheadersfs.records import Record
 from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
@@ -27,10 +25,14 @@ from kheadersfs.run.lister import Lister
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+    from _socket import socket
     from collections.abc import Callable
 
     from kheadersfs.archive.opening import Archive
     from kheadersfs.fuse.options import ServeOptions
+else:
+    import _signal as signal  # the enumerations around it take 4 ms to import
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_SLAVE = 0x4000, 0x80000
@@ -86,15 +88,17 @@ def run_command(archive: Archive, run: Run, options: ServeOptions) -> Ended:
 def _read_available(descriptor: int) -> str:
     """Return what is in the pipe *descriptor*, which does not block."""
     pieces: list[bytes] = []
-    with suppress(BlockingIOError):
+    try:
         while piece := os.read(descriptor, 1 << 16):
             pieces.append(piece)
+    except BlockingIOError:
+        pass
     return b"".join(pieces).decode(errors="backslashreplace")
 
 
 def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ended:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
+    ours, theirs = connected_pair()
+    try:
         server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))
         ours.close()
         try:
@@ -108,41 +112,41 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
         lister = Lister(command.pid, _place())
         status = command.wait()
         lister.end()
+    finally:
+        ours.close()
+        theirs.close()
     return Ended(status, _await_server(server, command.has_left_processes))
 
 
-def _serve_received(
-    archive: Archive, ours: socket.socket, theirs: socket.socket, options: ServeOptions
-) -> None:
+def _serve_received(archive: Archive, ours: socket, theirs: socket, options: ServeOptions) -> None:
     """Serve the mount whose descriptor the command's process sends. Runs in the server."""
     theirs.close()
     daemon.serve(archive, lambda: _receive_descriptor(ours), "", options)
 
 
-def _receive_descriptor(connection: socket.socket) -> int | None:
+def _receive_descriptor(connection: socket) -> int | None:
     """Return the descriptor that is sent over *connection*, None if its sender gave up."""
-    _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+    descriptor = receive_descriptor(connection)
     connection.close()
-    return descriptors[0] if descriptors else None
+    return descriptor
 
 
-def _enter_namespace(connection: socket.socket, source: str) -> str:
+def _enter_namespace(connection: socket, source: str) -> str:
     """Make the namespace and the mount, send its descriptor. Returns the mountpoint.
 
     Runs in the process that becomes the command. Raises KheadersfsError, NoNamespace.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNS):
-        _enter_user_namespace(libc)
+    if call("unshare", _CLONE_NEWNS):
+        _enter_user_namespace()
     # Mounts of the host appear in here; the one made in here stays in here.
-    if libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None):
+    if call("mount", b"none", b"/", None, UnsignedLong(_MS_REC | _MS_SLAVE), None):
         raise NoNamespace
     place = _place()
     try:
         device = direct.mount(MountRequest(source, place, allow_other=False))
     except direct.MountNotPermitted as error:
         raise NoNamespace from error
-    socket.send_fds(connection, [b"+"], [device])
+    send_descriptor(connection, device)
     os.close(device)
     return place
 
@@ -155,10 +159,10 @@ def _place() -> str:
     raise FuseUnavailable(f"none of {', '.join(PLACES)} exists to mount at")
 
 
-def _enter_user_namespace(libc: ctypes.CDLL) -> None:
+def _enter_user_namespace() -> None:
     """Make a user namespace in which this user stays who he is, and a mount namespace in it."""
     uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS):
+    if call("unshare", _CLONE_NEWUSER | _CLONE_NEWNS):
         raise NoNamespace
     for name, text in (
         ("setgroups", "deny"),
@@ -222,12 +226,16 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
         status = command.wait()
     finally:
         # The command may have unmounted it, and then the server has removed the directory.
-        with suppress(MountpointError):
+        try:
             mounting.unmount(mountpoint, detach=True)
+        except MountpointError:
+            pass
         # Who holds the detached mount is not in a namespace of its own, so nobody can be asked for.
         server_status = _await_server(server, lambda: True)
-        with suppress(OSError):
+        try:
             os.rmdir(mountpoint)
+        except OSError:
+            pass
     return Ended(status, server_status)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
 from kheadersfs.records import Record
@@ -92,10 +91,7 @@ def _make_place(archive: str, place: str) -> None:
         if not digest:
             return  # that it cannot be read is said when its turn comes
         record = os.path.join(place, RECORD)
-        seen = ""
-        with suppress(FileNotFoundError), open(record, encoding="ascii", errors="replace") as file:
-            seen = file.read()
-        if seen == digest:
+        if _read_record(record) == digest:
             return
         if set(os.listdir(place)) - {RECORD}:
             raise KheadersfsError(
@@ -108,6 +104,15 @@ def _make_place(archive: str, place: str) -> None:
         raise KheadersfsError(
             f"{place}: cannot be written to: {reason(error)}; name another directory with --output"
         ) from error
+
+
+def _read_record(record: str) -> str:
+    """Return what is in the file *record*, nothing if there is none. Raises OSError."""
+    try:
+        with open(record, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def _digest(archive: str) -> str:

@@ -89,10 +89,11 @@ def fuzz_xz(data: bytes) -> None:
 def fuzz_zstd(data: bytes) -> None:
     """The zstd framing, with and without a seek table."""
     from kheadersfs.archive.compression import zstd, zstd_coding
+    from kheadersfs.archive.compression.kind import ZSTD_MAGIC
     from kheadersfs.archive.source import BytesSource
     from kheadersfs.limits import Limits
 
-    for content in (data, zstd.MAGIC + data):
+    for content in (data, ZSTD_MAGIC + data):
         source = BytesSource(content)
         try:
             frames = zstd.read_frames(source, Limits(**SMALL))

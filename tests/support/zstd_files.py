@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from kheadersfs.archive.compression import zstd, zstd_coding
+from kheadersfs.archive.compression.kind import ZSTD_MAGIC
 from kheadersfs.archive.source import BytesSource
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def raw_block(content: bytes, is_last: bool = True) -> bytes:
     return (len(content) << 3 | is_last).to_bytes(3, "little") + content
 
 
-START = zstd.MAGIC + b"\xa0" + bytes(4)
+START = ZSTD_MAGIC + b"\xa0" + bytes(4)
 """The header of a frame that states its size in 4 bytes."""
 SAMPLE = [b"first block " * 20, b"second block " * 30, b"third"]
 

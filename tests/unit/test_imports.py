@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.documents import FAST, fast_modules, fast_path, section
+from tests.support.imports import imported_by, imported_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,20 +169,6 @@ def modules_imported_by(module: Path) -> Iterator[str]:
             yield found
 
 
-def imported_with(command: str) -> set[str]:
-    """Return what an interpreter has imported besides what it starts with, for *command*."""
-    script = (
-        "import sys; before = set(sys.modules)\n"
-        f"import kheadersfs.cli.{command}\n"
-        "print(*(sys.modules.keys() - before))"
-    )
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", script], check=True, capture_output=True, text=True
-        ).stdout.split()
-    )
-
-
 def imports_at_the_top(block: ast.Module | ast.ClassDef | ast.If | ast.Try) -> Iterator[str]:
     """Yield what is imported when a module is, but not for its types."""
     for node in block.body:
@@ -223,6 +210,12 @@ def test_what_costs_time_is_not_imported_to_start_with(command: str) -> None:
     assert {*SLOW_TO_IMPORT, *SLOW_FOR_PEOPLE, "pyfuse3", "trio"} & imported == set()
     if command in ("mount", "umount"):
         assert "enum" not in imported
+
+
+def test_what_zstd_needs_is_not_slow_either() -> None:
+    imported = imported_by("kheadersfs.archive.compression.zstd_blocks")
+    slow = {*SLOW_TO_IMPORT, *SLOW_FOR_PEOPLE, "enum", "re", "typing", "contextlib", "functools"}
+    assert slow & imported == set()
 
 
 BEGINNINGS = {

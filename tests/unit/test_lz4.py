@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from kheadersfs.archive.compression import lz4
+from kheadersfs.archive.compression.kind import LZ4_MAGIC
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
@@ -77,7 +78,7 @@ def test_fields_are_where_the_flags_of_a_frame_say(
     descriptor = bytes((flags, 0x70)) + b"\xff" * before + b"h"
     block = (7).to_bytes(4, "little") + b"content" + b"\xff" * 4 * bool(block_checksums)
     end = bytes(4) + b"\xff" * 4 * bool(content_checksum)
-    file = lz4.MAGIC + descriptor + block * 2 + end
+    file = LZ4_MAGIC + descriptor + block * 2 + end
     assert all_checked(file * 2) is bool(block_checksums or content_checksum)
     with pytest.raises(DamagedArchive, match=f"no lz4 frame at offset {len(file)}"):
         all_checked(file + b"stray bytes")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kheadersfs.archive.compression import zstd, zstd_coding
+from kheadersfs.archive.compression.kind import ZSTD_MAGIC
 from kheadersfs.archive.opening import Archive
 from kheadersfs.archive.readers import WholeReader
 from kheadersfs.archive.source import BytesSource
@@ -84,7 +85,7 @@ def test_fields_are_where_the_descriptor_of_a_frame_says(
     window = LARGEST_WINDOW * (not single_segment)
     window_and_dictionary = window + b"\xff" * (0, 1, 2, 4)[dictionary_flag]
     sized = bytes(range(1, size_length + 1))
-    header = zstd.MAGIC + bytes((descriptor,)) + window_and_dictionary + sized
+    header = ZSTD_MAGIC + bytes((descriptor,)) + window_and_dictionary + sized
     frame = header + raw_block(b"content") + b"\xff" * 4 * checked
     expected = int.from_bytes(sized, "little") + 256 * (size_flag == 1)
     found = zstd.read_frames(BytesSource(frame * 2))
@@ -281,7 +282,7 @@ def test_an_index_is_found_behind_frames_that_are_skipped(tmp_path: Path) -> Non
 def test_a_window_that_takes_too_much_memory_is_refused_with_the_way_out() -> None:
     """As zstd --long=31 writes it; the fields of the descriptor are RFC 8878's, 3.1.1.1.2."""
     for window, is_read in ((17 << 3, True), (17 << 3 | 1, False), (21 << 3, False)):
-        file = zstd.MAGIC + bytes((0, window)) + raw_block(b"content")
+        file = ZSTD_MAGIC + bytes((0, window)) + raw_block(b"content")
         if is_read:
             [frame] = zstd.read_frames(BytesSource(file))
             assert frame.decoded_size == zstd.UNKNOWN

@@ -1,4 +1,4 @@
-"""What there is to know of one way of compressing a file."""
+"""What there is to know of one way of compressing a file, and what files of each begin with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.source import Source
     from kheadersfs.limits import Limits
+
+
+XZ_MAGIC = b"\xfd7zXZ\x00"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b\x08"
+BZIP2_MAGIC = b"BZh"
+LZ4_MAGIC = b"\x04\x22\x4d\x18"
+LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
+"""What ``lz4 -l`` writes, and the kernel's own build."""
 
 
 class Framing(Record):

@@ -5,10 +5,17 @@ Whoever adds one adds a class here, and the module that it speaks for.
 
 from __future__ import annotations
 
-from kheadersfs.archive.compression import lz4, xz, zstd, zstd_coding
-from kheadersfs.archive.compression.kind import Compression, Framing
-from kheadersfs.archive.compression.xz_blocks import XzBlocks
-from kheadersfs.archive.compression.zstd_blocks import ZstdBlocks
+from kheadersfs.archive.compression import lz4
+from kheadersfs.archive.compression.kind import (
+    BZIP2_MAGIC,
+    GZIP_MAGIC,
+    LZ4_LEGACY_MAGIC,
+    LZ4_MAGIC,
+    XZ_MAGIC,
+    ZSTD_MAGIC,
+    Compression,
+    Framing,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +27,13 @@ if TYPE_CHECKING:
 
 class _Xz(Compression):
     name = "xz"
-    magics = (xz.MAGIC,)
+    magics = (XZ_MAGIC,)
 
     def frame(self, source: Source, limits: Limits) -> Framing:
         """See Compression.frame."""
+        from kheadersfs.archive.compression import xz  # 2 ms, which only files of this kind pay
+        from kheadersfs.archive.compression.xz_blocks import XzBlocks
+
         blocks = xz.read_blocks(source, limits)
         checked = all(block.check for block in blocks)
         return Framing(XzBlocks(source, blocks, limits), checked)
@@ -36,11 +46,14 @@ class _Xz(Compression):
 
 class _Zstd(Compression):
     name = "zstd"
-    magics = (zstd.MAGIC,)
+    magics = (ZSTD_MAGIC,)
     hides_cuts = True
 
     def frame(self, source: Source, limits: Limits) -> Framing:
         """See Compression.frame. There are no blocks when a frame does not state its size."""
+        from kheadersfs.archive.compression import zstd  # 2 ms, which only files of this kind pay
+        from kheadersfs.archive.compression.zstd_blocks import ZstdBlocks
+
         frames = zstd.read_frames(source, limits)
         checked = all(frame.checked for frame in frames)
         if any(frame.decoded_size == zstd.UNKNOWN for frame in frames):
@@ -49,6 +62,8 @@ class _Zstd(Compression):
 
     def prepare_blocks(self) -> None:
         """See Compression.prepare_blocks."""
+        from kheadersfs.archive.compression import zstd_coding  # imported by frame() already
+
         zstd_coding.import_library()
 
     def prepare_stream(self) -> None:
@@ -67,7 +82,7 @@ class _Zstd(Compression):
 
 class _Gzip(Compression):
     name = "gzip"
-    magics = (b"\x1f\x8b\x08",)
+    magics = (GZIP_MAGIC,)
 
     def prepare_stream(self) -> None:
         """See Compression.prepare_stream."""
@@ -85,7 +100,7 @@ class _Gzip(Compression):
 
 class _Bzip2(_Gzip):
     name = "bzip2"
-    magics = (b"BZh",)
+    magics = (BZIP2_MAGIC,)
 
     def prepare_stream(self) -> None:
         """See Compression.prepare_stream."""
@@ -96,7 +111,7 @@ class _Bzip2(_Gzip):
 
 class _Lz4(Compression):
     name = "lz4"
-    magics = (lz4.MAGIC, lz4.LEGACY_MAGIC)
+    magics = (LZ4_MAGIC, LZ4_LEGACY_MAGIC)
 
     def frame(self, source: Source, limits: Limits) -> Framing:
         """See Compression.frame."""

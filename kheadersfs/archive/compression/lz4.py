@@ -8,6 +8,7 @@ end of the file.
 from __future__ import annotations
 
 from kheadersfs.archive.compression import skippable
+from kheadersfs.archive.compression.kind import LZ4_LEGACY_MAGIC, LZ4_MAGIC
 from kheadersfs.errors import damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
@@ -16,9 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
-MAGIC = b"\x04\x22\x4d\x18"
-LEGACY_MAGIC = b"\x02\x21\x4c\x18"
-"""What ``lz4 -l`` writes, and the kernel's own build."""
 # Flags of a frame.
 _BLOCK_CHECKSUMS, _CONTENT_SIZE, _CONTENT_CHECKSUM, _DICTIONARY = 0x10, 0x08, 0x04, 0x01
 _VERSION = 1
@@ -53,7 +51,7 @@ def all_checked(source: Source, limits: Limits = DEFAULT_LIMITS) -> bool:
         prefix = source.read_at(offset, min(8, source.size - offset))
         if skipped := skippable.size_of(prefix):
             end = offset + skipped
-        elif prefix.startswith(LEGACY_MAGIC):
+        elif prefix.startswith(LZ4_LEGACY_MAGIC):
             end, blocks = _end_of_legacy_blocks(source, offset, limits.blocks - steps)
             steps += blocks
             limits.check(source.name, "blocks", steps)
@@ -74,7 +72,7 @@ def all_checked(source: Source, limits: Limits = DEFAULT_LIMITS) -> bool:
 def _parse_header(source: Source, offset: int) -> _FrameHeader:
     """Return what the frame header at *offset* says. Its checksum is left to libarchive."""
     raw = source.read_at(offset, min(6, source.size - offset))
-    if len(raw) < 6 or not raw.startswith(MAGIC):
+    if len(raw) < 6 or not raw.startswith(LZ4_MAGIC):
         raise damaged(source.name, f"there is no lz4 frame at offset {offset}")
     flags, block_kind = raw[4], raw[5] >> 4
     if flags >> 6 != _VERSION or not 4 <= block_kind <= 7:
@@ -114,7 +112,7 @@ def _end_of_legacy_blocks(source: Source, start: int, most: int) -> tuple[int, i
     Such a frame has no end mark: the file ends, or a word that is no size of a block begins another
     frame. With the offset comes the number of blocks; after *most* of them it gives up.
     """
-    offset = start + len(LEGACY_MAGIC)
+    offset = start + len(LZ4_LEGACY_MAGIC)
     count = 0
     while offset < source.size and count <= most:
         word = source.read_at(offset, min(4, source.size - offset))

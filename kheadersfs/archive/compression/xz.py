@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import zlib
 
+from kheadersfs.archive.compression.kind import XZ_MAGIC
 from kheadersfs.archive.source import Source
 from kheadersfs.errors import UnsupportedArchive, damaged
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
-MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
 HEADER_SIZE = 12
 FOOTER_SIZE = 12
@@ -81,7 +81,7 @@ def decode_vli(data: bytes, offset: int) -> tuple[int, int]:
 def stream_header(check: int) -> bytes:
     """Return what precedes the blocks of a stream with *check* (section 2.1.1)."""
     flags = bytes((0, check))
-    return MAGIC + flags + zlib.crc32(flags).to_bytes(4, "little")
+    return XZ_MAGIC + flags + zlib.crc32(flags).to_bytes(4, "little")
 
 
 def stream_footer(index_size: int, check: int) -> bytes:

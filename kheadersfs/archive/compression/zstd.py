@@ -8,6 +8,7 @@ data itself is libzstd's business.
 from __future__ import annotations
 
 from kheadersfs.archive.compression import skippable
+from kheadersfs.archive.compression.kind import ZSTD_MAGIC
 from kheadersfs.archive.source import BytesSource, Source
 from kheadersfs.errors import (
     DamagedArchive,
@@ -18,7 +19,6 @@ from kheadersfs.errors import (
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
-MAGIC = b"\x28\xb5\x2f\xfd"
 SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
 SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
 _SEEK_TABLE_FOOTER_SIZE = 9
@@ -126,7 +126,7 @@ def _parse_header(source: Source, offset: int) -> _FrameHeader:
     Raises DamagedArchive, UnsupportedArchive for a window of more than WINDOW_LIMIT.
     """
     raw = source.read_at(offset, min(_FRAME_HEADER_LIMIT, source.size - offset))
-    if raw[:4] != MAGIC or len(raw) < 6:
+    if raw[:4] != ZSTD_MAGIC or len(raw) < 6:
         raise damaged(source.name, f"there is no zstd frame at offset {offset}")
     descriptor = raw[4]
     single_segment = bool(descriptor & 0x20)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
+from kheadersfs.archive.compression.kind import ZSTD_MAGIC
 from kheadersfs.archive.compression.zstd import (
     BLOCK_SIZE_LIMIT,
     CHECKSUM_SIZE,
-    MAGIC,
     RAW,
     SEEK_TABLE_FRAME,
     SEEK_TABLE_MAGIC,
@@ -106,7 +106,7 @@ def encode_plain_frame(content: bytes) -> bytes:
     """Put *content* into a frame as it is (RFC 8878, 3.1.1.1 and 3.1.1.2); see plain_content()."""
     # The checksum comes last in a frame of libzstd's own, whatever its level.
     checksum = encode_frame(content, 1)[-CHECKSUM_SIZE:]
-    pieces = [MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
+    pieces = [ZSTD_MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
     for start in range(0, len(content), BLOCK_SIZE_LIMIT):
         piece = content[start : start + BLOCK_SIZE_LIMIT]
         is_last = start + len(piece) == len(content)
