@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import shlex  # noqa: F401 - for old_cpio(), when nothing can be imported any more
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import charset
@@ -36,8 +37,6 @@ def import_library() -> ModuleType:
             f"libarchive cannot be loaded: {error}; "
             "install it, and: pip install libarchive-c (Debian: apt install libarchive13)"
         ) from error
-
-    import shlex  # noqa: F401 - for old_cpio()
 
     _declare_missing(ffi)
     charset.prepare()

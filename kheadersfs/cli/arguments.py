@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from kheadersfs.cli.misspelling import suggestion
 from kheadersfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ class Parser(argparse.ArgumentParser):
         unknown = next(filter(self._is_unknown, words), None)
         if unknown is None:
             return UsageError(f"unrecognized arguments: {' '.join(words)}; see {self.prog} --help")
-        from kheadersfs.cli.misspelling import suggestion
-
         option = unknown.partition("=")[0]
         meant = suggestion(option, self._option_string_actions)
         return UsageError(f"{option}: no such option{meant or f'; see {self.prog} --help'}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
+from kheadersfs.archive.names import index
 from kheadersfs.archive.opening import Archive, open_archive
 from kheadersfs.archive.source import BytesSource
 from kheadersfs.cli.progress import progress_line
@@ -18,6 +20,8 @@ from kheadersfs.cli.reading import read_confined
 from kheadersfs.kernel.cache import ArchiveCache, HeaderTree, default_cache_directory
 from kheadersfs.kernel.discovery import RUNNING_KERNEL_ARCHIVE, find_archive
 from kheadersfs.kernel.release import require_same_kernel, running_kernel
+from kheadersfs.kernel.trees import find_kernel_tree
+from kheadersfs.pack.selection import digest_stamps, select
 from kheadersfs.reader import HeaderArchive
 
 if TYPE_CHECKING:
@@ -63,12 +67,6 @@ def require_running_kernels(archive: Archive, budget: int, number: int | None = 
 
 def _look(tree: HeaderTree) -> str:
     """Return a digest of all that decides what is packed of *tree*. See ArchiveCache."""
-    from hashlib import sha256
-
-    from kheadersfs.archive.names import index
-    from kheadersfs.kernel.trees import find_kernel_tree
-    from kheadersfs.pack.selection import digest_stamps, select
-
     began = time.time_ns()
     kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
     stamps = digest_stamps(select(kernel), began)
@@ -79,10 +77,9 @@ def _look(tree: HeaderTree) -> str:
 
 def _pack(tree: HeaderTree, path: str) -> None:
     """Write the headers of *tree* to *path*. See ArchiveCache."""
-    from kheadersfs.kernel.trees import find_kernel_tree
+    # It takes 25 ms, which only the first mount of such a kernel pays.
     from kheadersfs.pack.comments import COMMENT_FILTERS
     from kheadersfs.pack.packing import Settings, pack
-    from kheadersfs.pack.selection import select
     from kheadersfs.pack.times import DEFAULT_TIME
     from kheadersfs.pack.writing import Description, Form
 

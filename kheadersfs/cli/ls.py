@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits, add_release
+from kheadersfs.cli.entries import print_as_json
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import printable, write_line
@@ -51,10 +52,7 @@ def run(arguments: list[str]) -> int:
     ):
         show = _show_in_words(values.long)
         if values.json:
-            from kheadersfs.cli.entries import print_as_json
-
             show = print_as_json
-
         read_confined([archive], lambda: _list(archive, values.paths, show, progress))
     return 0
 

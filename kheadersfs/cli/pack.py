@@ -8,6 +8,7 @@ from functools import partial
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.packages import pack_to
 from kheadersfs.cli.progress import progress_line
 from kheadersfs.errors import UsageError
 from kheadersfs.kernel.trees import find_kernel_tree
@@ -86,8 +87,6 @@ def run(arguments: list[str]) -> int:
                 f"{values.packages[0]}: a package is instead of --srctree and --objtree; name one "
                 "or the other"
             )
-        from kheadersfs.cli.packages import pack_to
-
         pack_to(values.packages, values.output, values.arch, settings)
         return 0
     tree = find_kernel_tree(values.srctree, values.objtree, values.arch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,6 @@ def run(arguments: list[str]) -> int:
 
 def _verify_for_programs(paths: list[str], limits: Limits) -> int:
     """Print a JSON array with an object for each archive; its status is 0 if it is good."""
-    import json  # before a child needs it, which can import nothing any more
 
     def as_json(result: Verified) -> str:
         return json.dumps(_facts(result))

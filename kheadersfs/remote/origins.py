@@ -37,11 +37,11 @@ def origin_of(place: str, patience: float) -> Origin:
     """Return what to ask for *place*. Raises UsageError, ArchiveUnavailable."""
     parts = address.parse(place)
     if parts.scheme == "s3":
-        from kheadersfs.remote.s3 import Bucket
+        from kheadersfs.remote.s3 import Bucket  # with obstore, which only these addresses need
 
         return Origin(Bucket(parts.netloc, parts.path.lstrip("/")).target)
     if parts.scheme == "oci":
-        from kheadersfs.remote.oci import Blob
+        from kheadersfs.remote.oci import Blob  # with subprocess, which only these addresses need
 
         blob = Blob(place, patience)
         return Origin(blob.target, blob.resolve, blob.adopt, blob.is_fixed)

@@ -86,7 +86,7 @@ def decompress(source: Source, compression: str, piece_size: int) -> Iterator[by
 def _new_decoder(compression: str) -> _Decoder:
     if compression == "gzip":
         return _GzipDecoder()
-    import bz2  # only this one format needs it
+    import bz2  # which a Python may be built without
 
     return bz2.BZ2Decompressor()
 
