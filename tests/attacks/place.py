@@ -18,6 +18,7 @@ from kheadersfs.mount.asking import STATUS_ATTRIBUTE
 from kheadersfs.reader import open_archive
 from tests.attacks.damage import digest_of
 from tests.support.mounting import command_line, is_running, mounts_below
+from tests.support.processes import all_processes, processes_mentioning
 from tests.torture.pace import await_that
 
 if TYPE_CHECKING:
@@ -37,21 +38,16 @@ def processes_of(mountpoint: Path) -> dict[int, list[bytes]]:
 
     That is all that serve or use it: commands, server, guardian, and what the tests start.
     """
-    found: dict[int, list[bytes]] = {}
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError):
-            arguments = Path("/proc", process, "cmdline").read_bytes()
-            if os.fsencode(mountpoint) in arguments and is_running(int(process)):
-                found[int(process)] = arguments.split(b"\0")
-    return found
+    found = processes_mentioning(os.fsencode(mountpoint))
+    return {pid: arguments for pid, arguments in found.items() if is_running(pid)}
 
 
 def open_files(paths: tuple[Path, ...]) -> list[str]:
     """Return which processes have files open that are at or below *paths*."""
     found: list[str] = []
-    for process in filter(str.isdigit, os.listdir("/proc")):
+    for process in all_processes():
         with suppress(OSError):
-            for link in Path("/proc", process, "fd").iterdir():
+            for link in Path(f"/proc/{process}/fd").iterdir():
                 target = link.readlink()
                 if any(target.is_relative_to(path) for path in paths):
                     found.append(f"process {process} has {target} open")

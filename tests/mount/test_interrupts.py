@@ -11,13 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.mounting import HANGS, mounts_below, run_command, wait_until
+from tests.support.processes import processes_marked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,14 +137,7 @@ class Place(NamedTuple):
 
     def processes(self) -> list[int]:
         """Return the processes that still run of a command."""
-        mark = f"{MARK}={self.directory}".encode()
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            # It may have ended, or be another user's.
-            with suppress(OSError), open(f"/proc/{name}/environ", "rb") as variables:
-                if mark in variables.read().split(b"\0"):
-                    found.append(int(name))
-        return found
+        return processes_marked(MARK, str(self.directory))
 
     def clean_up(self) -> None:
         """Take away what a command has left that was not interrupted."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.support.mounting import HANGS, Outcome, command_line, wait_until
+from tests.support.processes import processes_marked, read_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,19 +64,7 @@ class Fleet(NamedTuple):
 
     def processes(self) -> list[int]:
         """Return all processes that carry the mark."""
-        wanted = f"{MARK}={self.mark}".encode()
-        return [
-            int(name)
-            for name in os.listdir("/proc")
-            if name.isdigit() and wanted in read_or_nothing(f"/proc/{name}/environ").split(b"\0")
-        ]
-
-
-def read_or_nothing(path: str) -> bytes:
-    """Return the content of *path*, nothing if its process has ended."""
-    with suppress(OSError):
-        return Path(path).read_bytes()
-    return b""
+        return processes_marked(MARK, self.mark)
 
 
 def parent_of(process: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mounting import Outcome, command_line, one_line, run_command, wait_until
+from tests.support.processes import processes_named
 from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
@@ -30,22 +31,8 @@ def archive(small_archive: Path, tmp_path: Path, fuse: None) -> Iterator[Path]:
     copy = tmp_path / "archive.tar.xz"
     shutil.copyfile(small_archive, copy)
     yield copy
-    wait_until(lambda: processes_naming(copy) == [], "every process ended")
+    wait_until(lambda: processes_named(os.fsencode(copy)) == [], "every process ended")
     assert str(copy) not in Path("/proc/self/mountinfo").read_text()
-
-
-def processes_naming(path: Path) -> list[int]:
-    """Return the processes that have *path* among their arguments."""
-    found = []
-    for process in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{process}/cmdline", "rb") as arguments:
-                words = arguments.read().split(b"\0")
-        except OSError:
-            continue
-        if os.fsencode(path) in words:
-            found.append(int(process))
-    return found
 
 
 def run(archive: Path, *command: str | Path, **environment: str) -> Outcome:

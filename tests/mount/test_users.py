@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +15,12 @@ import pytest
 
 from tests.support import golden
 from tests.support.mounting import (
-    HANGS,
     Outcome,
     command_line,
     is_running,
     mounts_below,
     run_command,
+    run_words,
     wait_until,
 )
 
@@ -46,16 +45,11 @@ class User(NamedTuple):
         """
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         keep = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
-        done = subprocess.run(
-            [*within, *switch, *keep, "--bounding-set=+all", "--", *map(str, command)],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANGS,
-            env={**os.environ, "HOME": str(self.directory), "TMPDIR": str(self.directory)},
+        return run_words(
+            *(*within, *switch, *keep, "--bounding-set=+all", "--", *map(str, command)),
+            HOME=str(self.directory),
+            TMPDIR=str(self.directory),
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

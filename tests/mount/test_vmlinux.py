@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import stat
@@ -14,6 +13,7 @@ import pytest
 
 from kheadersfs.bpf.btf import RUNNING_KERNEL_BTF
 from kheadersfs.bpf.vmlinux import Unavailable, prepare
+from tests.support.libraries import has_libbpf
 from tests.support.mounting import drop_caches, one_line, run_command
 
 if TYPE_CHECKING:
@@ -34,14 +34,6 @@ def expected() -> bytes:
     if isinstance(header, Unavailable):
         pytest.skip(f"kernel: {header.reason}" if has_libbpf() else header.reason)
     return header.text()
-
-
-def has_libbpf() -> bool:
-    try:
-        ctypes.CDLL("libbpf.so.1")
-    except OSError:
-        return False
-    return True
 
 
 def resident(mount: Mount) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from kheadersfs.reader import open_archive
 from tests.support.mounting import Mount, one_line, run_command
+from tests.support.processes import processes_named
 from tests.support.servers import Nginx, free_port, liar, partial, range_of
 
 if TYPE_CHECKING:
@@ -249,20 +250,10 @@ def test_the_process_that_fetches_ends_with_the_mount_and_its_end_is_an_error(
 ) -> None:
     shutil.copyfile(packed, web.files / "k")
     mounted = mount_address(f"{web.address}/k")
-    pids = map(int, filter(str.isdecimal, os.listdir("/proc")))
-    mine = [pid for pid in pids if fetches(pid, web)]
+    mine = processes_named(f"{web.address}/k".encode())
     server = mounted.status()["pid"]
     [helper] = [pid for pid in mine if pid != server]
     os.kill(helper, 9)
     with pytest.raises(OSError, match="Input/output error"):
         (mounted / HEADER).read_bytes()
     assert "the process that fetches it has ended" in mounted.messages()[-1]
-
-
-def fetches(pid: int, web: Nginx) -> bool:
-    """Tell whether *pid* is a process that was started to mount something of *web*."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return f"{web.address}/k".encode() in file.read()
-    except OSError:
-        return False

@@ -13,6 +13,7 @@ import pytest
 from kheadersfs.reader import open_archive
 from tests.conftest import set_up
 from tests.support.mounting import Mount, one_line, run_command
+from tests.support.processes import processes_mentioning
 from tests.support.servers import free_port, nginx, running
 
 if TYPE_CHECKING:
@@ -64,13 +65,10 @@ def test_an_object_is_mounted_and_nothing_secret_is_shown(
     mounted = mount_address(ADDRESS)
     with open_archive(packed) as opened:
         assert (mounted / HEADER).read_bytes() == opened.read(HEADER)
-    everybody = subprocess.run(
-        ["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True
-    ).stdout
     # The guardian, the server and what fetches for it: others have words of their own.
-    mine = [line for line in everybody.splitlines() if str(mounted.path) in line]
+    mine = processes_mentioning(os.fsencode(mounted.path))
     assert len(mine) == 3, mine
-    shown = "\n".join(mine)
+    shown = b" ".join(word for words in mine.values() for word in words).decode()
     status = str(mounted.status())
     assert ADDRESS in shown
     assert ADDRESS in status

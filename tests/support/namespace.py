@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.support.mounting import HANGS, Outcome, command_line
+from tests.support.mounting import Outcome, command_line, run_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,16 +60,7 @@ class Namespace(NamedTuple):
 
     def outcome(self, *words: str | Path, **environment: str) -> Outcome:
         """Run a command in the namespace to its end."""
-        done = subprocess.run(
-            self.command(*words),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANGS,
-            env={**os.environ, **environment},
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return run_words(*self.command(*words), **environment)
 
     def run(self, *words: str | Path) -> str:
         """Run a command in the namespace, which must succeed. Returns what it printed."""

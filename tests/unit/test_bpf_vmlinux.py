@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import struct
@@ -14,18 +13,10 @@ import pytest
 from kheadersfs.bpf.btf import RUNNING_KERNEL_BTF, open_btf
 from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader, prepare
 from kheadersfs.errors import KheadersfsError, UsageError
-
-
-def _has_libbpf() -> bool:
-    try:
-        ctypes.CDLL("libbpf.so.1")
-    except OSError:
-        return False
-    return True
-
+from tests.support.libraries import has_libbpf
 
 requires_libbpf = pytest.mark.skipif(
-    not _has_libbpf(), reason="not installed: libbpf.so.1, of the package libbpf1"
+    not has_libbpf(), reason="not installed: libbpf.so.1, of the package libbpf1"
 )
 requires_btf = pytest.mark.skipif(
     not os.path.exists(RUNNING_KERNEL_BTF), reason="kernel: it does not describe its types"
