@@ -34,8 +34,9 @@ OPENS_OF_A_BUILD = 8
 """Files that are opened before names and pages are given in advance. More than for decoding ahead:
 while the guardian lists a directory, the mount is in use."""
 
-WORTH_LISTING = 2
-"""Hot headers of a directory that is listed. To list it takes two requests, as one header does."""
+COST_OF_LISTING = 3
+"""Requests that to list a directory takes, and a little. A hot header that has not been listed
+takes two, for its name and its pages, and a directory one."""
 
 APART = 1 << 30
 """What positions of the lister have in them that no others have. Without OPENDIR the kernel keeps
@@ -113,7 +114,8 @@ class Advance:
         """Take note that somebody has listed all of *directory*: the kernel has its names."""
         entries = self._unlisted.pop(directory, None)
         if entries is not None:
-            files = {self._files[entry.inode] for entry in entries}
+            inodes = {entry.inode for entry in entries}
+            files = [self._files[inode] for inode in inodes if inode in self._files]
             self._loop.start(self._have_stored(sorted(files)))
 
     def _may_begin(self, served: Served) -> bool:
@@ -121,16 +123,15 @@ class Advance:
         return bool(possible) and not self.has_begun
 
     async def _find(self, served: Served) -> None:
-        """Find out what is hot, and in which directories, that with most of it first."""
-        tree, content = served.tree, served.content
-        find = partial(find_hot, tree, content.starts, content.hot_blocks, STORED_AT_OPEN)
+        """Find out what is hot, and which directories are to be listed for that."""
+        content = served.content
+        find = partial(find_hot, served.tree, content.starts, content.hot_blocks, STORED_AT_OPEN)
         hot = await self._loop.run_in_thread(find)
-        directories = sorted(hot.entries, key=lambda number: -len(hot.entries[number]))
         self._files = {file.inode: file for files in hot.blocks for file in files}
         self._unlisted = {
-            number: hot.entries[number]
-            for number in directories
-            if len(hot.entries[number]) >= WORTH_LISTING
+            directory: entries
+            for directory, entries in hot.entries.items()
+            if sum(1 + (entry.inode in self._files) for entry in entries) > COST_OF_LISTING
         }
 
     def _paths(self, served: Served) -> list[bytes]:

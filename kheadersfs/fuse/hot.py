@@ -42,7 +42,11 @@ class HotEntry(NamedTuple):
 
 
 class Hot(NamedTuple):
-    """The hot headers: what names them, by directory, and the files of each block, in order."""
+    """The hot headers: what leads to them, by directory, and the files of each block, in order.
+
+    That are their names, and those of the directories on the way to them. A directory comes before
+    those in it, and otherwise one with more entries before one with fewer.
+    """
 
     entries: dict[int, list[HotEntry]]
     blocks: list[list[HotFile]]
@@ -70,12 +74,38 @@ def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Ho
             number += 1
         if file.start + file.size <= starts[number + 1]:
             by_block[number].append(file)
-    hot = {file.inode for files in by_block for file in files}
+    leading = {file.inode for files in by_block for file in files}
+    pending = list(columns.directories_naming(leading))
+    directories = set(pending)
+    while pending:
+        parent = tree.parent(pending.pop())
+        if parent not in directories:
+            directories.add(parent)
+            pending.append(parent)
+    leading |= directories
     entries = {
-        directory: [HotEntry(*entry) for entry in tree.entries(directory) if entry[-1] in hot]
-        for directory in columns.directories_naming(hot)
+        directory: [HotEntry(*entry) for entry in tree.entries(directory) if entry[-1] in leading]
+        for directory in directories
     }
-    return Hot(entries, by_block)
+    return Hot(_in_order(tree, entries), by_block)
+
+
+def _in_order(tree: Tree, entries: dict[int, list[HotEntry]]) -> dict[int, list[HotEntry]]:
+    """Return *entries* in the order that Hot describes."""
+    most = dict.fromkeys(entries, 0)
+    """Of each directory, how many entries it has, or a directory below it."""
+    depth = dict.fromkeys(entries, 0)
+    for directory, found in entries.items():
+        above = directory
+        while most[above] < len(found):
+            most[above] = len(found)
+            above = tree.parent(above)
+        above = directory
+        while above != ROOT:
+            depth[directory] += 1
+            above = tree.parent(above)
+    order = sorted(entries, key=lambda directory: (-most[directory], depth[directory]))
+    return {directory: entries[directory] for directory in order}
 
 
 class _Columns:

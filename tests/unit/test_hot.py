@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kheadersfs.archive.names.page import ROOT
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import IndexReader
 from kheadersfs.fuse.hot import HotEntry, can_be_found, find_hot
@@ -64,14 +65,30 @@ def test_hot_is_what_lies_in_the_first_blocks(content: Content, tree: Tree, bloc
             assert starts[number] <= start <= start + size <= starts[number + 1]
 
 
-def test_every_name_of_a_hot_file_is_where_the_listing_has_it(content: Content, tree: Tree) -> None:
+def test_every_name_that_leads_to_a_hot_file_is_where_the_listing_has_it(
+    content: Content, tree: Tree
+) -> None:
     hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST)
     inodes = {file.inode for files in hot.blocks for file in files}
     assert len(hot.entries) > 10
     for directory, entries in hot.entries.items():
+        assert entries
         listed = [HotEntry(*entry) for entry in tree.entries(directory)]
-        assert entries == [entry for entry in listed if entry.inode in inodes]
-    assert sum(map(len, hot.entries.values())) == len(inodes)
+        leading = inodes | hot.entries.keys()
+        assert entries == [entry for entry in listed if entry.inode in leading]
+    named = [entry.inode for entries in hot.entries.values() for entry in entries]
+    assert sorted(named) == sorted(inodes | hot.entries.keys() - {ROOT})
+
+
+def test_a_directory_comes_before_those_in_it_and_one_with_more_before_its_neighbours(
+    content: Content, tree: Tree
+) -> None:
+    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST)
+    order = list(hot.entries)
+    for place, directory in enumerate(order[1:], 1):
+        assert tree.parent(directory) in order[:place]
+    paths = [tree.path(directory) for directory in order]
+    assert paths[:3] == [b"", b"include", b"include/linux"]
 
 
 def test_nothing_is_hot_where_several_kernels_are_shown(content: Content) -> None:
