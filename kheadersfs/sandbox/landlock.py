@@ -41,6 +41,7 @@ class _RulesetAttributes(ctypes.Structure):
 
 class _PathBeneath(ctypes.Structure):
     _pack_ = 1
+    _layout_ = "ms"  # without bit fields no other than gcc's; Python 3.19 wants it said
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
