@@ -32,7 +32,7 @@ INTERRUPTED = (130, -signal.SIGINT)
 """To a shell both are 130."""
 
 # With a number, interrupts at that event, and with 0 prints the events' names. Those of what comes
-# before the command's own modules are not counted; they are the interpreter's.
+# before the first module of ours are not counted; they are the interpreter's.
 HARNESS = """
 import os, signal, sys
 wanted, command = int(sys.argv.pop(1)), sys.argv[1]
@@ -41,7 +41,7 @@ events, process = [], os.getpid()
 def see(event, arguments):
     if os.getpid() != process:
         return
-    if events or event == "import" and arguments[0].startswith("kheadersfs.cli"):
+    if events or event == "import" and arguments[0].startswith("kheadersfs"):
         events.append(event)
         if len(events) == wanted:
             os.killpg(0, signal.SIGINT)
