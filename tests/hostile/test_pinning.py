@@ -18,6 +18,7 @@ from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.trust.pinned import CHUNK_SIZE, PinnedSource
 from kheadersfs.trust.pinning import Pins, open_pinned
 from tests.support.mounting import mounts_below, run_command
+from tests.support.signing import Signer
 
 if TYPE_CHECKING:
     from tests.conftest import Mounting, Prepare
@@ -107,32 +108,6 @@ def test_a_mounted_archive_that_is_rewritten_yields_errors_and_no_other_bytes(
         file.write(other.read_bytes())
     with pytest.raises(OSError, match="Input/output error"):
         (mounted / "modes/644").read_bytes()
-
-
-class Signer:
-    """Makes a key pair and signatures with one of the tools."""
-
-    def __init__(self, tool: str, directory: Path) -> None:
-        self._tool = tool
-        self._secret = directory / "secret"
-        self.public = directory / "secret.pub"
-        directory.mkdir()
-        if tool == "minisign":
-            self._run("minisign", "-G", "-W", "-p", self.public, "-s", self._secret)
-        else:
-            self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._secret)
-
-    def sign(self, archive: Path) -> Path:
-        if self._tool == "minisign":
-            self._run("minisign", "-S", "-s", self._secret, "-m", archive)
-            return archive.with_name(f"{archive.name}.minisig")
-        signature = archive.with_name(f"{archive.name}.sig")
-        signature.unlink(missing_ok=True)
-        self._run("ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", self._secret, archive)
-        return signature
-
-    def _run(self, *command: str | Path) -> None:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 @pytest.fixture(params=["minisign", "ssh-keygen"])

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.support.mounting import run_command, wait_until
+from tests.support.mounting import HANGS, run_command, wait_until
+from tests.support.registries import install_oras, registry_in
 
 if TYPE_CHECKING:
     from tests.support.servers import Nginx
@@ -63,24 +64,24 @@ def test_the_commands_of_the_daemon_set_mount_and_unmount(
         server.wait()
 
 
-def test_the_commands_of_the_job_merge_two_addresses(
-    web: Nginx, packed: Path, part: Path, tmp_path: Path
+def test_the_commands_of_the_job_merge_two_addresses_and_push_to_a_registry(
+    packed: Path, part: Path, tmp_path: Path
 ) -> None:
     container = container_of("merge-job.yaml")
-    script = container["args"][0]
-    assert script.splitlines()[-1] == 'oras push "$FLEET" fleet.tar.zst'
-    (web.files / "part.tar.xz").write_bytes(part.read_bytes())
-    (tmp_path / "oras").write_text('#!/bin/sh\nexec cp "$3" "$2"\n')
-    (tmp_path / "oras").chmod(0o755)
-    environment = {
-        **os.environ,
-        **{variable["name"]: variable["value"] for variable in container["env"]},
-        "PATH": f"{PROGRAMS}:{tmp_path}:{os.environ['PATH']}",
-        "TMPDIR": str(tmp_path),
-        "OLD": f"{web.address}/{packed.name}",
-        "NEW": f"{web.address}/part.tar.xz",
-        "FLEET": str(tmp_path / "pushed.tar.zst"),
-    }
-    subprocess.run([*container["command"], script], check=True, env=environment, timeout=100)
-    listed = run_command("ls", tmp_path / "pushed.tar.zst").output.split("\n")
-    assert {"6.1/include/linux/mm.h", "6.12/include/linux/mm.h"} <= set(listed)
+    install_oras(tmp_path)
+    with registry_in(tmp_path / "registry") as registry:
+        environment = {
+            **os.environ,
+            **{variable["name"]: variable["value"] for variable in container["env"]},
+            "PATH": f"{PROGRAMS}:{tmp_path}:{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path),
+            "DOCKER_CONFIG": str(tmp_path),
+            "OLD": registry.push("kernels/headers:6.1", packed),
+            "NEW": registry.push("kernels/headers:6.12", part),
+            "FLEET": f"{registry.host}/kernels/headers:fleet",
+        }
+        command = [*container["command"], *container["args"]]
+        subprocess.run(command, check=True, env=environment, timeout=HANGS)
+        for name in ("6.1", "6.12"):
+            words = ("ls", "--release", name, f"oci://{environment['FLEET']}")
+            assert "include/linux/mm.h" in run_command(*words).output.split("\n")

@@ -5,64 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kheadersfs.reader import open_archive
 from tests.support.mounting import Mount, one_line, run_command
-from tests.support.servers import free_port, liar, partial, range_of, running
+from tests.support.registries import registry_in
+from tests.support.servers import liar, partial, range_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 HEADER = "include/linux/mm.h"
 USER, PASSWORD = "ci", "a password"
 HTPASSWD = "ci:$2b$05$abcdefghijklmnopqrstuu2sM.EEHj4jPcCa5rwqJGg1PNBllkZXy\n"
 """What htpasswd -B writes for these."""
-_CONFIGURATION = """
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage: {{filesystem: {{rootdirectory: {place}/storage}}}}
-http: {{addr: "127.0.0.1:{port}"}}
-{more}
-"""
-_PUSH = """
-import sys
-from oras.client import OrasClient
-client = OrasClient(hostname=sys.argv[1], insecure=True)
-client.push(target=sys.argv[2], files=sys.argv[3].split(","), disable_path_validation=True)
-"""
-
-
-class Registry(NamedTuple):
-    """A running registry at ``host``."""
-
-    host: str
-
-    def push(self, name: str, *files: Path) -> str:
-        """Push *files* as *name*. Returns the address."""
-        target = f"{self.host}/{name}"
-        words = [self.host, target, ",".join(map(str, files))]
-        command = [sys.executable, "-W", "ignore", "-c", _PUSH, *words]
-        subprocess.run(command, check=True, capture_output=True)
-        return f"oci://{target}"
-
-
-@contextmanager
-def registry_in(place: Path, more: str = "") -> Iterator[Registry]:
-    """Run a registry with *more* in its configuration."""
-    place.mkdir(exist_ok=True)
-    port = free_port()
-    configuration = place / "registry.yml"
-    configuration.write_text(_CONFIGURATION.format(place=place, port=port, more=more))
-    with running(["docker-registry", "serve", str(configuration)], port, place):
-        yield Registry(f"127.0.0.1:{port}")
 
 
 def content_of(archive: Path) -> bytes:
