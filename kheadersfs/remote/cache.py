@@ -4,11 +4,13 @@
 archives share is there once, whichever address it came from. ``addresses`` has a record for each,
 named by the SHA-256 of the address. A file gets its name when it is complete, and what is read is
 held against its name, so neither a process that is killed nor a full disk leaves anything wrong
-behind. Any number of processes may write at once: what has the same name is the same.
+behind; what is not complete goes with the next process that opens the cache. Any number of them may
+write at once: what has the same name is the same.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -71,6 +73,7 @@ class Cache:
         try:
             for directory in (self._objects, self._addresses):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
+                _remove_remains(directory)
         except OSError as error:
             self.complaint = f"{self.directory}: {reason(error)}"
         self._size = sum(size for _, size, _ in self._list())
@@ -142,8 +145,10 @@ class Cache:
         partial = f"{path}.{os.getpid()}{_PARTIAL}"
         try:
             with open(partial, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # see _remove_remains()
                 file.write(content)
-            os.replace(partial, path)
+                file.flush()
+                os.replace(partial, path)
         except OSError as error:
             self.complaint = f"{self.directory}: {reason(error)}"
             with suppress(OSError):
@@ -169,6 +174,19 @@ class Cache:
             with suppress(OSError):
                 os.unlink(path)
             self._size -= size
+
+
+def _remove_remains(directory: str) -> None:
+    """Remove what processes that were killed had not written to the end: nobody has it locked.
+
+    One that has only just been made is its writer's loss, who keeps nothing then. Raises OSError.
+    """
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if name.endswith(_PARTIAL):
+            with suppress(FileNotFoundError, BlockingIOError), open(path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
 
 
 def _name_of(address: str) -> str:

@@ -49,6 +49,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "eventfd2": (290, 19),
     # Files in the cache.
     "openat": (257, 56),
+    "flock": (73, 32),
     "newfstatat": (262, 79),
     "statx": (332, 291),
     "getdents64": (217, 61),

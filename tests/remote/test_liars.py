@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.reader import open_archive
+from kheadersfs.remote.settings import LARGEST_WHOLE
 from tests.support.mounting import Mount, one_line, run_command
 from tests.support.processes import processes_named
 from tests.support.servers import Nginx, free_port, liar, partial, range_of
@@ -173,6 +174,20 @@ def test_a_server_without_ranges_sends_all_and_is_not_asked_again(packed: Path) 
             expected = opened.read(HEADER)
         assert run_command("cat", f"{address}/k", HEADER).output.encode() == expected
     assert len(heads) <= 2  # beginning and end are asked for at the same time
+
+
+def test_a_server_without_ranges_is_listened_to_up_to_a_size() -> None:
+    def answer(_head: str, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(bytes(1 << 20))
+
+    with liar(answer) as address:
+        outcome = run_command("ls", f"{address}/k")
+    assert (outcome.status, f"more than the {LARGEST_WHOLE} bytes" in one_line(outcome)) == (
+        14,
+        True,
+    )
 
 
 def test_after_a_failure_the_next_read_tries_again(

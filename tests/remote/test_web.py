@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.reader import open_archive
+from kheadersfs.remote.settings import LARGEST_WHOLE
 from tests.support.mounting import Mount, one_line, run_command, wait_until
 from tests.support.servers import Nginx, nginx
 
@@ -137,6 +138,15 @@ def test_the_kernels_own_archive_is_fetched_whole_when_somebody_looks(
     assert all(line.startswith("206") for line in web.fetched())
     assert (mounted / HEADER).read_bytes() == content_of(part)
     assert [line.split()[0] for line in web.fetched()] == ["200"]
+
+
+def test_an_archive_without_blocks_is_fetched_up_to_a_size(web: Nginx, tmp_path: Path) -> None:
+    with (tmp_path / "large.h").open("wb") as file:
+        file.truncate(LARGEST_WHOLE)
+    subprocess.run(["tar", "-cf", web.files / "large.tar", "-C", tmp_path, "large.h"], check=True)
+    outcome = run_command("ls", f"{web.address}/large.tar")
+    assert (outcome.status, "repack it, or download it" in one_line(outcome)) == (14, True)
+    assert all(line.startswith("206") for line in web.fetched()), "only its two ends"
 
 
 def test_one_digest_is_accepted_and_no_other(web: Nginx, packed: Path) -> None:
