@@ -15,6 +15,7 @@ import httpcore
 import trio
 
 from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, RefusedArchive
+from kheadersfs.remote.connections import Connections
 from kheadersfs.remote.protocol import SLOWEST, allowed_seconds
 from kheadersfs.remote.settings import LARGEST_WHOLE
 
@@ -85,10 +86,7 @@ class Client:
         self._name = name
         self._target = target
         self._patience = patience
-        # SSL_CERT_FILE and SSL_CERT_DIR are OpenSSL's own.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(), max_connections=8, retries=1
-        )
+        self._connections = Connections()
 
     async def fetch(
         self, wanted: str, length: int, version: Version | None, unless: str = ""
@@ -118,7 +116,7 @@ class Client:
             ) from None
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError) as error:
             raise Unreachable(
-                f"{self._name}: the server cannot be reached: {_said(error)}"
+                f"{self._name}: the server cannot be reached{self._connections.way}: {_said(error)}"
             ) from None
         except (httpcore.ProtocolError, OSError) as error:
             raise Unreachable(f"{self._name}: the answer is cut off: {_said(error)}") from None
@@ -167,7 +165,8 @@ class Client:
     ) -> tuple[int, dict[str, str], bytes]:
         sent: dict[bytes | str, bytes | str] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         sent.update({**headers, **target.headers})
-        async with self._pool.stream("GET", target.address, headers=sent) as response:
+        pool = self._connections.leading_to(target.address)
+        async with pool.stream("GET", target.address, headers=sent) as response:
             answer = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in response.headers
@@ -241,6 +240,7 @@ _REASONS = {
     401: "the server asks for a password; put it where kheadersfs help mount says",
     403: "the server does not let you read it",
     404: "there is no such file on the server",
+    407: "the proxy asks for a password; put it into the proxy's address in the environment",
     410: "there is no such file on the server any more",
     416: "the server says that it is shorter than it was",
 }

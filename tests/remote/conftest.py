@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,23 @@ def web(tmp_path: Path, packed: Path) -> Iterator[Nginx]:
     with nginx(place) as server:
         (server.files / packed.name).write_bytes(packed.read_bytes())
         yield server
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for localhost that nobody else vouches for, with its key in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("not installed: openssl")
+    place = tmp_path / "certificate.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
+    words += ["/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(
+        ["openssl", *words, "-keyout", place, "-out", tmp_path / "public.pem"],
+        check=True,
+        capture_output=True,
+    )
+    place.write_bytes(place.read_bytes() + (tmp_path / "public.pem").read_bytes())
+    return place
 
 
 @pytest.fixture

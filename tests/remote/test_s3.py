@@ -83,23 +83,6 @@ def test_an_object_that_is_not_there_is_named(storage: Storage, packed: Path) ->
     assert (absent.status, "there is no such file" in one_line(absent)) == (11, True)
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for localhost that nobody else vouches for, with its key in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("not installed: openssl")
-    place = tmp_path / "certificate.pem"
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
-    words += ["/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(
-        ["openssl", *words, "-keyout", place, "-out", tmp_path / "public.pem"],
-        check=True,
-        capture_output=True,
-    )
-    place.write_bytes(place.read_bytes() + (tmp_path / "public.pem").read_bytes())
-    return place
-
-
 def test_a_certificate_is_checked_with_the_authorities_that_are_named(
     tmp_path: Path, packed: Path, certificate: Path
 ) -> None:

@@ -1,0 +1,90 @@
+"""Which proxy a request goes through, as the environment says it to curl and others.
+
+Source: curl(1), ENVIRONMENT. ``http_proxy`` counts in lower case only: the upper case is what a
+request to a web server's program may set.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from kheadersfs.errors import ArchiveUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VARIABLES = {
+    "http": ("http_proxy", "all_proxy", "ALL_PROXY"),
+    "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+}
+_EXCEPTIONS = ("no_proxy", "NO_PROXY")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Proxy(NamedTuple):
+    """A proxy's address, without a user, and user and password for it if there are any."""
+
+    address: str
+    credentials: tuple[str, str] | None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is itself spoken to by TLS."""
+        return self.address.startswith("https:")
+
+
+def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+    """Return the proxy for *address*, None for none.
+
+    Raises ArchiveUnavailable for one that is no proxy of HTTP.
+    """
+    target = urlsplit(address)
+    variables = _VARIABLES.get(target.scheme, ())
+    said = next(((name, text) for name in variables if (text := environment.get(name))), None)
+    exceptions = next((text for name in _EXCEPTIONS if (text := environment.get(name))), "")
+    if said is None or _is_excepted(
+        target.hostname or "", target.port or _PORTS[target.scheme], exceptions
+    ):
+        return None
+    name, text = said
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        usable = parts.scheme in _PORTS and bool(parts.hostname)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ArchiveUnavailable(
+            f"{name}: is not the address of an HTTP proxy, like http://proxy:3128; correct or "
+            "unset it"
+        )
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    credentials = None
+    if parts.username is not None:
+        credentials = (unquote(parts.username), unquote(parts.password or ""))
+    return Proxy(f"{parts.scheme}://{host}:{port}", credentials)
+
+
+def _is_excepted(host: str, port: int, exceptions: str) -> bool:
+    """Tell whether *exceptions*, a list of names, domains, addresses and networks, have *host*."""
+    return any(_has(word.strip().lower(), host, port) for word in exceptions.split(","))
+
+
+def _has(exception: str, host: str, port: int) -> bool:
+    if exception == "*":
+        return True
+    if "/" in exception:
+        try:
+            return ip_address(host) in ip_network(exception, strict=False)
+        except ValueError:
+            return False
+    name, colon, wanted = exception.rpartition(":")
+    if colon and wanted.isdecimal() and not (":" in name and not name.endswith("]")):
+        if int(wanted) != port:
+            return False
+        exception = name
+    exception = exception.strip("[]").lstrip(".")
+    return bool(exception) and (host == exception or host.endswith(f".{exception}"))
