@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE: dict[str, str | tuple[str, ...]] = {
     "pyfuse3": "fuse",
     "trio": ("run/each.py", "remote/"),
-    "httpcore": "remote/http.py",
+    "httpcore": "remote/",
     "obstore": "remote/s3.py",
     "libarchive": "archive/library.py",
     "backports": "archive/compression/zstd_coding.py",
