@@ -1,4 +1,7 @@
-"""Start another process, and hold back what would end this one meanwhile."""
+"""Start another process, and let go of what it has inherited.
+
+What would end the process that starts it waits meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from kheadersfs.errors import KheadersfsError, reason
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
 else:
     import _signal as signal  # the enumerations around it take 4 ms of every mount to import
 
@@ -34,6 +38,26 @@ class HeldSignals:
     def release(self) -> None:
         """Let them come. Raises KeyboardInterrupt when there was an interrupt."""
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+
+def connect_to_nothing() -> None:
+    """Have nobody at the other end of the standard streams wait for this process."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+
+
+def close_descriptors(is_kept: Callable[[int], bool]) -> None:
+    """Close all that is open, but for the standard streams and the descriptors that are kept."""
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        try:
+            if descriptor > 2 and not is_kept(descriptor):
+                os.close(descriptor)
+        except OSError:
+            continue  # the directory itself, which is closed by now
 
 
 def fork() -> int:

@@ -12,8 +12,8 @@ import os
 import sys
 
 from kheadersfs.errors import FuseUnavailable, KheadersfsError
-from kheadersfs.forking import fork
-from kheadersfs.fuse.options import STANDARD_ERROR, SYSTEM_LOG
+from kheadersfs.forking import close_descriptors, connect_to_nothing, fork
+from kheadersfs.fuse.options import SYSTEM_LOG
 from kheadersfs.mount import mounting
 from kheadersfs.mount.table import escape
 
@@ -65,12 +65,9 @@ def fork_server(function: Callable[[], None]) -> int:
     try:
         os.setsid()
         os.chdir("/")
-        _close_inherited()
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        if null > 2:
-            os.close(null)
+        # Whoever started the command had open what is not marked to be closed by exec.
+        close_descriptors(lambda descriptor: not os.get_inheritable(descriptor))
+        connect_to_nothing()
         function()
     finally:
         os._exit(1)
@@ -86,18 +83,6 @@ def fork_server_of(mountpoint: str, function: Callable[[], None]) -> int:
     except KheadersfsError:
         mounting.unmount(mountpoint, detach=True)
         raise
-
-
-def _close_inherited() -> None:
-    """Close what whoever started us had open: only that is not marked to be closed by exec."""
-    for entry in os.listdir("/proc/self/fd"):
-        descriptor = int(entry)
-        try:
-            inherited = os.get_inheritable(descriptor)
-        except OSError:
-            continue  # the directory itself, which is closed by now
-        if inherited and descriptor > STANDARD_ERROR:
-            os.close(descriptor)
 
 
 def serve(

@@ -15,6 +15,7 @@ from contextlib import suppress
 import trio
 
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.forking import close_descriptors, connect_to_nothing
 from kheadersfs.kernel.cache import own_directory
 from kheadersfs.remote import address, protocol, settings
 from kheadersfs.remote.cache import Cache
@@ -38,7 +39,10 @@ def serve(place: str, channels: list[socket.socket]) -> None:
     origin = origin_of(place, patience)
     client = Client(address.shown(place), origin.target, patience)
     remote = RemoteContent(place, address.shown(place), origin, cache, client)
-    _close_standard_streams(channels)
+    # Whoever waits for the end of a pipe or a terminal is not to wait for this process.
+    close_descriptors({channel.fileno() for channel in channels}.__contains__)
+    connect_to_nothing()
+    os.chdir("/")
     _load_resolver()
     exceptions = fetching_into(cache.directory)
     restrict(2 * settings.LARGEST_WHOLE, user=os.geteuid(), but=exceptions)
@@ -46,22 +50,6 @@ def serve(place: str, channels: list[socket.socket]) -> None:
     loop = threading.Thread(target=trio.run, args=(_Server(remote, channels).run,))
     loop.start()
     loop.join()
-
-
-def _close_standard_streams(channels: list[socket.socket]) -> None:
-    """Hold open nothing that whoever waits for the end of a pipe or a terminal would wait for."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    kept = {0, 1, 2, *(channel.fileno() for channel in channels)}
-    for entry in os.listdir("/proc/self/fd"):
-        descriptor = int(entry)
-        if descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the directory itself, which is closed by now
-    os.chdir("/")
 
 
 def _load_resolver() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.columns import Sections, encode_column
 from kheadersfs.archive.names.page import first_named
-from kheadersfs.archive.names.pages import gaps_of, place, place_files
+from kheadersfs.archive.names.pages import gaps_of, place, read_starts
 from kheadersfs.archive.names.soundness import (
     check_modes,
     check_names,
@@ -147,10 +147,7 @@ def decode_page(
     kinds = [stat.S_IFMT(mode) for mode in modes]
     files = [row for row, kind in enumerate(kinds) if kind == stat.S_IFREG]
     links = [row for row, kind in enumerate(kinds) if kind == stat.S_IFLNK]
-    blocks = sections.column(len(files), "I")
-    gaps = sections.column(len(files), "Q")
-    if sorted(set(blocks)) != list(outline.page_blocks[number]):
-        raise ValueError("its files are in other blocks")
+    starts = read_starts(sections, files, sizes, outline.page_blocks[number], block_starts, shift)
     directories = _directories(
         kinds, sizes, entry_rows, bounds.entries[number], is_first=not number
     )
@@ -160,9 +157,7 @@ def decode_page(
         "I",
         accumulate(sections.column(len(directories), "I"), initial=bounds.children[number]),
     )
-    starts = array("Q", bytes(8 * rows))
     targets_size = place(starts, links, sizes, 0)
-    place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
     page = FleetPage(
         first_entry=bounds.entries[number],
         first_inode=first_inode,

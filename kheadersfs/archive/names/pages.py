@@ -116,14 +116,9 @@ def decode_page(
     times = array("q", sections.column(inodes, "Q").tobytes())
     sizes = sections.column(inodes, "Q")
     files = rows_of_type(modes, stat.S_IFREG)
-    blocks = sections.column(len(files), "I")
-    gaps = sections.column(len(files), "Q")
-    if sorted(set(blocks)) != list(outline.page_blocks[number]):
-        raise ValueError("its files are in other blocks")
-    starts = array("Q", bytes(8 * inodes))
+    starts = read_starts(sections, files, sizes, outline.page_blocks[number], block_starts, shift)
     targets_size = place(starts, rows_of_type(modes, stat.S_IFLNK), sizes, 0)
     place(starts, rows_of_type(modes, stat.S_IFDIR), sizes, bounds.children[number])
-    place_files(starts, files, sizes, zip(blocks, gaps, strict=True), block_starts, shift)
     first_inode = bounds.inodes[number]
     page = Page(
         first_entry=bounds.entries[number],
@@ -161,20 +156,30 @@ def place(starts: array[int], rows: list[int], sizes: array[int], start: int) ->
     return start
 
 
-def place_files(
-    starts: array[int],
+def read_starts(
+    sections: Sections,
     files: list[int],
     sizes: array[int],
-    places: Iterable[tuple[int, int]],
+    page_blocks: Sequence[int],
     block_starts: Sequence[int],
     shift: int,
-) -> None:
-    """Put into *starts* where *files* start; *places* are their blocks and gaps. ValueError."""
+) -> array[int]:
+    """Return where each row starts, from the two columns that say so of the rows *files*.
+
+    All other rows start at 0. Raises ValueError when files are not in *page_blocks*, or not within
+    a block.
+    """
+    blocks = sections.column(len(files), "I")
+    gaps = sections.column(len(files), "Q")
+    if sorted(set(blocks)) != list(page_blocks):
+        raise ValueError("its files are in other blocks")
+    starts = array("Q", bytes(8 * len(sizes)))
     expected: dict[int, int] = {}
-    for row, (block, gap) in zip(files, places, strict=True):
+    for row, block, gap in zip(files, blocks, gaps, strict=True):
         start = expected.get(block, 0) + (-(gap + 1 >> 1) if gap & 1 else gap >> 1)
         expected[block] = expected_next(start, sizes[row], shift)
         start <<= shift
         if not block_starts[block] <= start <= start + sizes[row] <= block_starts[block + 1]:
             raise ValueError("it has an extent outside its block")
         starts[row] = start
+    return starts
