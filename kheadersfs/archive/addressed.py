@@ -1,4 +1,4 @@
-"""An archive at an address, of which is fetched what is read."""
+"""An archive at an address. Only what is read of it is fetched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The character set of names in archives, whatever that of the user's locale is.
+"""Names in archives are UTF-8, whatever the user's locale is.
 
-What a pax header says is UTF-8, and libarchive converts it to the locale of the thread that asks.
-The same archive must have the same names for everybody, so that locale is C.UTF-8 meanwhile.
+libarchive converts the names in pax headers from UTF-8 to the locale of the thread that asks. The
+same archive must have the same names for everybody, so libarchive is asked in the locale C.UTF-8.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
         if zeros > LARGEST_PADDING or sum(map(len, behind)) > embedded.LARGEST:
             break
     content = b"".join(behind)
-    # In cpio, an index of ours is announced by a further end marker, which has it as its content.
+    # In cpio, an index of ours is the content of a further end marker.
     if content.startswith(_TRAILER, HEADER_SIZE):
         content = content[HEADER_SIZE + len(_TRAILER) :].lstrip(b"\0")
     return MORE[format_name] if content and not embedded.is_alone(content) else ""

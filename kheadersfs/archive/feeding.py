@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 READ_SIZE = 256 << 10
 _KEPT = 64 << 10
-"""Bytes: libarchive looks ahead of where it is, but never as far as this."""
+"""Bytes that are kept behind the latest piece. libarchive looks ahead of what it reports, but never
+as far as this."""
 
 
 def next_piece(source: Source, offset: int) -> bytes:

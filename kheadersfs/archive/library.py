@@ -40,7 +40,7 @@ def import_library() -> ModuleType:
 
     _declare_missing(ffi)
     charset.prepare()
-    # It warns of names that are not UTF-8, and hands them over as they are: nothing is wrong.
+    # libarchive-c warns of names that are not UTF-8, and hands them over unchanged, as is wanted.
     logging.getLogger("libarchive").setLevel(logging.ERROR)
     library: ModuleType = ffi
     return library

@@ -88,7 +88,7 @@ class LibraryMembers(EntryStream):
         inode: tuple[int, int] | None = None
         if self._links(entry) > 1 and self.format == "cpio":
             inode = self._device(entry), self._inode(entry)
-        # Of cpio's numbers it makes hard links too, also of those of directories.
+        # libarchive reports cpio's equal inode numbers as hard links too, even for directories.
         elif (original := ffi.entry_hardlink(entry)) is not None:
             # Some writers repeat the content; like tar we take it from the first name.
             return Member(name, mode, mtime, 0, original, True)
@@ -119,7 +119,7 @@ class LibraryMembers(EntryStream):
             if count == 0:
                 if not self._preamble.sparse:
                     raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
-                # libarchive ends where the last data do, and does not come to the hole behind.
+                # A sparse file may end with a hole, which libarchive does not report.
                 count = end - offset
                 ctypes.memset(ctypes.byref(buffer, offset), 0, count)
             offset += count

@@ -190,7 +190,7 @@ def _read_members(
             if ending == NO_END_MARKER and cuttable and _may_be_cut(cuttable, metered.head):
                 raise damaged(source.name, "it has no end marker")
         except DamagedArchive as error:
-            # What cannot be read now may be read next time, with all that follows.
+            # A file that cannot be read now may be read next time, so nothing is served of it.
             if not keep_on_damage or isinstance(error, UnreadableArchive):
                 raise
             damage = str(error)

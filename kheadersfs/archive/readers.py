@@ -1,4 +1,4 @@
-"""What is in an archive, and who gets to know it: by its index, or by reading everything.
+"""Find out what is in an archive, by its index or by reading everything.
 
 A reader is made of an opened archive, for one process that may lose the right to open and import
 anything before it reads. ``WholeReader`` reads all there is, with libarchive where no index helps.

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 DEB_MAGIC = b"!<arch>\n"
 RPM_MAGIC = b"\xed\xab\xee\xdb"
-"""What packages begin with. The commands read them; see packages/."""
+"""What packages of Debian and of RPM begin with. The commands read packages; see packages/."""
 _PACKAGES = (DEB_MAGIC + b"debian", RPM_MAGIC)
 _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
     b"\x1f\x9d": ("compress", "gzip -dc"),
-    # It has no magic: these are the usual settings, and a dictionary of whole 64 KiB.
+    # lzma has no magic. These bytes say the usual settings, and a dictionary of whole 64 KiB.
     b"\x5d\0\0": ("lzma", "xz -dc"),
 }
-"""What is not read, and the commands that decompress it."""
+"""Compressions that are not read here, by magic: what each is called, and what decompresses it."""
 _LONGEST_MAGIC = 16
 
 

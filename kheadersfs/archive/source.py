@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NO_PIPE = "an archive is read at any place in it, so save it to a file and name that"
 _DIGESTED_AT_ONCE = 1 << 20
-"""Bytes."""
+"""Bytes that are read at once to make a digest of them."""
 
 
 class Source:
@@ -36,7 +36,8 @@ class Source:
     __slots__ = ("name", "size")
 
     is_far = False
-    """Whether each read is a request to somebody: what is wanted together is better named ahead."""
+    """Whether each read is a request to another machine. Then learn() and expect() save
+    requests."""
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name

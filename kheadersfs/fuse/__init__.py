@@ -1,6 +1,7 @@
-"""The FUSE side: the only importer of pyfuse3.
+"""Serve a mount: the only importer of pyfuse3.
 
-``operations`` answers requests, ``content`` finds the bytes for them, ``loop`` fetches requests and
-keeps slow work off their path, ``mounting`` talks to the kernel about mounts, ``session`` is the
-life of one mount, ``serving`` looks at one from outside.
+``daemon`` starts a server, and ``session`` is the life of one. ``loop`` fetches requests and keeps
+slow work off their path; ``operations`` takes each to ``answers``, which finds what to say, and
+``content``, which finds the bytes. Mounting itself, and looking at a server from outside, is done
+in mount/.
 """

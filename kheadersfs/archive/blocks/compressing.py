@@ -1,8 +1,8 @@
-"""Compresses blocks that are to be held, in the time in which nobody could do anything else.
+"""Compress the blocks that are to be held while their reader waits for the decoder.
 
-Whoever reads an archive of one block waits for its decoder again and again. Then it compresses,
-instead of threads that would take processors from the decoder. What is left at the end is served
-as it is until a thread has compressed it.
+Threads that compress would take processors from the decoder. The reader of an archive of one block
+waits for that decoder again and again, so it compresses a block whenever it waits. Blocks that are
+left at the end are served uncompressed until a thread has compressed them.
 """
 
 from __future__ import annotations

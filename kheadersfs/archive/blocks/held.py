@@ -34,8 +34,9 @@ class Uncompressed(bytes):
 class HeldBlocks(BlockTable):
     """The blocks of the archive *name*: each a zstd frame, or Uncompressed.
 
-    Each was verified before it was put here; a frame carries a checksum of its own since. While
-    *rest* is not done, it replaces what is Uncompressed in *stored* by frames.
+    The content of each was verified before it was put here, and a frame has a checksum of its own.
+    *rest* is work under way in a thread, which replaces the Uncompressed blocks in *stored* by
+    frames; None if there are none.
     """
 
     __slots__ = ("_again", "_digests", "_failure", "_lock", "_rest", "_stored")
@@ -48,7 +49,8 @@ class HeldBlocks(BlockTable):
         rest: Future[None] | None = None,
     ) -> None:
         super().__init__(name, decoded_sizes)
-        # No small objects stay behind in the megabytes that one pass has taken for such.
+        # As a tuple, its numbers would stay behind among the small objects of one pass, and each
+        # would keep the interpreter from returning a megabyte.
         self.starts = array("Q", self.starts)
         self._stored = stored
         self._rest = rest
@@ -68,7 +70,7 @@ class HeldBlocks(BlockTable):
 
     def stored(self, number: int) -> bytes:
         """See BlockTable.stored. Raises DamagedArchive."""
-        # Looked at once: another thread may release them in between.
+        # The attribute is read once, because another thread may release the blocks in between.
         return (self._stored or self._restore())[number]
 
     def unpack(self, number: int, stored: bytes) -> bytes:

@@ -56,7 +56,8 @@ class IndexedBlocks(BlockTable):
         for page, blocks in enumerate(index.page_blocks):
             for block in blocks:
                 self._pages[block].append(page)
-        # Start and inode of each file with content, by page; listing an archive needs none.
+        # By page, start and inode of each file with content. They are found when a block is first
+        # decoded, as listing an archive needs none.
         self._files: dict[int, list[tuple[int, int]]] = {}
 
     def stored_size(self, number: int) -> int:
@@ -132,5 +133,5 @@ class IndexedBlocks(BlockTable):
             return True
         if described.links not in (0, found.links):
             return False
-        # Of a file's names in cpio one has the content.
+        # In cpio, one of a file's names has the content, and the headers of the others say 0.
         return described.size == size or (described.size == 0 and described.links > 1)

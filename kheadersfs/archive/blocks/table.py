@@ -37,7 +37,8 @@ class BlockTable:
                 f"{name}: claims to decompress to more than there can be; fetch it again"
             )
         self.digests: Sequence[bytes] = ()
-        # Held while a block that is not quick is decoded: it takes twice its size meanwhile.
+        # Whoever decodes a large block holds this lock, as a large block takes twice its size of
+        # memory meanwhile.
         self._large = allocate_lock()
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
-"""What an archive decompresses to, read once from front to back, decoded ahead of the reader.
+"""Decompress an archive from front to back, ahead of whoever reads it.
 
-Whatever the compression, it is read to its very end: checksums come last, and nothing may be
-served before they were right. (libarchive does not look at gzip's, and stops at the end of the
-last member.)
+Each archive is read to its very end, because checksums come last and nothing may be served before
+they were right. libarchive would stop at the end of the last member, and does not look at gzip's
+checksum.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _CHUNK_SIZE = 256 << 10
 """Bytes of a stored block to read at once when it is decoded in pieces."""
 _QUICK_STORED, _QUICK_DECODED = 2 << 20, 9 << 20
-"""A block of no more bytes is decoded in one call, which cannot take long: what `pack` makes."""
+"""A block of no more bytes, stored and decoded, is decoded in one call, which cannot take long.
+Those that ``pack`` makes are no larger."""
 _PIECE_SIZE = 1 << 20
 """Bytes that a larger block decodes to between two looks at the time it takes."""
 

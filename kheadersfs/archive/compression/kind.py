@@ -37,9 +37,9 @@ class Compression:
     """One way of compressing; there is one object of each, see kinds.py."""
 
     name: str
-    """What it is called where somebody chooses it, or is told of it."""
+    """What it is called on command lines and in messages."""
     magics: tuple[bytes, ...] = ()
-    """What files of it begin with."""
+    """What files that are so compressed begin with."""
     hides_cuts = False
     """Whether a file that is cut off between two blocks still seems whole."""
 

@@ -141,7 +141,7 @@ class _Plain(Compression):
 
 KINDS: tuple[Compression, ...] = (_Xz(), _Zstd(), _Gzip(), _Bzip2(), _Lz4())
 PLAIN = _Plain()
-"""Not to be compressed at all."""
+"""What stands for no compression at all."""
 
 
 def kind_of(head: bytes) -> Compression | None:

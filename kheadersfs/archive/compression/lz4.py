@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _BLOCK_CHECKSUMS, _CONTENT_SIZE, _CONTENT_CHECKSUM, _DICTIONARY = 0x10, 0x08, 0x04, 0x01
 _VERSION = 1
 _LEGACY_BLOCK_SIZE = 8 << 20
-# What lz4 may need at most for so much; a larger word begins another frame.
+# Bytes that lz4 needs at most for such a block. A larger number where the size of a block should be
+# is no size, and begins another frame.
 _LEGACY_LARGEST = _LEGACY_BLOCK_SIZE + _LEGACY_BLOCK_SIZE // 255 + 16
 _STORED_AS_IS = 1 << 31
 _CHECKSUM_SIZE = 4

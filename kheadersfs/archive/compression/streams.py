@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
 STREAMS_LIMIT = 10_000
-"""Streams in one file: pbzip2 makes one of 900 KB, and one of nothing takes 14 bytes."""
+"""Streams that a file may have. pbzip2 makes one of 900 KB of content; an empty one takes 14
+bytes."""
 PADDING_LIMIT = 64 << 20
-"""Zero bytes behind the last stream. A sparse file has any number for nothing."""
-# Behind each stream the rest is read once more.
+"""Zero bytes that may follow the last stream. In a sparse file any number of them takes no room."""
+# What a decoder was given behind the end of its stream is read again for the next stream.
 _CHUNK_SIZE = 8 << 10
 _PADDING_PIECE = 64 << 10
 _GZIP_WINDOW = 31  # the largest window, with gzip's header and trailer

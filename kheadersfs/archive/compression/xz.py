@@ -22,7 +22,7 @@ CHECK_NAMES = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 # The index lists some bytes per block; one that claims more than this is not believed.
 INDEX_SIZE_LIMIT = 64 << 20
 PADDING_LIMIT = 64 << 20
-"""Zero bytes behind streams. A sparse file has any number for nothing."""
+"""Zero bytes that may follow streams. In a sparse file any number of them takes no room."""
 STREAMS_LIMIT = 10_000
 """Streams in one file; each costs some reads to find, and nobody has reason for many."""
 _PADDING_PIECE = 64 << 10

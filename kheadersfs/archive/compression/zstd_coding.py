@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _PLAIN_DESCRIPTOR = 0xE4
-"""A content size of 8 bytes, a single segment, a checksum."""
+"""It says that a frame has a content size of 8 bytes, a single segment and a checksum."""
 
 
 _imported: ModuleType | None = None
@@ -36,7 +36,7 @@ def import_library() -> ModuleType:
     """
     global _imported
     if _imported is None:
-        # What was not found would be looked for again, also where nothing can be opened any more.
+        # Python looks again for a module that it did not find, and a restricted process cannot.
         _imported = _import()
     return _imported
 
@@ -104,7 +104,7 @@ def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -
 
 def encode_plain_frame(content: bytes) -> bytes:
     """Put *content* into a frame as it is (RFC 8878, 3.1.1.1 and 3.1.1.2); see plain_content()."""
-    # The checksum comes last in a frame of libzstd's own, whatever its level.
+    # Any frame that libzstd makes of the content, at whatever level, ends with its checksum.
     checksum = encode_frame(content, 1)[-CHECKSUM_SIZE:]
     pieces = [ZSTD_MAGIC, bytes((_PLAIN_DESCRIPTOR,)), len(content).to_bytes(8, "little")]
     for start in range(0, len(content), BLOCK_SIZE_LIMIT):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from kheadersfs.archive.tar import fields as tar
 
 MAGIC = b"070701"
-"""Of newc."""
+"""What a header of the newc format begins with."""
 CRC_MAGIC = b"070702"
 _MAGICS = (MAGIC, CRC_MAGIC, b"070707")
-# Octal 070707 as one number of 16 bits, of a machine of either byte order.
+# Octal 070707 as a number of 16 bits, in either byte order.
 OLD_MAGICS = (b"\xc7\x71", b"\x71\xc7")
 HEADER_SIZE = 110
-"""Bytes of a newc or crc header, behind which the name is."""
+"""Bytes of a newc or crc header. The name follows it."""
 ALIGNMENT = 4
 """Names and contents are padded to a multiple of so many bytes."""
 TRAILER = b"TRAILER!!!"

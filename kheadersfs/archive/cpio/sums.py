@@ -31,7 +31,7 @@ class CpioSums:
         """Look at the next *piece* of the archive. Raises ValueError when a checksum is wrong."""
         if not self._started:
             self._started = True
-            # The first name of a tar may look like the magic.
+            # The first member of a tar may have a name that begins like cpio's magic.
             self._done = tar.is_header(piece[: tar.BLOCK])
         position = 0
         while position < len(piece) and not self._done:

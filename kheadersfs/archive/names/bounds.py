@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class Bounds(NamedTuple):
     """Where the pages of a table begin, and as a last element where the table ends.
 
-    ``children`` are the entries of the directories in a page: their entries follow each other.
+    ``entries`` and ``inodes`` are the numbers of each page's first entry and inode. ``children`` is
+    the number of the first entry that a directory of the page has; those entries may be in other
+    pages.
     """
 
     entries: array[int]

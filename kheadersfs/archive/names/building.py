@@ -1,8 +1,8 @@
-"""From members, as they come, to the table of every name and inode.
+"""Make the table of every name and inode from an archive's members, as they come.
 
-What tar does when it extracts is done here without a disk: parents that are missing are made, a
-later duplicate replaces an earlier one, hard links share an inode. What must not be in a file
-system that root mounts is refused by name instead.
+The result is the tree that tar would extract to a disk: parents that are missing are made, a later
+duplicate replaces an earlier one, hard links share an inode. A member that must not be in a file
+system that root mounts is left out, and listed as a refusal.
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ class TableBuilder:
         self._total = 0
         self._directories_made = 0
         self._inodes = Inodes(IMPLICIT_DIRECTORY_MODE)
-        # What may have other names in cpio, by number and type, and what the last content is of.
+        # The rows of cpio's files and symlinks that may have other names, by cpio's inode and type.
         self._shared: dict[tuple[tuple[int, int] | None, int], int] = {}
+        # The row that the content of the latest member is for; None if its content is not needed.
         self._filled: int | None = None
-        # Archives name the same directory thousands of times.
+        # The directories that paths were found to lie in: archives name one thousands of times.
         self._directories: dict[bytes, Children] = {}
         self._forget_directories()
 
@@ -141,7 +142,7 @@ class TableBuilder:
             return
         if member.inode is not None:
             row = self._shared_inode(member, mode, mtime)
-            # The first name that comes with content has it for all, though it be refused itself.
+            # Content that comes with one name is that of all others, even if this name is refused.
             self._fill(row, member.size, start)
         elif kind == stat.S_IFLNK:
             row = self._new_symlink(member, mode, mtime)

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 VERSION = 3
 FLEET_VERSION = 4
-"""Of an archive of several kernels; see fleet.index."""
+"""The version of an index of several kernels; see fleet.index."""
 DIGEST_SIZE = 32
 LARGEST = 32 << 20
-"""Bytes of all sections; 200,000 names take some 8 million."""
+"""Bytes that all sections may have together. 200,000 names take some 8 million."""
 _DEFLATE_LEVEL = 9
 _FOOTER_MAGIC = b"KHDRidx\n"
-# bytes of a section, and of it deflated
+# In front of each section: its size in bytes, and that of the same deflated.
 _FRAME = struct.Struct("<II")
-# blocks, hot blocks, start shift, lengths of release and arch, size of the stream before the
-# index's block
+# The fields are: blocks, hot blocks, start shift, lengths of release and arch, size of the stream
+# before the index's block.
 _HEADER = struct.Struct("<IIIHHQ")
-# magic, version, CRC-32 of all before the footer, bytes before the footer
+# The fields are: magic, version, CRC-32 of all before the footer, bytes before the footer.
 _FOOTER = struct.Struct("<8sIIQ")
 FOOTER_SIZE = _FOOTER.size
 
@@ -233,7 +233,7 @@ def decode(
         return page
 
     table = Table(archive, outline.bounds, outline.content_size, make)
-    # Only all pages together tell that hard links are no other names than there should be.
+    # Whether an inode has as many names as it says, only all pages together can tell.
     if completely or table.bounds.has_hard_links:
         table.check()
     return Index(

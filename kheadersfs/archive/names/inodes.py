@@ -1,7 +1,7 @@
-"""Inodes while an archive's members come in, and the numbers that they get in the end.
+"""Collect inodes while an archive's members come in, and number them in the end.
 
-They are columns from the beginning. The interpreter takes and returns the memory of small objects
-by the megabyte, and a single one that stays holds a megabyte: a server had better never have many.
+Inodes are columns from the beginning, and not objects. The interpreter takes and returns the memory
+of small objects by the megabyte, and a single object that stays keeps its megabyte.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Children = dict[bytes, int]
-"""What a directory holds: rows of Inodes by name."""
+"""The rows in Inodes of what a directory holds, by name."""
 
 
 class Inodes:
@@ -35,9 +35,9 @@ class Inodes:
         self.sizes = array("Q")
         self.starts = array("Q")
         self.children: dict[int, Children] = {}
-        """Of each directory."""
+        """The children of each directory, by its row."""
         self.targets: dict[int, bytes] = {}
-        """Of each symlink."""
+        """The target of each symlink, by its row."""
         self.root = self.add(root_mode, 0)
         self.children[self.root] = {}
 

@@ -44,7 +44,7 @@ class Pages(Generic[_Page]):
             if number in self._failures:
                 raise DamagedArchive(self._failures[number])
             try:
-                # Two threads may both make it: they make the same.
+                # Two threads may both make a page. They make the same one.
                 page = self._made[number] = self._make(number)
             except ValueError as error:
                 self._failures[number] = unusable(self._archive, error)

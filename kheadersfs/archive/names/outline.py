@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from kheadersfs.limits import Limits
 
 PAGE_ENTRIES = 2048
-"""To read as many takes 5 ms, which is no more than to decode a block."""
+"""Entries of a page. Reading as many takes 5 ms, which is no longer than decoding a block."""
 MOST_PAGES = 1 << 14
-"""Enough for 33 million names."""
+"""Pages that an index may have: enough for 33 million names."""
 
 
 class Outline(NamedTuple):
@@ -97,7 +97,7 @@ class Outline(NamedTuple):
         entries = self.level_starts[-1]
         if self.bounds.entries[-1] != entries or self.bounds.children[-1] != entries:
             raise ValueError("its pages do not add up")
-        # Of an empty tree there is one page, with no entry.
+        # An empty tree has one page, which has the root and no entry.
         if len(self.page_contents) == 0 or self.bounds.inodes[1] == ROOT:
             raise ValueError("it has no root")
         if 0 in _differences(self.level_starts) or (
@@ -133,7 +133,8 @@ def outline_of(whole: Page, blocks: dict[int, int], page_entries: int = PAGE_ENT
     directory that has its entry number *page_entries*.
     """
     below = _entries_below(whole)
-    # The inodes that are named before an entry are those up to the highest of them.
+    # Inodes are numbered in the order of their first names. So the entries before any entry name
+    # all inodes up to the highest that is among them.
     highest = list(accumulate(whole.entry_inode, max, initial=ROOT))
     entries = array("I", _cuts(whole, page_entries))
     inodes = array("I", [ROOT, *(highest[entry] + 1 for entry in entries[1:])])

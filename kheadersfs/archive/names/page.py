@@ -57,7 +57,8 @@ class Page(NamedTuple):
     first_entry: int
     """Entries are counted through the whole table, from 0."""
     first_inode: int
-    """Inodes too, from ROOT, which is in the first page though no entry names it."""
+    """Inodes are counted through the whole table too, from ROOT. The root is in the first page,
+    though no entry names it."""
     entry_inode: array[int]
     """Type I: inode number per entry."""
     repeats: array[int]
@@ -100,7 +101,8 @@ class Page(NamedTuple):
         """Return the entry that first names *inode*, which is in here and not the root."""
         entry = self.first_entry + inode - first_named(self.first_inode)
         repeats = self.repeats
-        # Each of those before it moves it back by one.
+        # Without hard links, entries name one inode each. Each repeat before the entry that is
+        # looked for moves that one place further back.
         return entry + bisect_right(range(len(repeats)), entry, key=lambda n: repeats[n] - n)
 
 

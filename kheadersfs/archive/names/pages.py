@@ -1,11 +1,13 @@
-"""How the embedded index writes a page.
+"""Encode and decode a page of the embedded index.
 
-Some columns are stored as what differs from what one would expect, which compresses to nothing.
-Names have lengths, not ends. An entry's inode is the next one that has no name yet, but for hard
-links. A file's content starts one header behind that of the file before it in its block and its
-page; so there are two columns, its block and the difference, in units of ``1 << shift`` bytes, with
-its sign as zigzag coding has it: 0, -1, 1, -2 and 2 are stored as 0, 1, 2, 3 and 4. The starts of
-directories and symlinks follow from the sizes before them.
+Some columns hold how much a number differs from the expected one, which is nearly always 0 and
+compresses to nothing. A name is stored by its length, not its end. The inode of an entry is
+expected to be the next one that has no name yet, which fails only for hard links. The content of a
+file is expected to start one header behind that of the file before it in the same block and page.
+So a file has two columns: the number of its block, and the gap between the expected and the true
+start, in units of ``1 << shift`` bytes. The gap is zigzag coded: 0, -1, 1, -2 and 2 are stored as
+0, 1, 2, 3 and 4. The starts of directories and symlinks are not stored, as they follow from the
+sizes before them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.names.outline import Outline
 
 LARGEST_SHIFT = 9
-"""A unit of tar's blocks."""
+"""The shift that makes a unit of tar's block of 512 bytes."""
 
 
 def find_shift(whole: Page) -> int:
@@ -61,7 +63,8 @@ def encode_page(
         map(int.__sub__, expected, whole.entry_inode[first:last]),
         whole.inode_mode[inodes],
         whole.inode_links[inodes],
-        # Times may lie before 1970, so they are kept as they would be in memory, unsigned.
+        # Times may lie before 1970. A column holds no negative numbers, so it has their two's
+        # complement.
         array("Q", whole.inode_mtime[inodes].tobytes()),
         whole.inode_size[inodes],
         [blocks[row] for row in files],

@@ -1,4 +1,7 @@
-"""From an inode to its path, and back. For messages, records and checks, not to serve requests."""
+"""Find the path of an inode, and the inode at a path: for messages, records and checks.
+
+To serve requests, which name a directory and a name in it, tree.py is faster.
+"""
 
 from __future__ import annotations
 

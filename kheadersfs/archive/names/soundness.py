@@ -83,7 +83,7 @@ def _check_directories(page: Page, number: int, outline: Outline) -> None:
     for row in page.rows(stat.S_IFDIR):
         start, size = page.inode_start[row], page.inode_size[row]
         inode = page.first_inode + row
-        # Behind the last level there are none.
+        # Directories of the last level have no entries: both bounds are then the table's end.
         level = bisect_right(levels, page.naming_entry(inode)) if inode != ROOT else 0
         first, last = (levels[min(end, len(levels) - 1)] for end in (level, level + 1))
         if start != following or not first <= start <= start + size <= last:
@@ -137,7 +137,7 @@ def check_directory(page: Page, entries: range, links: int) -> None:
     ):
         raise ValueError("a directory is in two pages")
     rows = (page.inode(entry) - page.first_inode for entry in entries)
-    # A row before the first is of a hard link, and these are not of directories.
+    # An inode of another page is that of a hard link, and so of no directory.
     if links != 2 + sum(row >= 0 and stat.S_ISDIR(page.inode_mode[row]) for row in rows):
         raise ValueError("a directory has another number of subdirectories than it says")
     check_listing([page.name(entry) for entry in entries])

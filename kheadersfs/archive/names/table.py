@@ -29,7 +29,7 @@ class Table(Pages[Page]):
     __slots__ = ("_entered",)
 
     kernels = ()
-    """Those of several that an index lists; see fleet.table."""
+    """An index of one kernel lists none; see fleet.table for one of several."""
 
     def __init__(
         self, archive: str, bounds: Bounds, content_size: int, make: Callable[[int], Page]
@@ -88,7 +88,7 @@ class Table(Pages[Page]):
         """Return the inode of the directory that *entry* is in. Raises DamagedArchive."""
         page = self.page(bisect_right(self.bounds.children, entry) - 1)
         rows = page.rows(stat.S_IFDIR)
-        # Of directories with the same start all but the last are empty.
+        # Several directories may have the same start. All but the last of them are empty.
         row = rows[bisect_right(rows, entry, key=page.inode_start.__getitem__) - 1]
         return page.first_inode + row
 

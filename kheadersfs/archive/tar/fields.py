@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 512
-"""Bytes of a header, of which content and all of a tar are multiples."""
+"""Bytes of a header. Each content, and a tar as a whole, is padded to a multiple of them."""
 LARGEST_PADDING = 1 << 20
 """GNU cpio and tar pad to their output block; nobody uses larger ones than this."""
 USTAR = b"ustar\0"
@@ -17,7 +17,7 @@ POSIX = USTAR + b"00"
 GNU = b"ustar  \0"
 MAGIC = 257
 GNU_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
-"""By type, what GNU extensions in front of a member say, under the name that pax has for it."""
+"""What each type of GNU's headers says of the member behind it, by pax's keyword for the same."""
 _DIGITS_OF_A_LENGTH = 20
 _NEWLINE = ord("\n")
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ORDINARY = frozenset(b"\x000123456 7")
-"""Types of headers that need nothing in front of them or behind them."""
+"""Types of members for which a header says all there is to say."""
 _PAX = (b"x", b"X")
 _GLOBAL = b"g"
-# Long names and targets, a volume's label, Solaris' access control lists: about the next member.
+# Headers that are about the member behind them: extended headers, GNU's long names and targets, a
+# volume's label, and Solaris' access control lists.
 _IN_FRONT = (*_PAX, _GLOBAL, b"L", b"K", b"V", b"A")
 _SPARSE = b"S"
 _SPARSE_KEYWORDS = (b"GNU.sparse.", b"SUN.holesdata")

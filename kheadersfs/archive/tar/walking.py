@@ -21,7 +21,7 @@ from kheadersfs.archive.tar.fields import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# name, mode, size, time, type, target, magic, prefix
+# The fields are: name, mode, size, time, type, target, magic, prefix.
 _HEADER = struct.Struct("100s8s16x12s12s8xc100s8s80x155s12x")
 _KINDS = {
     b"0": stat.S_IFREG,

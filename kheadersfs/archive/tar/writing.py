@@ -11,11 +11,11 @@ from kheadersfs.archive.member import Member, archived_name
 from kheadersfs.archive.tar.fields import BLOCK, GNU, POSIX
 from kheadersfs.errors import KheadersfsError
 
-# GNU tar reads and writes 20 blocks at once, and so expects an archive to be a multiple.
+# GNU tar reads and writes 20 blocks at once, and expects an archive to be a multiple of that.
 RECORD = 20 * BLOCK
-# name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version
+# The fields are: name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version.
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s247x")
-# the same with the name's prefix, as POSIX has it
+# The same fields, and behind them POSIX's prefix of the name.
 _LINK = struct.Struct("100s8s8s8s12s12s8sc100s8s80x155s12s")
 _PADDING = 12
 _HEAVIEST_BYTE = 127
