@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.page import ROOT, Place
@@ -63,8 +64,7 @@ class Tree:
         Positions count from 1, so that *after* is the last one seen.
         """
         page, entries = self.table.directory(directory)
-        for position, entry in enumerate(entries[after:], after + 1):
-            yield position, page.name(entry), page.inode(entry)
+        return zip(count(after + 1), *page.listing(entries[after:]), strict=False)
 
     def is_directory(self, inode: int) -> bool:
         """Tell whether *inode* is a directory."""

@@ -27,6 +27,18 @@ class Member(NamedTuple):
     start: int = 0
 
 
+class EmptyFiles(NamedTuple):
+    """Files without content that follow each other in an archive, as columns; see Member."""
+
+    names: list[bytes]
+    modes: list[int]
+    mtimes: list[int]
+
+    def member(self, number: int) -> Member:
+        """Return *number* of them for itself."""
+        return Member(self.names[number], self.modes[number], self.mtimes[number], 0)
+
+
 def plain_name(name: bytes) -> bytes:
     """Return *name* without ``./``; the root's is empty."""
     return b"" if name == b"." else name.removeprefix(b"./")
@@ -35,6 +47,14 @@ def plain_name(name: bytes) -> bytes:
 def archived_name(name: bytes) -> bytes:
     """Return *name* as tar and cpio list it; the kernel's own archives have ``./`` in front."""
     return b"./" + name if name else b"."
+
+
+def relative(member: Member) -> Member:
+    """Return *member* without leading slashes, as tar and bsdtar extract it."""
+    name = member.name.lstrip(b"/")
+    if not member.hard_link:
+        return member._replace(name=name)
+    return member._replace(name=name, target=(member.target or b"").lstrip(b"/"))
 
 
 def content_at(block: bytes, start: int, size: int) -> bytes:

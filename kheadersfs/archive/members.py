@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kheadersfs.archive.entries import Buffer
-    from kheadersfs.archive.member import Member
+    from kheadersfs.archive.member import EmptyFiles, Member
     from kheadersfs.archive.source import Source
 
 
@@ -29,7 +29,7 @@ class MemberStream:
         self._source = source
         self._reader: OrdinaryMembers | LibraryMembers = OrdinaryMembers(source)
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[Member | EmptyFiles]:
         """Step through the members. Raises DamagedArchive.
 
         Raises UnsupportedArchive when there is neither tar nor cpio inside.

@@ -16,6 +16,7 @@ from kheadersfs.archive.compression.decoding import open_stream
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
 from kheadersfs.archive.entries import new_buffer
+from kheadersfs.archive.member import EmptyFiles
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
 from kheadersfs.archive.source import Source
@@ -183,7 +184,9 @@ def _read_members(
         writer = _ContentWriter(compressor, check_memory)
         try:
             for member in stream:
-                if builder.add(member, writer.position):
+                if isinstance(member, EmptyFiles):
+                    builder.add_empty_files(member)
+                elif builder.add(member, writer.position):
                     writer.copy(stream, member.size)
                     check_memory()
             ending = _note_on_end(stream, keep_on_damage)

@@ -8,17 +8,23 @@ from kheadersfs.archive.digits import aligned
 from kheadersfs.archive.ending import note_on_end
 from kheadersfs.archive.feeding import next_piece
 from kheadersfs.archive.tar.fields import BLOCK, MAGIC, USTAR
-from kheadersfs.archive.tar.ordinary import extension_size, member_of, members_at, note_extension
+from kheadersfs.archive.tar.ordinary import (
+    empty_files_at,
+    extension_size,
+    member_of,
+    note_extension,
+)
 from kheadersfs.errors import DamagedArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from kheadersfs.archive.entries import Buffer
-    from kheadersfs.archive.member import Member
+    from kheadersfs.archive.member import EmptyFiles, Member
     from kheadersfs.archive.source import Source
 
 _ZEROS = bytes(BLOCK)
+_NOTHING_SAID: Mapping[bytes, bytes] = {}
 
 
 class OrdinaryMembers:
@@ -40,7 +46,7 @@ class OrdinaryMembers:
         self.ended = False
         """Whether there are no more members; otherwise the next one is not ordinary."""
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[Member | EmptyFiles]:
         """Step through the members, to the end or to one that is not ordinary.
 
         Raises DamagedArchive when the archive ends in the middle of a member.
@@ -48,22 +54,29 @@ class OrdinaryMembers:
         while True:
             if self._left:
                 self._skip()
-            members = members_at(self._piece, self._offset)
-            if members:
-                self._offset += BLOCK * len(members)
+            header = self._piece[self._offset : self._offset + BLOCK]
+            member = member_of(header, _NOTHING_SAID) if len(header) == BLOCK else None
+            if member is not None:
+                self._offset += BLOCK
             else:
-                members = self._extended()
-                if not members:
+                member = self._extended()
+                if member is None:
                     return
-            self._left = aligned(members[-1].size, BLOCK)
-            yield from members
+            self._left = aligned(member.size, BLOCK)
+            yield member
+            if not self._left:
+                # Where one has no content, many may have none.
+                files = empty_files_at(self._piece, self._offset)
+                self._offset += BLOCK * len(files.names)
+                if files.names:
+                    yield files
 
     @property
     def unread(self) -> bytes:
         """What was read of the source and is not of a member so far."""
         return self._piece[self._offset :]
 
-    def _extended(self) -> list[Member]:
+    def _extended(self) -> Member | None:
         """Return the next member, if there is one, with what extensions say of it."""
         said: dict[bytes, bytes] = {}
         start = 0  # of a header, from the member's first extension on
@@ -73,18 +86,18 @@ class OrdinaryMembers:
             member = member_of(header, said)
             if member is not None:
                 self._offset = at + BLOCK
-                return [member]
+                return member
             size = extension_size(header)
             if size is None or not self._look_ahead(start + BLOCK + size):
                 self.ended = not start and header == _ZEROS
-                return []
+                return None
             at = self._offset + start + BLOCK
             if not note_extension(header, self._piece[at : at + size], said):
-                return []
+                return None
             self.is_pax = header.startswith(USTAR, MAGIC)
             start += BLOCK + aligned(size, BLOCK)
         self.ended = not start and self.read > 0 and self._offset == len(self._piece)
-        return []
+        return None
 
     def _look_ahead(self, length: int) -> bool:
         """Have *length* bytes from the offset on in the piece, if there are so many."""

@@ -11,7 +11,7 @@ from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits, add_
 from kheadersfs.cli.entries import print_as_json
 from kheadersfs.cli.opening import open_first
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.output import printable, write_line
+from kheadersfs.cli.output import printer, write_lines
 from kheadersfs.cli.progress import Progress, progress_line
 from kheadersfs.cli.reading import read_confined, report_notes
 from kheadersfs.reader import Entry, HeaderArchive
@@ -44,15 +44,13 @@ def run(arguments: list[str]) -> int:
     """Print one line per entry."""
     values = parser().parse(arguments)
     limits = parse_limits(values.limits)
+    show = print_as_json if values.json else _show_long if values.long else None
     with (
         progress_line("ls", "B") as progress,
         open_first(
             values.archive, values.paths, limits, values.further, values.release, progress
         ) as archive,
     ):
-        show = _show_in_words(values.long)
-        if values.json:
-            show = print_as_json
         read_confined([archive], lambda: _list(archive, values.paths, show, progress))
     return 0
 
@@ -60,26 +58,26 @@ def run(arguments: list[str]) -> int:
 def _list(
     archive: HeaderArchive,
     paths: list[str],
-    show: Callable[[Iterable[Entry]], None],
+    show: Callable[[Iterable[Entry]], None] | None,
     progress: Progress,
 ) -> None:
+    """Show the entries at *paths* and below, or where there is no *show* their paths alone."""
     _ = archive.tree  # takes what time there is to take
     progress.erase()
-    show(chain.from_iterable(map(archive.below, paths)))
+    if show is None:
+        write_lines(map(printer(), chain.from_iterable(map(archive.paths_below, paths))))
+    else:
+        show(chain.from_iterable(map(archive.below, paths)))
     report_notes([archive])
 
 
-def _show_in_words(long: bool) -> Callable[[Iterable[Entry]], None]:
-    def show(entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            write_line(_long(entry) if long else printable(entry.path))
-
-    return show
+def _show_long(entries: Iterable[Entry]) -> None:
+    shown = printer()
+    write_lines(_long(entry, shown) for entry in entries)
 
 
-def _long(entry: Entry) -> str:
+def _long(entry: Entry, shown: Callable[[str], str]) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.mtime // 1_000_000_000))
-    line = (
-        f"{stat.filemode(entry.mode)} {entry.links:3} {entry.size:9} {when} {printable(entry.path)}"
-    )
-    return line if entry.target is None else f"{line} -> {printable(entry.target)}"
+    mode = stat.filemode(entry.mode)
+    line = f"{mode} {entry.links:3} {entry.size:9} {when} {shown(entry.path)}"
+    return line if entry.target is None else f"{line} -> {shown(entry.target)}"

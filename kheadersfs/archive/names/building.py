@@ -11,13 +11,15 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.member import relative
 from kheadersfs.archive.names.inodes import Inodes
+from kheadersfs.archive.names.neighbours import NO_NAMES, add_neighbours, are_plain
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT, SYMLINK_PERMISSIONS
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.member import Member
+    from kheadersfs.archive.member import EmptyFiles, Member
     from kheadersfs.archive.names.inodes import Children
     from kheadersfs.limits import Limits
 
@@ -27,7 +29,6 @@ IMPLICIT_DIRECTORY_MODE = stat.S_IFDIR | 0o755
 _PERMISSIONS = 0o7777
 _NAME_SHOWN = 256
 _CACHED_DIRECTORIES = 10_000
-_NO_NAMES = frozenset((b"", b".", b".."))
 
 
 class Refusal(NamedTuple):
@@ -79,15 +80,14 @@ class TableBuilder:
         archive as a whole is beyond a limit.
         """
         self.members += 1
-        # So many come that only what is beyond a limit, or refused, is worth a call.
-        if self.members + self._directories_made > self._most:
-            self._limits.check(self._name, "members", self.members + self._directories_made)
+        if self.members + self._directories_made > self._most or self.text_size > self._memory:
+            self._check_names()
         if member.size > 0:
             self._count_content(member.size)
         name = member.name
         if name.startswith(b"/") or (member.hard_link and (member.target or b"")[:1] == b"/"):
             self.absolute += 1
-            member = _made_relative(member)
+            member = relative(member)
         self._filled = None
         try:
             if member.hard_link:
@@ -98,9 +98,25 @@ class TableBuilder:
             self._refuse(Refusal(name[:_NAME_SHOWN], str(refused)))
         else:
             self.text_size += len(member.name) + len(member.target or b"")
-            if self.text_size > self._memory:
-                self._limits.check(self._name, "memory", self.text_size)
         return self._filled is not None
+
+    def add_empty_files(self, files: EmptyFiles) -> None:
+        """Add *files*, as add() does each for itself. Raises RefusedArchive."""
+        added, plain = 0, are_plain(files)
+        while added < len(files.names):
+            if plain:
+                count = add_neighbours(files, added, self._inodes, self._directories, self._longest)
+                self.members += count
+                self.text_size += sum(map(len, files.names[added : added + count]))
+                added += count
+            if added < len(files.names):
+                self.add(files.member(added), 0)
+                added += 1
+        self._check_names()
+
+    def _check_names(self) -> None:
+        self._limits.check(self._name, "members", self.members + self._directories_made)
+        self._limits.check(self._name, "memory", self.text_size)
 
     def _count_content(self, size: int) -> None:
         self._total += size
@@ -224,7 +240,7 @@ class TableBuilder:
             raise _Refused(f"a path of {len(path)} bytes (--limit path)")
         head, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self._directories.get(head)
-        if directory is None or name in _NO_NAMES:
+        if directory is None or name in NO_NAMES:
             components = self._components(path)
             if not components:
                 return None, b""
@@ -269,14 +285,6 @@ class TableBuilder:
     def build(self) -> Table:
         """Return the table of everything added. The builder is used up."""
         return Table.of(self._inodes.number(), self._name)
-
-
-def _made_relative(member: Member) -> Member:
-    """Return *member* without leading slashes, as tar and bsdtar extract it."""
-    name = member.name.lstrip(b"/")
-    if not member.hard_link:
-        return member._replace(name=name)
-    return member._replace(name=name, target=(member.target or b"").lstrip(b"/"))
 
 
 @lru_cache(64)  # an archive has few different ones

@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 from array import array
 from bisect import bisect_right
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ class Page(NamedTuple):
         """Return the name of entry number *entry*."""
         ends, place = self.entry_name_end, entry - self.first_entry
         return self.names[ends[place - 1] if place else 0 : ends[place]]
+
+    def listing(self, entries: range) -> tuple[list[bytes], array[int]]:
+        """Return the names of *entries*, and the inodes that these name."""
+        if not entries:  # which need not be in here then
+            return [], array("I")
+        first, last = entries.start - self.first_entry, entries.stop - self.first_entry
+        start = self.entry_name_end[first - 1] if first else 0
+        ends = pairwise(chain((start,), self.entry_name_end[first:last]))
+        return [self.names[start:end] for start, end in ends], self.entry_inode[first:last]
 
     def inode(self, entry: int) -> int:
         """Return the inode that entry number *entry* names."""

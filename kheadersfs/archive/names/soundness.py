@@ -136,11 +136,12 @@ def check_directory(page: Page, entries: range, links: int) -> None:
         <= page.first_entry + len(page.entry_inode)
     ):
         raise ValueError("a directory is in two pages")
-    rows = (page.inode(entry) - page.first_inode for entry in entries)
-    # An inode of another page is that of a hard link, and so of no directory.
-    if links != 2 + sum(row >= 0 and stat.S_ISDIR(page.inode_mode[row]) for row in rows):
+    names, inodes = page.listing(entries)
+    first, modes = page.first_inode, page.inode_mode
+    # An inode of before this page is of a hard link, and these are not of directories.
+    if links != 2 + sum(stat.S_ISDIR(modes[inode - first]) for inode in inodes if inode >= first):
         raise ValueError("a directory has another number of subdirectories than it says")
-    check_listing([page.name(entry) for entry in entries])
+    check_listing(names)
 
 
 def check_listing(names: list[bytes]) -> None:

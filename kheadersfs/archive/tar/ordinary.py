@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import adler32
 
 from kheadersfs.archive.digits import NANOSECONDS
-from kheadersfs.archive.member import Member
+from kheadersfs.archive.member import EmptyFiles, Member
 from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax_records, pax_time
 
 if TYPE_CHECKING:
@@ -61,40 +61,44 @@ class _Kind(NamedTuple):
 class _Common(NamedTuple):
     """What a header says beside the name, which is often what those before it said.
 
-    ``facts`` are the fields of a Member behind the name.
+    The fields are those of a Member, and of a _Kind; ``total`` is the sum of it all.
     """
 
-    facts: tuple[int, int, int, bytes | None, bool]
+    mode: int
+    mtime: int
+    size: int
+    target: bytes | None
+    is_hard_link: bool
     is_file: bool
     prefix: bytes
     total: int
 
 
-def members_at(piece: bytes, offset: int) -> list[Member]:
-    """Return the ordinary members whose headers follow each other in *piece* from *offset* on.
+def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
+    """Return the ordinary files whose headers follow each other in *piece* from *offset* on.
 
-    None but the last has content. There are none if what is there first is not ordinary.
+    They have no content, or their headers would not.
     """
-    found: list[Member] = []
+    files = EmptyFiles([], [], [])
+    names, modes, mtimes = files
     end = len(piece) - (len(piece) - offset) % BLOCK
-    last_numbers = last_kind = b""
-    # Of hundreds in a piece, few are looked at closer than this.
+    common, last_numbers, last_kind = None, b"", b""
+    # There are hundreds in a piece, and few say what the one before has not said.
     for field, numbers, checksum, kind in _HEADER.iter_unpack(memoryview(piece)[offset:end]):
         if numbers != last_numbers or kind != last_kind:
-            common = _common(numbers, kind)
-            last_numbers, last_kind = numbers, kind
-            if common is None:
+            common, last_numbers, last_kind = _common(numbers, kind), numbers, kind
+            if common is None or not common.is_file or common.size:
                 break
-            (mode, mtime, size, target, is_hard_link), is_file, prefix, total = common
-        if total + (adler32(field) & _SUM) - 1 != _expected(checksum):
+            mode, mtime, prefix, total = common.mode, common.mtime, common.prefix, common.total - 1
+        if total + (adler32(field) & _SUM) != _expected(checksum):
             break
         name = prefix + field.partition(b"\0")[0]
-        if not name or target == b"" or (is_file and name.endswith(b"/")):
+        if not name or name.endswith(b"/"):
             break
-        found.append(Member(name, mode, mtime, size, target, is_hard_link))
-        if size:
-            break
-    return found
+        names.append(name)
+        modes.append(mode)
+        mtimes.append(mtime)
+    return files
 
 
 def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
@@ -106,11 +110,14 @@ def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
     common = _common(numbers, kind)
     if common is None or common.total + _sum(field) != _expected(checksum):
         return None
-    mode, mtime, size, target, is_hard_link = common.facts
-    name = said.get(b"path", common.prefix + field.partition(b"\0")[0])
-    mtime = pax_time(said[b"mtime"]) if b"mtime" in said else mtime
-    target = None if target is None else said.get(b"linkpath", target)
-    if not name or target == b"" or (common.is_file and name.endswith(b"/")):
+    mode, mtime, size, target, is_hard_link, is_file, prefix, _ = common
+    name = prefix + field.partition(b"\0")[0]
+    if said:
+        name = said.get(b"path", name)
+        target = None if target is None else said.get(b"linkpath", target)
+        mtime = pax_time(said[b"mtime"]) if b"mtime" in said else mtime
+    # libarchive takes a file whose name ends with a slash for a directory.
+    if not name or target == b"" or (is_file and name.endswith(b"/")):
         return None
     return Member(name, mode, mtime, size, target, is_hard_link)
 
@@ -127,8 +134,9 @@ def _common(numbers: bytes, kind: bytes) -> _Common | None:
         return None
     if size and not is_file:
         return None
-    facts = (form | mode & 0o7777, time * NANOSECONDS, size, target, is_hard_link)
-    return _Common(facts, is_file, prefix, total + _sum(numbers))
+    mode = form | mode & 0o7777
+    total += _sum(numbers)
+    return _Common(mode, time * NANOSECONDS, size, target, is_hard_link, is_file, prefix, total)
 
 
 @lru_cache(64)  # but for links, most members have the same

@@ -1,0 +1,46 @@
+"""Files that are new and empty, taken into directories that are known: many in one loop."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from kheadersfs.archive.names.page import LATEST, NAME_LIMIT
+
+if TYPE_CHECKING:
+    from kheadersfs.archive.member import EmptyFiles
+    from kheadersfs.archive.names.inodes import Children, Inodes
+
+NO_NAMES = frozenset((b"", b".", b".."))
+"""Last parts of a path that are not names."""
+_SET_ID = stat.S_ISUID | stat.S_ISGID
+
+
+def are_plain(files: EmptyFiles) -> bool:
+    """Tell whether the modes and times of *files* can be taken as they are."""
+    set_id = any(mode & _SET_ID for mode in set(files.modes))
+    return not set_id and max(files.mtimes, default=0) <= LATEST
+
+
+def add_neighbours(
+    files: EmptyFiles, first: int, inodes: Inodes, directories: dict[bytes, Children], longest: int
+) -> int:
+    """Add those of *files*, which are plain, from the *first* on to *inodes*.
+
+    Returns how many: it ends at a name that is not just a new one in one of the *directories*, or
+    whose path has more than *longest* bytes.
+    """
+    row = start = len(inodes.modes)
+    for path in files.names[first:]:
+        head, slash, name = path.rpartition(b"/")
+        directory = directories.get(head)
+        # Of an absolute name too the head is empty.
+        if directory is None or name in directory or name in NO_NAMES or (slash and not head):
+            break
+        if len(name) > NAME_LIMIT or len(path) > longest:
+            break
+        directory[name] = row
+        row += 1
+    count = row - start
+    inodes.add_empty(files.modes[first : first + count], files.mtimes[first : first + count])
+    return count
