@@ -1,1 +1,1 @@
-"""What users of eBPF need: the right headers, where their tools look, with the flags they take."""
+"""Give eBPF's tools the headers of the right kernel, its types, and the flags to use them with."""

@@ -1,6 +1,6 @@
-"""Files that describe types in BTF: what the kernel shows in sysfs, or one section of an ELF file.
+"""Read files that describe types in BTF: the kernel's own in sysfs, or a section of an ELF file.
 
-Opening and reading are two steps, because whoever reads may not open anything any more.
+Opening and reading are two steps, because the process that reads may open nothing any more.
 Source: Documentation/bpf/btf.rst in the kernel's sources, elf(5).
 """
 
@@ -17,7 +17,7 @@ RUNNING_KERNEL_BTF = "/sys/kernel/btf/vmlinux"
 _BTF_MAGICS = (b"\x9f\xeb", b"\xeb\x9f")  # of little-endian and of big-endian machines
 _ELF_MAGIC = b"\x7fELF"
 _SECTION = b".BTF"
-# Where vmlinux is a file with debugging information, its BTF is still some megabytes.
+# BTF takes some megabytes, also in a vmlinux that has debugging information besides.
 _LARGEST_BTF = 64 << 20
 _PIECE = 1 << 20
 

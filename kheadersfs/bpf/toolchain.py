@@ -29,8 +29,8 @@ _INCLUDED_LAST = ("linux/compiler_types.h",)
 # Since 5.16 the kernel has its own stdarg.h; before, it took the compiler's.
 _OWN_STDARG = "include/linux/stdarg.h"
 
-# Here lies bpf_target.h, which lets clang read a kernel's headers for the bpf target, and
-# larchintrin.h, in place of the compiler's.
+# This directory has bpf_target.h, which lets clang read a kernel's headers for the bpf target, and
+# larchintrin.h, which is used instead of the compiler's.
 _OWN_HEADERS = os.path.dirname(os.path.abspath(__file__))
 
 # x86's headers are an error without it where functions can be traced, as in all distributions.

@@ -99,19 +99,19 @@ KNOWN = (
         "x86", b"CONFIG_X86", ("x86_64", "i386", "i486", "i586", "i686"), ("i386", "x86_64")
     ),
     Architecture("arm64", b"CONFIG_ARM64", ("aarch64",), defines=_ARM64_DEFINES),
-    # It is not set in arm64 kernels.
+    # arm64 kernels do not set CONFIG_ARM.
     Architecture("arm", b"CONFIG_ARM", ("arm",), defines=_ARM_DEFINES),
     Architecture("riscv", b"CONFIG_RISCV", ("riscv",)),
-    # It covers 32 and 64 bits.
+    # CONFIG_PPC is set for 32 and for 64 bits.
     Architecture("powerpc", b"CONFIG_PPC", ("ppc",)),
     Architecture("s390", b"CONFIG_S390", ("s390",)),
     Architecture("mips", b"CONFIG_MIPS", ("mips",), defines=_MIPS_DEFINES, boards=_MIPS_BOARDS),
     Architecture("loongarch", b"CONFIG_LOONGARCH", ("loongarch",), uses_compiler_header=True),
 )
-"""Those whose headers are understood here."""
+"""The architectures whose headers are understood here."""
 _NAME_OF_SYMBOL = {known.symbol: known.name for known in KNOWN}
 _OTHER_ALIASES = {"sparc32": "sparc", "sparc64": "sparc", "parisc64": "parisc", "sh64": "sh"}
-"""The same for kernels that are packed without being understood."""
+"""Other names of architectures whose headers are packed without being understood."""
 
 
 def architecture(name: str) -> Architecture:

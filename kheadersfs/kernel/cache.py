@@ -52,7 +52,8 @@ class ArchiveCache(NamedTuple):
         Raises ArchiveUnavailable if the directory is not safe or not usable, and
         whatever *look* and *pack* raise.
         """
-        # Once for both, so that a symlink which is changed between them does not matter.
+        # Links are followed once. Whoever changes one while a tree is looked at and packed does no
+        # harm then.
         tree = HeaderTree(*map(os.path.realpath, tree))
         return kept_archive(
             os.path.join(self.directory, release + self.suffix),

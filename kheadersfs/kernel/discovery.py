@@ -34,7 +34,7 @@ _SYSFS_ARCHIVE = "sys/kernel/kheaders.tar.xz"
 RUNNING_KERNEL_ARCHIVE = "/" + _SYSFS_ARCHIVE
 """What the running kernel itself provides, and so never another kernel's headers."""
 
-# Fastest to read first.
+# The order is that of reading speed, fastest first.
 _COMPRESSIONS = (".zst", ".xz", ".lz4", ".gz", ".bz2", "")
 ARCHIVE_SUFFIXES = tuple(
     f".{container}{compression}" for compression in _COMPRESSIONS for container in ("tar", "cpio")

@@ -47,4 +47,4 @@ class Files:
 
 
 MACHINE = Files()
-"""Those of this machine."""
+"""The files of this machine."""

@@ -11,7 +11,7 @@ from kheadersfs.records import Record
 RELEASE_HEADER = "include/generated/utsrelease.h"
 CONFIGURATION_HEADER = "include/generated/autoconf.h"
 LARGEST_DESCRIPTION = 1 << 20
-"""Bytes that either may have; a larger one says nothing, and would take memory to read."""
+"""Bytes that either of the two headers may have. A larger one is not read, to save memory."""
 
 
 class Kernel(Record):

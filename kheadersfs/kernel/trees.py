@@ -1,4 +1,4 @@
-"""Kernel trees: where sources and generated headers lie, and what kernel they are of."""
+"""Find kernel trees: where sources and generated headers lie, and of which kernel they are."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def find_kernel_tree(
     running kernel if that is no kernel tree. All are looked for in *files*. Raises UsageError.
     """
     for tree, option in ((srctree, "--srctree"), (objtree, "--objtree")):
-        # A link may lead to where its target will be, once it is installed.
+        # A link may lead to where its target will be once the package is installed.
         if tree is not None and not files.isdir(tree) and not files.islink(tree):
             what = "is not a directory" if files.exists(tree) else "no such directory"
             raise UsageError(f"{tree}: {what}; name a kernel tree with {option}")

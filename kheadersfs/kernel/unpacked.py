@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from kheadersfs.kernel.files import Files
 
 SOURCE_MARK = "include/linux/kconfig.h"
-"""What every source tree has, and no tree of generated headers but by links."""
+"""A file that every source tree has. A tree of generated headers has it by a link at most."""
 _PLACES = ("usr/src", "usr/src/kernels", "lib/modules", "usr/lib/modules")
 """Where packages put trees, or what leads to them, below the root."""
 _OBJECT_TREES = "-obj"
 _MOST_LINKS = 40
-"""As many as the kernel follows."""
+"""Links that are followed in one path, as many as the kernel follows."""
 _LARGEST_MAKEFILE = 1 << 20
 
 

@@ -1,4 +1,4 @@
-"""Questions to the server of a mount, which may be stuck and then never answers."""
+"""Ask the server of a mount, which may be stuck and then never answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ HOT_ATTRIBUTE = "user.kheadersfs.hot"
 """The paths of the directories that whoever asks for them has to list, with zeros between; see
 fuse.advance. It is not among the attributes that are listed."""
 _GONE = (errno.ENOTCONN, errno.ECONNABORTED)
-"""What a request fails with after the server's end, and one that it has not answered before."""
+"""What requests fail with that are made after the server's end, and that were under way at its
+end."""
 PATIENCE = 10.0
 """Seconds to wait for an answer, or for a server to end, before calling it stuck."""
 

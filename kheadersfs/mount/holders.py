@@ -1,8 +1,8 @@
-"""What keeps a file system from being unmounted, and what keeps it when it is.
+"""Find who keeps a file system from being unmounted, and who keeps it alive after that.
 
-umount asks for the first when a mount is in use, for the second when the server does not end; then
-there may be no process that has a file of it open. A loop device or an NFS export is not looked
-for: each has something open, so that the mount is in use, but no process has.
+umount asks for the first when a mount is in use, and for the second when the server does not end.
+Only processes and mount namespaces are looked for. A loop device or an NFS export keeps a mount in
+use too, but it does so without a process that has a file open.
 """
 
 from __future__ import annotations

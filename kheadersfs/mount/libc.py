@@ -1,7 +1,7 @@
-"""Calls of the C library, by the part of ctypes that is written in C.
+"""Call the C library, by the part of ctypes that is written in C.
 
-The module ctypes makes a class of each type that C has when it is imported, which takes 2 ms. The
-calls of this package need two of them.
+To import the module ctypes takes 2 ms, in which it makes a class of each type of C. Two of these
+are needed here.
 """
 
 from __future__ import annotations

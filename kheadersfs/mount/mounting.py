@@ -9,7 +9,8 @@ from kheadersfs.mount import direct
 from kheadersfs.mount.request import InUse
 
 _PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Seconds between attempts to unmount what a guardian lists, which takes it 30 ms in all."""
+"""Seconds between attempts to unmount while a guardian lists directories, for which it needs 30
+ms."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

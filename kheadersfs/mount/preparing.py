@@ -1,4 +1,4 @@
-"""The place for a mount, made ready before it and restored after.
+"""Make the default place ready for a mount, and restore it afterwards.
 
 Few mounts need this, so it is apart from ``mountpoint``, which all import.
 """
@@ -14,7 +14,8 @@ from kheadersfs.errors import MountpointError, reason
 from kheadersfs.locking import exclusive
 from kheadersfs.mount.mountpoint import RECORD, directories_created, has_headers
 
-# Held while something is mounted, for which a header tree may have to be packed first.
+# The lock is held while headers are mounted, which may take long: a tree may have to be packed
+# first.
 _LOCK = "/run/kheadersfs.lock"
 
 

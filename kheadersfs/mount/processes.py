@@ -1,4 +1,4 @@
-"""Which processes there are, and which one a number stands for."""
+"""List processes, and tell one from a later one with the same pid."""
 
 from __future__ import annotations
 

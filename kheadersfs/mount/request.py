@@ -1,4 +1,4 @@
-"""What to mount where, in the words of whoever mounts it: mount(2) or fusermount3."""
+"""What to mount where, and what mount(2) and fusermount3 have in common."""
 
 from __future__ import annotations
 

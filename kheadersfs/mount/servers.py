@@ -1,4 +1,4 @@
-"""What can be learnt about a running server from outside: its status, its process, its end."""
+"""Find out from outside about a running server: its status, its process, and its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_status(mountpoint: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(ask(mountpoint, STATUS_ATTRIBUTE))
     except OSError as error:
         raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(error)}") from error
-    # The one that the server knows may be gone: there may be bind mounts.
+    # The mountpoint that the server knows may be gone, while a bind mount of it is still there.
     status["mountpoint"] = mountpoint
     return status
 
@@ -69,7 +69,7 @@ def find_server(mountpoint: str) -> Server | None:
     try:
         pid, started = map(int, ask(mountpoint, SERVER_ATTRIBUTE).split())
         server = Server(pid, mountpoint)
-        # In another pid namespace the number may be somebody else's.
+        # The server may be in another pid namespace. Then its pid is somebody else's here.
         return server if started_at(server.pid) == started else None
     except (OSError, ValueError):
         return None

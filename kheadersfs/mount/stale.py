@@ -1,4 +1,4 @@
-"""Mounts whose server was killed: how to take one away without harm to what comes after it."""
+"""Take away a mount whose server was killed, without harm to what is mounted there next."""
 
 from __future__ import annotations
 

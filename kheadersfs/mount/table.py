@@ -100,5 +100,5 @@ def real_path(path: str) -> str:
         raise MountpointError("MOUNTPOINT is empty; name a directory")
     directory, name = os.path.split(os.path.abspath(path))
     candidate = os.path.join(os.path.realpath(directory), name)
-    # Where something is mounted is no symlink.
+    # A mountpoint is never a symlink, so its last component need not be followed.
     return candidate if find_mount(candidate) is not None else os.path.realpath(path)

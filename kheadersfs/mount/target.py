@@ -1,4 +1,4 @@
-"""The directory to mount at: looked at before, and freed of a mount whose server was killed."""
+"""Look at the directory to mount at, and take away a mount there whose server was killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def remove_dead_mount(path: str) -> str:
     Raises MountpointError for a dead mount that is not ours.
     """
     mountpoint = real_path(path)
-    # Nobody is asked in vain: a thread leaves the allocator, and so the server, an arena more.
+    # Without a mount there is nobody to ask. To ask takes a thread, for which the allocator makes
+    # an arena that the server, a fork of this process, would keep.
     if find_mount(mountpoint) is not None and is_dead(mountpoint):
         from kheadersfs.mount import stale  # 8 ms, which only mounts whose server was killed pay
 

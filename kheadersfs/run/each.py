@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 OUTPUT_KEPT = 64 << 10
-"""Bytes of what a command printed, the last ones, that an outcome has."""
+"""Bytes that an outcome has of what its command printed: the last ones."""
 
 
 class Task(NamedTuple):
@@ -175,9 +175,9 @@ def _start(task: Task, child: _Started, options: ServeOptions) -> int:
     try:
         signal.set_wakeup_fd(-1)  # which is trio's, of the process that started this one
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            # What it has mounted is to be undone.
+            # An interrupt raises KeyboardInterrupt here, so that the mount is undone.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        # It passes this on to its command; a command that has not begun ends with it.
+        # This process passes SIGTERM on to its command. One that has not begun ends with it.
         end_with_parent(parent, signal.SIGTERM)
         os.dup2(child.output.fileno(), 1)
         os.dup2(child.output.fileno(), 2)

@@ -39,7 +39,7 @@ _MS_REC, _MS_SLAVE = 0x4000, 0x80000
 PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
 """Directories that are always there and that nothing inside a private namespace needs."""
 SERVER_PATIENCE = 2.0
-"""Seconds to wait for the server before it is looked whether the command left processes behind."""
+"""Seconds to wait for the server before looking for processes that the command left behind."""
 
 
 class Ended(Record):
@@ -195,7 +195,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
     """Mount through fusermount3 where others can see it too; the server cleans up."""
     import tempfile  # 6 ms, which only users without namespaces pay
 
-    # Of another user's session it is still there after su, and of an old one not any more.
+    # After su the variable names another user's directory, and in an old session one that is gone.
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     parent = runtime if os.access(runtime, os.W_OK | os.X_OK) else None
     try:
@@ -230,7 +230,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
             mounting.unmount(mountpoint, detach=True)
         except MountpointError:
             pass
-        # Who holds the detached mount is not in a namespace of its own, so nobody can be asked for.
+        # Here the command had no mount namespace of its own by which to find what it left behind.
         server_status = _await_server(server, lambda: True)
         try:
             os.rmdir(mountpoint)

@@ -1,4 +1,4 @@
-"""What the kernels of ``run --each`` are called, and a directory for the output of each."""
+"""Name the kernels of ``run --each``, and make a directory for the output of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kheadersfs.errors import KheadersfsError, UsageError, reason
 from kheadersfs.records import Record
 
 RECORD = ".kheadersfs-archive"
-"""Says of which archive's headers the objects in a directory were made."""
+"""The file in a directory that says with which archive's headers the objects in there were made."""
 _CONTAINERS = (".tar", ".cpio")
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-")
 _LONGEST = 200

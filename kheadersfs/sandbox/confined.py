@@ -30,7 +30,7 @@ _LONGEST_MESSAGE = 16 << 10
 _STATUSES = frozenset(b"%d" % status for status in FAILURES)
 """Statuses of failure, as a child writes them."""
 _OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
-"""Signals that do not come from what the archive has in it."""
+"""Signals that others send: the end of a child by one of these says nothing about its archive."""
 
 
 class Confined:

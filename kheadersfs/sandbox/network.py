@@ -24,11 +24,11 @@ _OF_SERVERS = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
 _PR_SET_NAME, _PR_GET_NAME = 15, 16
 _OWN_PROCESS = 0
 
-# Numbers as in the tables of seccomp.py.
+# The numbers are those of the same two tables as in seccomp.py.
 _CALLS: dict[str, tuple[int, int | None]] = {
-    # What a server may call with other arguments only.
+    # A server may make these calls with other arguments only.
     **{name: CONDITIONAL_CALLS[name] for name in _OF_SERVERS},
-    # Connections, and what waits for them.
+    # These make connections, and wait for them.
     "socket": (41, 198),
     "socketpair": (53, 199),
     "connect": (42, 203),
@@ -47,7 +47,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "epoll_wait": (232, None),
     "epoll_pwait": (281, 22),
     "eventfd2": (290, 19),
-    # Files in the cache.
+    # These are for files in the cache.
     "openat": (257, 56),
     "flock": (73, 32),
     "newfstatat": (262, 79),
@@ -59,7 +59,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "renameat2": (316, 276),
     "renameat": (264, 38),
     "utimensat": (280, 88),
-    # Threads ask for these when they start, obstore's for the last two.
+    # Threads make these calls when they start; those of obstore make the last two.
     "uname": (63, 160),
     "prctl": (157, 167),
     "prlimit64": (302, 261),

@@ -24,7 +24,8 @@ NOBODY = 65534
 """The user and group that own nothing, on every distribution."""
 OPEN_FILES = 64
 THREADS_OF_USER = 10_000
-"""Counts all threads of the user, so it leaves room for other mounts' servers."""
+"""Threads that the user may have. The kernel counts those of all processes, so other mounts'
+servers need room in it."""
 ADDRESS_SPACE = 512 << 20
 """Bytes that may be mapped besides what is mapped already and what the caller asks for."""
 ADDRESS_SPACE_PER_PROCESSOR = 16 << 20

@@ -35,10 +35,10 @@ _CLONE_THREAD = 0x00010000
 # What pthread_create(3) asks for: what threads share, and where their numbers are noted. musl adds
 # a flag that has no effect any more. No namespace is in it, and no signal at the end.
 _FLAGS_OF_THREADS = 0x007D0F00
-# Is it a terminal, and how wide?
+# These ask whether a descriptor is a terminal, and how wide it is.
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
-# How was it opened? Other commands have the kernel send signals, to processes that the caller
-# names, or hold locks and leases that others wait for.
+# These ask how a descriptor was opened, and change it. With other commands of fcntl(2) a process
+# can have the kernel send signals to others, or hold locks and leases that others wait for.
 _F_GETFD, _F_GETFL, _F_SETFL = 1, 3, 4
 _INSTRUCTION = struct.Struct("=HBBI")
 
@@ -61,7 +61,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "dup3": (292, 24),
     "poll": (7, None),
     "ppoll": (271, 73),
-    # Memory.
+    # These take and return memory.
     "brk": (12, 214),
     "mmap": (9, 222),
     "mremap": (25, 216),
@@ -93,7 +93,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 }
 
 
-# Calls whose arguments decide, in the same columns; see _conditions().
+# These calls are allowed with some arguments only; see _conditions(). The columns are the same.
 CONDITIONAL_CALLS = {
     "clone": (56, 220),
     "fcntl": (72, 25),

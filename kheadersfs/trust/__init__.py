@@ -1,1 +1,1 @@
-"""Whether an archive is the one that was meant, and stays what it was."""
+"""Make sure that an archive is the one that was meant, and stays what it was."""

@@ -44,7 +44,6 @@ def open_pinned(source: Source, pins: Pins, limits: Limits) -> Archive:
 
 
 def _pinned(source: Source, pins: Pins) -> Source:
-    # All of these cost milliseconds that only those pay who ask for it.
     from contextlib import ExitStack  # 3 ms, which only pinned archives pay
 
     from kheadersfs.trust.pinned import PinnedSource  # 14 ms, which only pinned archives pay

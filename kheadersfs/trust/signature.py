@@ -1,6 +1,7 @@
-"""Detached signatures, checked by the tools that make them.
+"""Check detached signatures by the tools that make them.
 
-What is checked is what the tool is given through a pipe, so that the very same bytes can be served.
+A tool gets the bytes through a pipe and not by the file's name, so the bytes that it has checked
+are those that are served.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def checking(archive: str, key: str) -> Iterator[Callable[[bytes], object]]:
 
 def _write(tool: subprocess.Popen[bytes], piece: bytes) -> None:
     assert tool.stdin is not None
-    # It may have seen enough before the end; its exit status says what it thinks.
+    # A tool may stop reading before the end. Its exit status says what it has found.
     with suppress(BrokenPipeError):
         tool.stdin.write(piece)
 
