@@ -1,7 +1,7 @@
-"""What is public: archives that are looked into, and mounts for as long as a program needs them.
+"""The public interface: open archives, and mount them for as long as a program needs them.
 
-All of it is imported before the caller's code goes on, who may then change to a directory where
-anybody put modules.
+All that it needs is imported with it. Later the program may be in a directory where anybody can put
+modules.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ del sys.path[0]
 from kheadersfs.cli import script
 script()
 """
-"""Runs a command of this very package. With -m the interpreter would look for it, and for all
-else, in the working directory first, where anybody may have put something."""
+"""Runs a command of this very package. With -m the interpreter would look for modules in the
+working directory first, where anybody may have put some."""
 
 
 def _command(*arguments: str) -> None:

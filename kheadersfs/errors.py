@@ -86,11 +86,11 @@ _KINDS = {
         NotInArchive,
     )
 }
-"""Not __subclasses__(): what others derive from ours is not what a status stands for."""
+"""The class that each status stands for. It is a list, as others may derive classes from these."""
 
 
 FAILURES = frozenset((KheadersfsError.exit_status, *_KINDS))
-"""All exit statuses of errors of ours."""
+"""All exit statuses of our errors."""
 
 
 def error_of_status(status: int) -> type[KheadersfsError]:

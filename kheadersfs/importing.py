@@ -1,4 +1,4 @@
-"""Import what others wrote without what that imports in vain, where milliseconds count."""
+"""Import other packages without those of their own imports that are not needed here."""
 
 from __future__ import annotations
 

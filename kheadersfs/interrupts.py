@@ -1,7 +1,7 @@
-"""What an interrupt (^C) does to this process: raise KeyboardInterrupt, or end it at once.
+"""Choose whether an interrupt (^C) raises KeyboardInterrupt or ends this process at once.
 
-While modules are imported nothing has been done that were to be undone, and Python would print a
-traceback.
+It ends the process while modules are imported: nothing has to be undone yet, and Python would print
+a traceback.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How much of what an archive may hold, and how long reading it may take.
+"""Limit what an archive may hold, and how long reading it may take.
 
 The defaults are several times what the headers of a kernel need, and small enough that no archive
 can take more than 200 MB of memory or four minutes of a processor. Each can be changed by name.
 
-Times are a processor's, as the clock goes on while a machine is busy with something else. A fast
-machine reads a kernel's headers in a second. An emulated one has taken 51 to 139, as it counts as
-its own what a busy host takes from it (tools/docs/vm.md).
+Times are those of a processor, as the clock goes on while a machine is busy with something else. A
+fast machine reads a kernel's headers in a second. An emulated one has taken 51 to 139 seconds, as
+it counts the time that a busy host takes from it as its own (tools/docs/vm.md).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Store:
     def __init__(self, blocks: BlockTable, budget: int = DEFAULT_BUDGET) -> None:
         self._blocks = blocks
         self._budget = budget
-        # Ordered by use: the first is the one that was not needed for longest.
+        # Blocks are in the order of their last use: the first is the one unused for longest.
         self._held: dict[int, bytes] = {}
         self._held_size = 0
         self._failures: dict[int, DamagedArchive | RefusedArchive] = {}
@@ -99,7 +99,7 @@ class Store:
         except UnreadableArchive:
             raise
         except (DamagedArchive, RefusedArchive) as error:
-            # As a new one: this one's traceback would keep what was decoded.
+            # The exception itself is not kept, as its traceback holds what was decoded.
             self._failures[number] = type(error)(str(error))
             raise
         with self._lock:

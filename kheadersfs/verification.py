@@ -1,4 +1,4 @@
-"""Read all of an archive and hold it against itself."""
+"""Read all of an archive, and compare its index with its members."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def verify(archive: HeaderArchive, progress: Callable[[int, int], None]) -> Veri
         _compare_with_members(archive, content.table, progress)
     blocks = archive.archive.blocks
     if blocks is not None and len(blocks) > 1:
-        # Whoever reads members need not come to what follows the last one: the index, for one.
+        # Reading members may end before the last block, which may have the index alone.
         _decode_all(archive.archive)
     return Verified(
         len(archive.tree),

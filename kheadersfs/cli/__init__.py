@@ -73,7 +73,8 @@ def load(name: str) -> CommandModule:
 
         raise unknown_command(name, COMMANDS)
     path = f"kheadersfs.cli.{command.module}"
-    # Imports make many objects, none of which is garbage: to look for some takes a tenth of mount.
+    # Imports make many objects, and none of them is garbage. To look for garbage among them takes a
+    # tenth of the time of mount.
     gc.disable()
     try:
         __import__(path)  # import_module() says it better, and takes 0.4 ms to import
@@ -119,7 +120,7 @@ def open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, flags)  # gets the lowest number that is free, which is this one
-    # Of one that was closed at the start, Python knows nothing.
+    # Python has no stream for a descriptor that was closed when it started.
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:

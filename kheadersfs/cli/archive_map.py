@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROW_BYTES = 256 << 10
 _WIDTH, _LEFT, _TOP = 960, 150, 96
 _ROW, _LINE, _GAP = 9, 10, 5
-"""Pixels: the height of a row, from one to the next, and more between two blocks."""
+"""Pixels: the height of a row, the distance of two rows, and what is added between two blocks."""
 _STYLE = """\
 svg{background:#fff;font:12px sans-serif;fill:#222}.title{font-size:16px;font-weight:bold}
 .hot{fill:#f0b07a}.cold{fill:#b9c9dc}.room{fill:#eee}.read.hot{fill:#c4460c}.read.cold{fill:#1f5fa8}

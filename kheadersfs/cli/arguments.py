@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         if any(action.nargs == argparse.REMAINDER for action in self._actions):
             values, rest = self.parse_known_args(words)
         else:
-            # Options may stand between words of which some may be left out.
+            # This lets options stand between the words, also where some words may be left out.
             values, rest = self.parse_known_intermixed_args(words)
         if rest:
             raise self._not_understood(rest)
@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         if message.startswith(_SOMETHING_MISSING):
-            # What is missing may be there, behind an option that is misspelled.
+            # The missing argument may be there, behind an option that is misspelled.
             unknown = [word for word in self._words if self._is_unknown(word)]
             if unknown:
                 raise self._not_understood(unknown)

@@ -1,4 +1,4 @@
-"""What completes command lines in shells, made from the parsers that also answer ``--help``."""
+"""Make the files that complete command lines in shells, from the parsers that answer ``--help``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What commands do without ARCHIVE and MOUNTPOINT.
-
-The archive is then the running kernel's, and the mountpoint is where bcc and bpftrace look.
-"""
+"""Find or make the running kernel's archive, which commands take when no ARCHIVE is named."""
 
 from __future__ import annotations
 
@@ -70,7 +67,7 @@ def _look(tree: HeaderTree) -> str:
     began = time.time_ns()
     kernel = find_kernel_tree(tree.srctree, tree.objtree, None)
     stamps = digest_stamps(select(kernel), began)
-    # A later version may pack otherwise, or not use the index of this one.
+    # A later version of kheadersfs may pack otherwise, or not know this version's index.
     decisive = (__version__, index.VERSION, kernel, stamps)
     return sha256(repr(decisive).encode()).hexdigest() if stamps else ""
 

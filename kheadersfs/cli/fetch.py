@@ -23,7 +23,7 @@ from kheadersfs.packages.clients import CLIENTS, Client
 
 _MOST_NAMED = 8
 _MOST_ROUNDS = 4
-"""Of packages that need others: Debian's takes two."""
+"""How often packages are downloaded that earlier ones need. Debian's takes two rounds."""
 
 
 def parser() -> Parser:

@@ -1,4 +1,4 @@
-"""The options that say how an archive is written; pack, repack and merge have them in common."""
+"""The options that say how an archive is written, which pack, repack and merge have in common."""
 
 from __future__ import annotations
 

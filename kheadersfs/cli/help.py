@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIMITS = "limits"
-"""The topic that is no command."""
+"""The one topic of help that is no command."""
 
 STATUSES = {
     0: "done",

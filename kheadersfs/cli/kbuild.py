@@ -1,4 +1,4 @@
-"""What tools/gen_kheaders.sh runs; no command of its own."""
+"""The module that tools/gen_kheaders.sh runs. It is no command of kheadersfs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kernels an archive has, and which of them is meant: asked in a process without rights."""
+"""Find out which kernels an archive has and which of them is meant, in a process without rights."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kheadersfs.limits import Limits
     from kheadersfs.reader import HeaderArchive
 
-# Decoded bytes to hold of each input: it is read from front to back.
+# Decoded bytes to hold of each input. Few suffice, as an input is read from front to back.
 _BUDGET = 1 << 20
 
 

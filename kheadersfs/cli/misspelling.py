@@ -1,4 +1,4 @@
-"""What somebody may have meant by a word that nothing here is called."""
+"""Suggest what somebody may have meant by a word that is unknown here."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OTHER_NAMES = {
     "show": "cat",
     "create": "pack",
 }
-"""What other programs call what these commands do."""
+"""The names that other programs have for what these commands do."""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a question to append to a message about *word*, empty if no *known* one is like it."""
-    # The dashes that all options have make none of them alike.
+    # All options begin with dashes, which is no reason to think one meant for another.
     names = {name.lstrip("-"): name for name in known}
     meant = get_close_matches(word.lstrip("-"), names, n=1)
     return f"; did you mean {names[meant[0]]}?" if meant else ""

@@ -138,7 +138,7 @@ def _mount_at_default_place(call: Call) -> None:
         archive = _open(call)
         mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
-        # Before anything else can go wrong.
+        # The server takes the mount over before anything else can go wrong.
         mounted.start_server()
     try:
         print(f"{place}: has the headers of {archive.source.name} now", flush=True)

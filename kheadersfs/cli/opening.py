@@ -1,4 +1,4 @@
-"""How commands open what they are given for an archive, packages included."""
+"""Open what commands are given for an archive, packages included."""
 
 from __future__ import annotations
 

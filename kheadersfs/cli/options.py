@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RUNNING_KERNELS = "none"
 """The ARCHIVE that stands for none: in fstab the first field cannot be left out."""
-# What mount(8), systemd and fstab pass along and what holds here anyway.
+# mount(8), systemd and fstab pass these along. What they ask for holds here anyway.
 _WITHOUT_EFFECT = frozenset(
     (
         *("ro", "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group"),

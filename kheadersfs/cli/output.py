@@ -1,4 +1,4 @@
-"""Printing names that may hold anything."""
+"""Print messages and names, which may hold anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line on a terminal that says how far a command is; nothing in a pipe."""
+"""Show on a terminal, in one line, how far a command is. In a pipe nothing is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _INTERVAL = 0.1
 """Seconds from one line to the next."""
 _ERASE = "\r\x1b[K"
-"""ECMA-48: to the start of the line, and erase it."""
+"""Go to the start of the line and erase it (ECMA-48)."""
 
 
 class Progress:

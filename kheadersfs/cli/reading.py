@@ -1,4 +1,4 @@
-"""How commands read archives: in a child process that can do nothing but compute and print."""
+"""Read archives for commands, in a child process that can do nothing but compute and print."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _INTERVAL = 1.0
 """Seconds from one look to the next; each is a request to the server."""
 _BAR = 40
-"""Columns."""
+"""Columns of a bar."""
 
 
 def watch(mountpoint: str) -> None:

@@ -1,4 +1,4 @@
-"""How commands turn archives into another: read without rights, written to a file that is open."""
+"""Turn archives into another one, in a child without rights that writes to an open file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the answers to requests are, whatever protocol carries them.
+"""Answer requests, whatever protocol carries them.
 
-All may raise what reading an archive raises, DamagedArchive above all, and NoAnswer.
+All answers may raise NoAnswer, and what reading an archive raises, DamagedArchive above all.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ class Answers:
     def __init__(self, load: Callable[[], Awaitable[Served]]) -> None:
         self._load = load
         self._served: Served | None = None
-        # Inodes whose pages the kernel has been given; if it drops them, it asks with read.
+        # Whether the kernel has been given the pages of an inode. It asks with read if it drops
+        # them.
         self._stored = bytearray()
-        # How often each inode is open, by what the kernel has been told and has told.
+        # How often each inode is open, as far as the kernel says when it opens and releases files.
         self._opened: dict[int, int] = {}
 
     async def serve(self) -> Served:
@@ -73,7 +74,7 @@ class Answers:
             return await self._find_again(served, directory, name)
         inode = tree.lookup(directory, name)
         if inode:
-            # The kernel asks for what it has forgotten, and its pages went the same way.
+            # The kernel looks up what it has forgotten. It has forgotten the inode's pages with it.
             self._stored[inode] = False
             return tree.attributes(inode)
         _require_completeness(served)

@@ -1,8 +1,8 @@
-"""Finds the bytes that requests ask for: at once when they are decoded, else by way of a thread.
+"""Find the bytes that requests ask for: at once when they are decoded, else by way of a thread.
 
-A block is decoded once, however many requests wait for it. A mount where one file after another
-is opened has a build at work, so the archive's hot blocks are then decoded ahead of need; and for
-one who needs block after block, the next one is.
+A block is decoded once, however many requests wait for it. Blocks are decoded ahead in two cases.
+Where one file after another is opened, a build is at work, which will need the archive's hot
+blocks. A reader who has needed one block after another will need the next one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ContentServer:
         """Return the content of a file that was opened just now."""
         self._opens += 1
         if self._opens == 1 and self._source.is_far:
-            # In a thread, as it may wait.
+            # This may wait for the network, and so a thread does it.
             self._loop.run_in_thread(partial(self._source.expect, self._hot_blocks), ahead=True)
         if self._opens == OPENS_OF_A_BUILD:
             self.read_ahead()

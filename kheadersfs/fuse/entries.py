@@ -1,10 +1,10 @@
-"""What the kernel is told of an inode, and for how long it holds.
+"""Tell the kernel the attributes of an inode, and for how long they hold.
 
-Programs remember a file by device, inode number, size and times, or have a file handle. Two
-archives that are mounted in one place, one after the other, may agree in all of these. So the
-archive's digest is in what no archive has of its own: the generation, which is a part of file
-handles, and the fraction of a second of the time of change. Inode numbers do not have it: those of
-a 32-bit program have room for little more than the names of an archive.
+Programs remember a file by device, inode number, size and times, or by a file handle. Two archives
+that are mounted in one place, one after the other, may agree in all of these. So the archive's
+digest goes into two fields that no archive fills: the generation, which is a part of file handles,
+and the fraction of a second of the time of change. It does not go into inode numbers, as those of a
+32-bit program have room for little more than the names of an archive.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOREVER = 10.0 * 365 * 86400
 """Seconds that the kernel may believe an answer: the tree never changes."""
 _SECOND = 10**9
-"""In nanoseconds."""
+"""Nanoseconds in a second."""
 
 
 class Entries:
@@ -49,7 +49,8 @@ class Entries:
         """Return *attributes* as pyfuse3 takes them."""
         entry = pyfuse3.EntryAttributes()
         entry.st_ino = attributes.inode
-        # The kernel has given the root's itself, and would take another for another file's.
+        # The kernel has set the root's generation to 0 itself. With another, it would take the root
+        # for another file.
         entry.generation = self._generation if attributes.inode != ROOT else 0
         entry.st_mode = attributes.mode
         entry.st_nlink = attributes.links
@@ -59,7 +60,8 @@ class Entries:
         entry.st_blocks = attributes.blocks
         entry.st_blksize = 4096
         entry.st_mtime_ns = entry.st_atime_ns = attributes.mtime
-        # It is not later than now, as ccache wants it, if the archive's times are not.
+        # The time of change is in the second of the file's own time. ccache wants no time that is
+        # later than now.
         entry.st_ctime_ns = attributes.mtime - attributes.mtime % _SECOND + self._fraction
         entry.entry_timeout = entry.attr_timeout = FOREVER
         return entry

@@ -1,4 +1,4 @@
-"""What a server says of itself: the status that ``kheadersfs status`` shows, and who it is."""
+"""Describe a server: the status that ``kheadersfs status`` shows, and which process it is."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Figures:
         if served is None:
             return []
         latest = islice(paths_of(served.tree, reversed(self._usage.opened)), _TOLD)
-        # The kernel takes 64 KiB of an attribute; where a path ends says most.
+        # An attribute has room for 64 KiB, and the end of a path tells most about the file.
         return [os.fsdecode(path[-_PATH_END:]) for path in latest]
 
     def _of_archive(self) -> dict[str, object]:

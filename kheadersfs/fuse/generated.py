@@ -1,4 +1,5 @@
-"""A file that is in no archive: made by a thread when somebody looks, let go when nobody does."""
+"""A file that is in no archive. A thread makes it when somebody looks, and it goes when nobody
+does."""
 
 from __future__ import annotations
 

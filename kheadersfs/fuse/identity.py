@@ -1,4 +1,4 @@
-"""Which kernel's headers a mount shows: what its server tells, and how a command asks for it."""
+"""Which kernel's headers a mount shows, as its server tells and as a command asks for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _find(content: Content, tree: Tree, path: str, parse: Callable[[bytes], str 
     if tree.attributes(inode).size > LARGEST_DESCRIPTION:
         return ""
     try:
-        # A store of its own: this is not the content that somebody asked for.
+        # It is read through another store, so that it does not count as content that users read.
         return parse(Store(content.blocks, 0).read(*tree.extent(inode))) or ""
     except (DamagedArchive, RefusedArchive):
         return ""  # whoever reads that header will hear of it

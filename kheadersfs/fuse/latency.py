@@ -1,9 +1,9 @@
 """How long a processor may take to wake while requests come.
 
-Who sends a request sleeps until it is answered. On a virtual machine a processor with nothing to do
-halts, which gives it back to the host, and to get it again takes longer than to answer. The kernel
-can be asked to have idle processors look for work instead, as the module haltpoll does by itself
-where it is told to. The request ends with the process that made it.
+Whoever sends a request sleeps until it is answered. On a virtual machine, a processor with nothing
+to do halts and so goes back to the host, and to get it again takes longer than to answer. The
+kernel can be asked to keep idle processors looking for work instead. The module haltpoll does that
+by itself where it is set up for it. What was asked for ends with the process that asked.
 
 Source: Documentation/power/pm_qos_interface.rst, "Using /dev/cpu_dma_latency", and
 Documentation/virt/guest-halt-polling.rst.

@@ -1,4 +1,5 @@
-"""Reads an archive when the first request needs it, or ahead of that, and tells what is odd."""
+"""Read an archive when the first request needs it, or ahead of that, and log what is odd about
+it."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Job
 
 LASTING = (DamagedArchive, RefusedArchive, UnsupportedArchive)
-"""Errors whose cause is the archive: to read it again would not help. But see UnreadableArchive."""
+"""Errors that the archive causes, so that reading it again would not help. Of DamagedArchive that
+does not hold for UnreadableArchive."""
 PAGES_AHEAD = 8
 """Pages of a table that are read ahead; one kernel's headers have 4. Each takes 5 ms."""
 

@@ -1,4 +1,4 @@
-"""Where a server's messages go when nobody looks at its standard error any more."""
+"""Write a server's messages to the system's log, to a file, or to standard error."""
 
 from __future__ import annotations
 

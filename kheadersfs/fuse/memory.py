@@ -1,4 +1,4 @@
-"""Giving memory back, and keeping some for when there is none left."""
+"""Give memory back, and keep some in reserve for when there is none left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol adapter: pyfuse3's requests, put to the answers, and what they give in its types."""
+"""Adapt pyfuse3's requests to the answers, and what these give to pyfuse3's types."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("kheadersfs")
 
 _HOT = HOT_ATTRIBUTE.encode()
 IN_ADVANCE = 1 << 62
-"""What the handle of a directory has that is listed to have the kernel know its hot headers."""
+"""The bit in the handle of a directory that is listed so that the kernel gets its hot headers."""
 
 UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 """The root of an archive that could not be read."""
@@ -104,7 +104,8 @@ class Operations(pyfuse3.Operations):
             # The mountpoint itself must stay usable, or nobody can ask for its status.
             log.error("%s", error)
             root = self._entries.entry(UNREADABLE_ROOT)
-            # The true ones may come yet, if it was memory or a thread that was lacking.
+            # The kernel asks again at once: with more memory or a further thread there may be a
+            # root.
             root.attr_timeout = 0.0
             return root
         return self._entries.entry(await self._answers.attributes(inode))
@@ -253,7 +254,7 @@ class Operations(pyfuse3.Operations):
     def _list_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
         entry = self._entries.entry(generated.known_attributes())
         if not generated.has_known_size:
-            # Whoever wants to know the size has to ask, and that is when the file is made.
+            # The file is made when somebody asks for its attributes, and only then has it a size.
             entry.entry_timeout = entry.attr_timeout = 0.0
         pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
 
@@ -299,7 +300,8 @@ async def _refuse(*_arguments: object) -> None:
     raise pyfuse3.FUSEError(errno.EROFS)
 
 
-# pyfuse3 answers ENOSYS for what it does not find, and mount(2) with MS_RDONLY lets little through.
+# Without these methods pyfuse3 would answer ENOSYS. Few such requests come, as MS_RDONLY stops
+# most.
 for _name in (
     *("setattr", "mknod", "mkdir", "unlink", "rmdir", "symlink", "rename", "link"),
     *("create", "write", "setxattr", "removexattr"),

@@ -1,4 +1,4 @@
-"""Whether there is a processor that nobody needs."""
+"""Tell whether there is a processor that nobody needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Processors:
     def __init__(self) -> None:
         self._count = os.cpu_count() or 1
         self._load = -1
-        # One that may use only some of them cannot tell whether these are the busy ones.
+        # A process that may use only some processors cannot tell whether those are the busy ones.
         if len(os.sched_getaffinity(0)) == self._count:
             with suppress(OSError):
                 self._load = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)

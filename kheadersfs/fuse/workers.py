@@ -1,4 +1,4 @@
-"""Threads for what takes longer than a request may hold up the next one."""
+"""Run in threads what takes so long that the next request must not wait for it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Job(Generic[Result]):
         if not self.done:
             yield self
         if self._failure is not None:
-            # Each raise would add to the one traceback that all who wait share.
+            # All who wait are given the same exception, and each raise would add to its traceback.
             raise self._failure.with_traceback(self._traceback)
         return self._result
 
@@ -95,7 +95,8 @@ class Workers:
         """Queue *job*."""
         with self._changed:
             (self._ahead if ahead else self._urgent).append(job)
-            # One that is notified is idle until it runs, though it has a job to take already.
+            # A thread that was notified counts as idle until it runs, and a job waits for it
+            # already. So a job for each idle thread is no reason to start another.
             queued = len(self._urgent) + len(self._ahead)
             if queued > self._idle and self._started < self._threads:
                 self._started += self._start_thread()

@@ -1,4 +1,4 @@
-"""Taking the comments out of C headers, on bytes and in one pass.
+"""Take the comments out of C headers, on bytes and in one pass.
 
 Three ways, named as on the command line:
 

@@ -1,7 +1,7 @@
-"""Reads kernels one after the other, and keeps what each has that those before it have not.
+"""Read kernels one after the other, and keep what each has that those before it have not.
 
-An input is read once, from front to back, and let go of. Contents wait in a file; what is kept in
-memory is a version of each name for all kernels that have the same there.
+Each input is read once, from front to back. Contents wait in a file until they are written. In
+memory there is, for each name, one version for all kernels that have the same there.
 """
 
 from __future__ import annotations
@@ -196,11 +196,12 @@ class Gathering:
             elif stat.S_ISDIR(mode):
                 self._add_directory(path, mode, mtime, members)
             else:
-                # A tar has them once for each kernel.
+                # A symlink is a member of its own for each kernel.
                 target = table.target(inode)
                 for bit in _bits(members):
                     self._note(path, Found(bit, mode, mtime, size, target))
-        # In the order in which they lie there no block is decoded twice.
+        # Files are read in the order in which they lie in the archive, so no block is decoded
+        # twice.
         for extent, path, mode, mtime, members in sorted(files):
             self._add_file(path, mode, mtime, members, archive.store.read(*extent))
 

@@ -1,4 +1,4 @@
-"""In which sequence members go into an archive, and where it is cut into blocks.
+"""Decide in which sequence members go into an archive, and where it is cut into blocks.
 
 A build opens some 700 headers of the most-reached 4.5 MB, and hardly any beyond the most-reached
 8 MiB. So these come first, in small blocks that decode in a few milliseconds each; the first ones
@@ -25,7 +25,7 @@ HOT_SIZE = 9 * _MIB // 2
 WARM_SIZE = 8 * _MIB
 """Bytes of them beyond which a build reads only what it names itself."""
 _FIRST_BLOCK, _HOT_BLOCK, _WARM_BLOCK, _COLD_BLOCK = 128 * _KIB, 512 * _KIB, _MIB, 8 * _MIB
-# About what a header and padding add in a tar.
+# Bytes that a header and padding add to a member of a tar, about.
 _FRAME_SIZE = 768
 
 

@@ -1,4 +1,4 @@
-"""Kernels of several archives as one archive."""
+"""Write the kernels of several archives as one archive."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""In which order headers go into an archive: those that most builds read come first.
+"""Order the headers of an archive, so that those that most builds read come first.
 
-Reach of a header: how many headers include it, directly or through others. It is computed from
-the text of ``#include`` lines without a preprocessor, so it counts includes that a configuration
-leaves out; it serves to put neighbours together, not to decide what is there. What eBPF programs
-include themselves no header shows; some headers are counted as if they were such programs.
+The reach of a header is how many headers include it, directly or through others. It is computed
+from the text of ``#include`` lines without a preprocessor, so it also counts includes that a
+configuration leaves out. That does no harm, as reach only decides which headers are neighbours. No
+header shows what eBPF programs include themselves, so what they often include is counted as if some
+headers were such programs.
 """
 
 from __future__ import annotations

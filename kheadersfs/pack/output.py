@@ -58,7 +58,7 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
 def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
     directory, name = os.path.split(target)
     prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_KEPT]) + "."
-    # What ends the process waits until there is somebody to remove the file.
+    # A signal that would end the process waits until the code below removes the file.
     signals = HeldSignals()
     try:
         descriptor, temporary = tempfile.mkstemp(_SUFFIX, prefix, directory)

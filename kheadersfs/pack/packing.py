@@ -1,4 +1,4 @@
-"""From a kernel tree to a packed archive of its headers."""
+"""Pack a kernel tree's headers into an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cuts portions of members into blocks and notes where everything will be, before any is read."""
+"""Cut portions of members into blocks, and note where each will be, before any content is read."""
 
 from __future__ import annotations
 

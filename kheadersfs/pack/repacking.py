@@ -1,4 +1,4 @@
-"""Any archive that can be read, as a packed one with the same content; or several as one."""
+"""Write any archive that can be read as a packed one with the same content."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _importance(
         end = archive.content.blocks.starts[archive.content.hot_blocks]
         # An empty file that is the last one in a block starts where the block ends.
         return in_place, sum(starts[name] <= end for name in in_place)
-    # Content is read in the order in which it lies there, and only what it includes is kept.
+    # Content is read in the order in which it lies in the archive. Only each header's includes are
+    # kept of it.
     included = {name: inclusions(files[name].read()) for name in in_place if name.endswith(b".h")}
     return list(dict.fromkeys([*by_reach(included, archive.arch or ""), *sorted(files)])), None
 

@@ -1,4 +1,4 @@
-"""From members in portions to an archive: blocks, end marker, index.
+"""Write members, in portions, as an archive: blocks, end marker, index.
 
 Blocks are cut at member boundaries and compressed in threads. Their bytes depend on the members
 and the layout alone, not on how many threads there are.
@@ -84,7 +84,7 @@ def write_archive(
         )
         starts = [block.start for block in plan.blocks]
         body = embedded.encode(index, starts)
-        # What would not be read is not written.
+        # An index that readers would not accept must not be written.
         embedded.decode(embedded.find(body), [*starts, plan.size], NEW_ARCHIVE, limits)
         return body
 
