@@ -1,5 +1,7 @@
-"""A file that is in no archive. A thread makes it when somebody looks, and it goes when nobody
-does."""
+"""A file that is in no archive. A thread makes it when somebody looks at it.
+
+It is let go some time after it was last read.
+"""
 
 from __future__ import annotations
 
