@@ -173,5 +173,5 @@ def memory_error() -> KheadersfsError:
 
 
 def reason(error: OSError) -> str:
-    """The system's own words for *error*, without errno and path, for use in a message."""
+    """Return the system's own words for *error*, without errno and path, for use in a message."""
     return error.strerror or str(error)

@@ -66,7 +66,7 @@ class HeaderArchive:
         reader: type[Reader] = WholeReader,
         kernel: int | None = None,
     ) -> None:
-        """Of several kernels show *kernel* alone, the number of one."""
+        """Show the kernel with number *kernel* alone, if there are several; None for all."""
         self.archive = archive
         self.kernel = kernel
         """The number of the one that is shown alone, None for all that there are."""

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Counters(NamedTuple):
-    """What a store has done: blocks there are, blocks decoded so far, and bytes held now."""
+    """What a store has done.
+
+    ``blocks`` is how many there are, ``decoded`` how many were decoded so far and ``damaged`` how
+    many could not be; ``held`` is the bytes of those that are held now.
+    """
 
     blocks: int
     decoded: int

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class Verified(NamedTuple):
-    """What was found right: inodes, and bytes of content. ``refused`` members were left out.
+    """What was found right: so many inodes, with so many bytes of content.
 
-    ``notes`` are what is odd about the archive; see Content.
+    ``refused`` counts members that were left out; ``indexed``, ``checked`` and ``notes`` are those
+    of Content and Archive.
     """
 
     inodes: int

@@ -47,10 +47,11 @@ class Unavailable(NamedTuple):
 
 
 class VmlinuxHeader:
-    """What vmlinux.h is made of, loaded and open: a process without any rights can make it.
+    """The library and the open file that vmlinux.h is made of. A process without rights can make
+    it.
 
-    ``release`` is that of the kernel whose types they are; None when somebody named the file and
-    so vouches for it, as BTF does not name its kernel.
+    ``release`` is that of the kernel whose types the file has. It is None when somebody named the
+    file and so vouches for it, as BTF does not name its kernel.
     """
 
     __slots__ = ("_btf", "_libbpf", "release")

@@ -38,9 +38,9 @@ _RUNNING = "auto"
 
 
 class Call(Record):
-    """What to mount where. The place is None for the default one.
+    """What to mount where. ``mountpoint`` is None for the default place.
 
-    ``further`` are packages of the same kernel as the one that ``archive`` is then.
+    ``further`` are packages. If there are any, ``archive`` is a package of the same kernel.
     """
 
     archive: str
@@ -102,7 +102,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Call:
-    """Raises UsageError."""
+    """Return what a command line with options says. Raises UsageError."""
     values = parser().parse(arguments)
     options = parse_mount_options(values.options)
     options = options._replace(

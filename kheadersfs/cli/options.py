@@ -29,12 +29,12 @@ _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class MountOptions(Record):
-    """What ``-o`` can say, and options of the mount command that mean the same.
+    """What ``-o`` can say. Some options of the mount command say the same.
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
     never. ``log``, ``btf`` and ``verify_key`` are paths. ``release`` is the one of several kernels
-    to show. ``any_release`` is for the default place: headers of another kernel may be mounted
-    there. ``limit`` is what parse_limits() takes.
+    to show. ``any_release`` allows headers of another than the running kernel in the default place.
+    ``limit`` is what parse_limits() takes.
     """
 
     allow_other: bool = False

@@ -26,7 +26,7 @@ def read_confined(
 ) -> None:
     """Call *read*, which may read *archives* and write to what is open, in a child without rights.
 
-    *budget* is how many bytes it means to hold. Raises the KheadersfsError that it raises.
+    *budget* is how many bytes *read* means to hold. Raises the KheadersfsError that *read* raises.
     """
 
     def call() -> bytes:
@@ -39,7 +39,10 @@ def read_confined(
 def ask_confined(
     archives: list[HeaderArchive], ask: Callable[[], bytes], budget: int = DEFAULT_BUDGET
 ) -> bytes:
-    """Like read_confined(), for what *ask* returns: an answer that the archive may have forged."""
+    """Return what *ask* returns, called like *read* of read_confined().
+
+    The archive may have forged the answer. Raises the KheadersfsError that *ask* raises.
+    """
 
     def prepare() -> None:
         for archive in archives:

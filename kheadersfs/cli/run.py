@@ -99,7 +99,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Call:
-    """Raises UsageError."""
+    """Return what a command line with options says. Raises UsageError."""
     values = parser().parse(arguments)
     return Call(
         archives=values.archives,

@@ -38,7 +38,7 @@ class _Escaping(logging.Formatter):
 
 
 class _OneLine(_Escaping):
-    """What is shown to who has called a command; a traceback is for the log."""
+    """Formats a message for the terminal of whoever called a command, without a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message alone."""

@@ -1,9 +1,9 @@
-"""What stands in for trio, as far as pyfuse3 asks for it.
+"""Stand in for trio, as far as pyfuse3 asks for it.
 
 pyfuse3 asks its event loop for very little: wait until the descriptor is readable, start another
-worker, hold a lock. Its ``trio`` can be replaced for that; pyfuse3.asyncio does so. It is not trio
-here because importing that takes 50 ms and 10 MB, half of all that a mount costs, and its scheduler
-costs more per request than the request.
+worker, hold a lock. Whatever does that can be put in trio's place, as pyfuse3.asyncio shows. trio
+itself is not used here, because its import takes 50 ms and 10 MB, half of all that a mount costs,
+and its scheduler costs more per request than the request.
 """
 
 from __future__ import annotations

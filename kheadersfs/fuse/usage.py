@@ -24,11 +24,11 @@ class Requests:
 
 
 class Usage:
-    """What has been asked for since this was made.
+    """What the kernel has asked for since this was made.
 
-    ``open_files`` is None once the kernel opens files without asking: it does not tell then when
-    one is closed either, not even of those that it has asked for. ``opened`` are the inodes that
-    were opened until then, in the order in which they first were.
+    ``open_files`` is None once the kernel opens files without asking. From then on it does not tell
+    either when a file is closed, not even one that it asked for. ``opened`` are the inodes that
+    were opened until then, in the order in which each first was.
     """
 
     __slots__ = ("last_close", "open_files", "opened", "requests")

@@ -46,9 +46,10 @@ class GatheredKernel(NamedTuple):
 
 
 class Found:
-    """What the kernels ``members``, as bits in the order of kernels, have at a path.
+    """A file, directory or symlink that some kernels have in common at a path.
 
-    ``offset`` is of a file's content in the spool, ``start`` in the new archive.
+    ``members`` are these kernels, as bits in the order in which they were read. A file's content is
+    at ``offset`` in the spool, and at ``start`` in the new archive.
     """
 
     __slots__ = ("members", "mode", "mtime", "offset", "size", "start", "target")

@@ -52,9 +52,9 @@ class Build(NamedTuple):
 
 
 class State(NamedTuple):
-    """What an archive was made from, and the archive: SHA-256 in hexadecimal.
+    """What an archive was made from, and what it was then. All are SHA-256, in hexadecimal.
 
-    ``stamps`` stand for the headers' times; empty when these are too recent to be relied on.
+    ``stamps`` is of the headers' times, and empty when these are too recent to be relied on.
     """
 
     program: str

@@ -87,7 +87,10 @@ class PlannedBlock(Protocol):
 
 
 class Plan(NamedTuple):
-    """What to write: *size* bytes in *blocks*, of which so many in front are hot, and the index."""
+    """What to write: the blocks, and the table for the index.
+
+    The first ``hot_blocks`` have what most builds read. ``size`` is that of all blocks, in bytes.
+    """
 
     blocks: list[Block]
     hot_blocks: int

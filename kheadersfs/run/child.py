@@ -42,7 +42,10 @@ def send_at_end_of_parent(number: int) -> None:
 
 
 def end_with_parent(parent: int, number: int) -> None:
-    """Do so for *parent*, which may have ended already; then this process ends too."""
+    """Have the kernel send signal *number* to this process when *parent*, which forked it, ends.
+
+    If *parent* has ended already, this process ends at once.
+    """
     send_at_end_of_parent(number)
     if os.getppid() != parent:
         os._exit(1)

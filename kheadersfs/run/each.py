@@ -38,10 +38,10 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the command ended for one kernel: its exit status, after how many seconds.
+    """How the command ended for one kernel: with which exit status, and after how many seconds.
 
-    ``headers`` is how many different headers it and what it started have opened, ``output`` the end
-    of what they printed.
+    ``headers`` counts the different headers that the command and its children opened. ``output`` is
+    the end of what they printed.
     """
 
     target: Target

@@ -38,8 +38,11 @@ _M_ARENA_MAX = -8
 
 
 class Exceptions(NamedTuple):
-    """What a process keeps besides: rights by path, and calls by name and what may be chosen in
-    them, as landlock and seccomp have these; and whether it may connect to other machines.
+    """What a process keeps although restrict() would take it.
+
+    ``paths`` are landlock's rights by path, ``calls`` are system calls by name with what may be
+    chosen in them, as seccomp.py has these, and ``may_connect`` allows connections to other
+    machines.
     """
 
     paths: Mapping[str, int]
@@ -52,7 +55,11 @@ NOTHING = Exceptions({}, {}, {}, may_connect=False)
 
 
 class Restrictions(NamedTuple):
-    """What was given up, as words by subject, and what could not be, as sentences."""
+    """What a process gave up, and what it could not give up.
+
+    ``in_force`` describes each restriction, by its subject. ``missing`` has a sentence for each
+    that is lacking.
+    """
 
     in_force: dict[str, str]
     missing: list[str]

@@ -123,7 +123,11 @@ class HeldBlocks(BlockTable):
             return self._stored
 
     def _read_again(self, again: Callable[[], HeldBlocks]) -> list[bytes]:
-        """Raises DamagedArchive, also for what is now beyond a limit: it was not before."""
+        """Return the blocks that another pass makes, if they are the same as before.
+
+        Raises DamagedArchive. An archive that is now beyond a limit, as it was not before, raises
+        UnreadableArchive, which is one too.
+        """
         try:
             stored = again().wait_for_frames()
         except UnsupportedArchive as error:

@@ -31,9 +31,10 @@ _AMBIGUOUS = frozenset((b"path", b"linkpath", b"size"))
 
 
 class Preamble(NamedTuple):
-    """What is to replace what libarchive says of a member; None for what need not be replaced.
+    """What tar's own headers say of a member where libarchive says something else.
 
-    ``sparse`` tells that content of which there is none in the archive is a hole.
+    None means that libarchive is right. ``sparse`` tells that content which is not in the archive
+    is a hole.
     """
 
     permissions: int | None = None
