@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive.part import PartSource
 from kheadersfs.archive.sniffing import DEB_MAGIC
 from kheadersfs.errors import UnsupportedArchive, damaged
 from kheadersfs.packages.facts import Facts, Need, has_headers, is_word
-from kheadersfs.packages.part import PartSource
 
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source

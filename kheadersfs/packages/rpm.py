@@ -10,10 +10,10 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.archive.part import PartSource
 from kheadersfs.archive.source import digest_of
 from kheadersfs.errors import UnsupportedArchive, damaged
 from kheadersfs.packages.facts import Facts, Need, has_headers, is_word
-from kheadersfs.packages.part import PartSource
 
 if TYPE_CHECKING:
     from kheadersfs.archive.source import Source

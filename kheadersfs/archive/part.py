@@ -1,4 +1,4 @@
-"""A part of a file as a source of its own: an archive inside a package."""
+"""A part of a file as a source of its own, such as an archive inside a package."""
 
 from __future__ import annotations
 
