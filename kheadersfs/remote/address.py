@@ -15,6 +15,11 @@ def shown(address: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
+def is_fixed(address: str) -> bool:
+    """Tell whether *address* has the digest of what it means, and can never mean anything else."""
+    return address.startswith("oci://") and "@sha256:" in address
+
+
 def parse(address: str) -> SplitResult:
     """Return the parts of *address*. Raises UsageError when it is none, or names a password."""
     try:

@@ -22,13 +22,16 @@ from kheadersfs.errors import (
     escaped,
 )
 from kheadersfs.forking import fork
+from kheadersfs.kernel.cache import require_own
 from kheadersfs.remote import address, protocol, settings
+from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
+from kheadersfs.remote.cache import Cache
 
 _PIECE = 1 << 20
 
 
 class RemoteFile:
-    """The file at an address, as the process that fetches has found it.
+    """The file at an address, as the process that fetches has found it, or the cache knows it.
 
     ``name`` is the address without what may be secret. ``size`` is in bytes. Any thread may ask.
     """
@@ -39,18 +42,23 @@ class RemoteFile:
         settings.require_libraries(place)
         self.name = address.shown(place)
         self._patience = settings.patience()
+        adopted = _adopt_fresh(place)
+        self._pieces = {} if adopted is None else adopted.pieces
         pairs = [socket.socketpair() for _ in range(protocol.CHANNELS)]
         ours, theirs = zip(*pairs, strict=True)
         if fork() == 0:
-            _become_helper(place, ours, theirs)
+            _become_helper(place, ours, theirs, adopted)
         for end in theirs:
             end.close()
         self._free: SimpleQueue[_Channel] = SimpleQueue()
         self._channels = [_Channel(end.detach(), self.name) for end in ours]
-        opened = _Opened(**json.loads(self._channels[0].receive(self._patience * 2)))
-        self.size = opened.size
-        if opened.note:
-            os.write(2, f"kheadersfs: {escaped(opened.note)}\n".encode())
+        if adopted is not None:
+            self.size = adopted.known.size
+        else:
+            opened = _Opened(**json.loads(self._channels[0].receive(self._patience * 2)))
+            self.size = opened.size
+            if opened.note:
+                os.write(2, f"kheadersfs: {escaped(opened.note)}\n".encode())
         for channel in self._channels:
             self._free.put(channel)
 
@@ -60,6 +68,10 @@ class RemoteFile:
         Raises UnreadableArchive when they cannot be had now, DamagedArchive when they are others
         than they have to be.
         """
+        for piece, content in self._pieces.items():
+            start = offset - piece.offset
+            if 0 <= start <= piece.length - length:
+                return content[start : start + length]
         request = protocol.REQUEST.pack(protocol.READ, offset, length, digest)
         content = self._ask(request, length)
         if len(content) != length:
@@ -91,6 +103,20 @@ class RemoteFile:
         """Close the sockets, which ends the process if nobody else has them."""
         for channel in self._channels:
             channel.close()
+
+
+def _adopt_fresh(place: str) -> Adopted | None:
+    """Return what the cache has of *place* if no server need be asked whether it is still that.
+
+    Raises ArchiveUnavailable when others could have put it there.
+    """
+    directory = settings.cache_directory()
+    try:
+        require_own(directory)
+    except OSError:
+        return None
+    adopted = adopt(Cache(directory, settings.cache_size()), place)
+    return adopted if adopted is not None and is_fresh(place, adopted.known) else None
 
 
 class _Opened(NamedTuple):
@@ -161,7 +187,10 @@ class _Channel:
 
 
 def _become_helper(
-    place: str, ours: tuple[socket.socket, ...], theirs: tuple[socket.socket, ...]
+    place: str,
+    ours: tuple[socket.socket, ...],
+    theirs: tuple[socket.socket, ...],
+    adopted: Adopted | None,
 ) -> None:
     """Be the process that fetches, until the other side has closed all sockets."""
     status = 1
@@ -169,9 +198,9 @@ def _become_helper(
         os.setsid()
         for end in ours:
             end.close()
-        from kheadersfs.remote.helper import serve  # 200 ms, while the other side waits
+        from kheadersfs.remote.helper import serve  # 200 ms; the other side may have to wait
 
-        serve(place, list(theirs))
+        serve(place, list(theirs), adopted)
         status = 0
     except KheadersfsError as error:
         text = str(error).encode(errors="backslashreplace")[: protocol.LONGEST_MESSAGE]

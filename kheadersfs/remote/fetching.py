@@ -8,7 +8,6 @@ framing is; that is of the one version of the file that was found at the start.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import trio
 
 from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive
+from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
 from kheadersfs.remote.cache import Cache, Known, Piece
 from kheadersfs.remote.http import Answer, Client, Unchanged, Unreachable, Version
 from kheadersfs.remote.origins import Origin
@@ -39,7 +39,7 @@ class Extent(NamedTuple):
 
 
 class RemoteContent:
-    """The file at *place*, which messages call *name*. Open it before anything else."""
+    """The file at *place*, which messages call *name*. First of all open it, or take it over."""
 
     def __init__(self, place: str, name: str, origin: Origin, cache: Cache, client: Client) -> None:
         self.note = ""
@@ -62,22 +62,28 @@ class RemoteContent:
         """Bytes of the file."""
         return self._version.size
 
+    def take_over(self, adopted: Adopted) -> None:
+        """Let this be the file that is *adopted*."""
+        known, self._pieces, self._whole = adopted
+        self._version = Version(known.size, known.tag, known.modified)
+        self._fresh_until = known.fresh_until
+        self._origin.adopt(known.tag)
+
     async def open(self) -> None:
         """Find out which version there is, and have its beginning and end.
 
         What the cache has is taken when that is the version that there is now, when it is said to
         be fresh, and when the server cannot be reached. Raises KheadersfsError.
         """
-        known = self._cache.known(self._place)
-        if known is not None and not self._adopt(known):
-            known = None
-        is_fresh = known is not None and (self._origin.is_fixed or known.fresh_until > time.time())
-        if is_fresh:
-            return
+        adopted = adopt(self._cache, self._place)
+        if adopted is not None:
+            self.take_over(adopted)
+            if is_fresh(self._place, adopted.known):
+                return
         try:
-            await self._ask(known)
+            await self._ask(is_known=adopted is not None)
         except Unreachable as error:
-            if known is None:
+            if adopted is None:
                 raise
             self.note = f"{error}; what the cache has of it is used"
 
@@ -122,29 +128,16 @@ class RemoteContent:
         self._take_whole(answer.content)
         self._note_down()
 
-    def _adopt(self, known: Known) -> bool:
-        """Take over what is *known*, if the cache has all that belongs to it."""
-        pieces = {piece: self._cache.get(piece.digest) for piece in known.pieces}
-        whole = self._cache.get(known.whole) if known.whole else None
-        if whole is None and (not pieces or None in pieces.values()):
-            return False
-        self._pieces = {piece: content for piece, content in pieces.items() if content is not None}
-        self._whole = whole
-        self._version = Version(known.size, known.tag, known.modified)
-        self._fresh_until = known.fresh_until
-        self._origin.adopt(known.tag)
-        return True
-
-    async def _ask(self, known: Known | None) -> None:
+    async def _ask(self, is_known: bool) -> None:
         """Ask for the version that there is now, and for its beginning and end if it is new."""
         if self._origin.resolve is not None:
             version = await self._origin.resolve()
-            if known is not None and version == self._version:
+            if is_known and version == self._version:
                 return
             self._forget(version)
             await self._fetch_ends()
             return
-        if known is not None and self._version.tag:
+        if is_known and self._version.tag:
             try:
                 await self._client.fetch(f"0-{HEAD - 1}", HEAD, None, unless=self._version.tag)
             except Unchanged as unchanged:

@@ -18,6 +18,7 @@ from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import close_descriptors, connect_to_nothing
 from kheadersfs.kernel.cache import own_directory
 from kheadersfs.remote import address, protocol, settings
+from kheadersfs.remote.adopting import Adopted
 from kheadersfs.remote.cache import Cache
 from kheadersfs.remote.fetching import Extent, RemoteContent
 from kheadersfs.remote.http import Client
@@ -26,10 +27,11 @@ from kheadersfs.sandbox.network import fetching_into
 from kheadersfs.sandbox.restrictions import restrict
 
 
-def serve(place: str, channels: list[socket.socket]) -> None:
+def serve(place: str, channels: list[socket.socket], adopted: Adopted | None) -> None:
     """Fetch what is asked for of *place* until all *channels* are closed from the other side.
 
-    Says the size over the first of them, or what is wrong.
+    Unless who asks has *adopted* what is known of it, says the size over the first of them, or what
+    is wrong.
     """
     patience = settings.patience()
     cache = Cache(settings.cache_directory(), settings.cache_size())
@@ -47,7 +49,8 @@ def serve(place: str, channels: list[socket.socket]) -> None:
     exceptions = fetching_into(cache.directory)
     restrict(2 * settings.LARGEST_WHOLE, user=os.geteuid(), but=exceptions)
     # In a thread of its own: this process may be a fork of one in which trio runs already.
-    loop = threading.Thread(target=trio.run, args=(_Server(remote, channels).run,))
+    server = _Server(remote, channels, adopted)
+    loop = threading.Thread(target=trio.run, args=(server.run,))
     loop.start()
     loop.join()
 
@@ -63,27 +66,38 @@ def _load_resolver() -> None:
 class _Server:
     """Answers over *channels* what is asked of *remote*."""
 
-    def __init__(self, remote: RemoteContent, channels: list[socket.socket]) -> None:
+    def __init__(
+        self, remote: RemoteContent, channels: list[socket.socket], adopted: Adopted | None
+    ) -> None:
         self._remote = remote
         self._channels = channels
+        self._adopted = adopted
 
     async def run(self) -> None:
-        """Open the file and say so; then answer until nobody asks any more."""
+        """Open the file and say so, or take it over; then answer until nobody asks any more."""
         streams = [
             trio.SocketStream(trio.socket.from_stdlib_socket(channel)) for channel in self._channels
         ]
-        try:
-            await self._remote.open()
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
-            await streams[0].send_all(_failure(error))
+        if self._adopted is not None:
+            self._remote.take_over(self._adopted)
+        elif not await self._open(streams[0]):
             return
-        opened = {"size": self._remote.size, "note": self._remote.note}
-        await streams[0].send_all(_success(json.dumps(opened).encode()))
         async with trio.open_nursery() as ahead:
             async with trio.open_nursery() as nursery:
                 for stream in streams:
                     nursery.start_soon(self._serve, stream, ahead)
             ahead.cancel_scope.cancel()
+
+    async def _open(self, stream: trio.SocketStream) -> bool:
+        """Open the file, and say so over *stream*, or what is wrong. Returns whether it is open."""
+        try:
+            await self._remote.open()
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            await stream.send_all(_failure(error))
+            return False
+        opened = {"size": self._remote.size, "note": self._remote.note}
+        await stream.send_all(_success(json.dumps(opened).encode()))
+        return True
 
     async def _serve(self, stream: trio.SocketStream, ahead: trio.Nursery) -> None:
         try:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, UsageError
+from kheadersfs.remote.address import is_fixed
 from kheadersfs.remote.http import Client, Target, Version
 
 _LARGEST_MANIFEST = 4 << 20
@@ -46,7 +47,6 @@ class Blob:
         self._host = found["host"]
         self._repository = found["name"]
         self._reference = found["digest"] or found["tag"] or "latest"
-        self.is_fixed = self._reference.startswith("sha256:")
         self._blob = ""
         self._authorization: dict[str, str] = {}
         self._credentials = _credentials_of(self._host)
@@ -73,7 +73,7 @@ class Blob:
 
         client = Client(self._place, manifest_target, self._patience)
         answer = await client.fetch("", _LARGEST_MANIFEST, None)
-        if self.is_fixed:
+        if is_fixed(self._place):
             actual = hashlib.sha256(answer.content).hexdigest()
             if self._reference != f"sha256:{actual}":
                 raise DamagedArchive(

@@ -24,13 +24,12 @@ class Origin(NamedTuple):
 
     ``target`` is what http.Client takes. ``resolve`` returns the version that there is now, where
     that has a name of its own; None where only an answer tells. ``adopt`` is called instead with
-    the tag of a version that is known. ``is_fixed`` tells that an address can only ever mean one.
+    the tag of a version that is known.
     """
 
     target: Callable[[str], Awaitable[Target]]
     resolve: Callable[[], Awaitable[Version]] | None = None
     adopt: Callable[[str], object] = len
-    is_fixed: bool = False
 
 
 def origin_of(place: str, patience: float) -> Origin:
@@ -44,7 +43,7 @@ def origin_of(place: str, patience: float) -> Origin:
         from kheadersfs.remote.oci import Blob  # with subprocess, which only these addresses need
 
         blob = Blob(place, patience)
-        return Origin(blob.target, blob.resolve, blob.adopt, blob.is_fixed)
+        return Origin(blob.target, blob.resolve, blob.adopt)
     target = Target(place, basic(credentials_of(parts.hostname or "")))
 
     async def get_target(_challenge: str) -> Target:

@@ -95,7 +95,9 @@ def test_everything_can_be_read_offline_once_it_was_fetched(
     assert run_command("cat", address, HEADER).status == 11
 
 
-def test_what_the_server_says_is_fresh_is_not_asked_for_again(tmp_path: Path, packed: Path) -> None:
+def test_what_the_server_says_is_fresh_is_not_asked_for_again(
+    tmp_path: Path, packed: Path, cache: Path, mount_address: Callable[..., Mount]
+) -> None:
     place = tmp_path / "fresh"
     place.mkdir()
     with nginx(place, "expires 1h;") as server:
@@ -105,6 +107,28 @@ def test_what_the_server_says_is_fresh_is_not_asked_for_again(tmp_path: Path, pa
         server.fetched()
         assert run_command("cat", address, HEADER) == first
         assert server.fetched() == []
+        # What the cache has lost is fetched again, and of the same file.
+        for kept in (cache / "objects").iterdir():
+            kept.unlink()
+        assert run_command("cat", address, HEADER) == first
+        assert len(ranges(server)) == 3
+    mounted = mount_address(address)
+    assert (mounted / HEADER).read_bytes() == content_of(packed)
+    assert mounted.messages() == []
+
+
+def test_a_cache_that_others_can_write_to_is_not_used(
+    tmp_path: Path, packed: Path, cache: Path
+) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    with nginx(place, "expires 1h;") as server:
+        (server.files / packed.name).write_bytes(packed.read_bytes())
+        address = f"{server.address}/{packed.name}"
+        assert run_command("cat", address, HEADER).status == 0
+        cache.chmod(0o777)
+        outcome = run_command("cat", address, HEADER)
+    assert (outcome.status, "cannot be trusted" in one_line(outcome)) == (11, True)
 
 
 def test_a_new_file_at_an_address_is_found_when_it_is_opened(

@@ -34,10 +34,13 @@ http {{
     log_format sent '$body_bytes_sent'; access_log {place}/sent sent;
     client_body_temp_path {place}/1; proxy_temp_path {place}/2; fastcgi_temp_path {place}/3;
     uwsgi_temp_path {place}/4; scgi_temp_path {place}/5;
-    server {{ listen 127.0.0.1:{port}; root {place}; }}
+    server {{
+        listen 127.0.0.1:{port}; root {place};
+        location /fresh/ {{ alias {place}/; expires 1h; }}
+    }}
 }}
 """
-WAYS = ("file", "address", "address, again")
+WAYS = ("file", "address", "address, again", "fresh address, again")
 
 
 class Row(NamedTuple):
@@ -75,9 +78,10 @@ class Remote:
     def measure(self, delay: int, rounds: int) -> Row:
         """Measure each way *rounds* times, in turn, with *delay* milliseconds each way."""
         with Relay(_PORT, delay / 1000) as port:
-            return self._measure(f"http://127.0.0.1:{port}/packed.tar.xz", delay, rounds)
+            return self._measure(f"http://127.0.0.1:{port}", delay, rounds)
 
-    def _measure(self, address: str, delay: int, rounds: int) -> Row:
+    def _measure(self, server: str, delay: int, rounds: int) -> Row:
+        address, fresh = (f"{server}{place}packed.tar.xz" for place in ("/", "/fresh/"))
         seconds: dict[str, list[float]] = {way: [] for way in WAYS}
         for _ in range(rounds):
             shutil.rmtree(self._cache, ignore_errors=True)
@@ -86,6 +90,8 @@ class Remote:
             seconds["address"].append(self._build(address))
             fetched = self._sent() - before
             seconds["address, again"].append(self._build(address))
+            self._build(fresh)
+            seconds["fresh address, again"].append(self._build(fresh))
         return Row(delay, {way: summarise(taken) for way, taken in seconds.items()}, fetched)
 
     def _build(self, archive: str) -> float:
