@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import STORED_AT_OPEN
 from kheadersfs.fuse.hot import HotEntry, HotFile, can_be_found, find_hot
+from kheadersfs.fuse.included import find_included
 
 if TYPE_CHECKING:
     import logging
@@ -50,8 +51,9 @@ _NOTIFY_STORE = 4
 class Advance:
     """What one mount gives the kernel in advance, once. It is the loop's thread that calls this.
 
-    *device* is /dev/fuse, for the thread that stores pages: a page that somebody reads stays locked
-    until the reader has his answer, so that thread may have to wait for the loop's.
+    *is_indexed* tells whether the archive's index says what is hot. *device* is /dev/fuse, for the
+    thread that stores pages: a page that somebody reads stays locked until the reader has his
+    answer, so that thread may have to wait for the loop's.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Advance:
         answers: Answers,
         guardian: Guardian | None,
         device: int,
+        is_indexed: bool,
         log: logging.Logger,
     ) -> None:
         self._loop = loop
         self._answers = answers
         self._guardian = guardian
         self._device = device
+        self._is_indexed = is_indexed
         self._log = log
         self._opens = 0
         self._lister: int | None = None
@@ -119,13 +123,17 @@ class Advance:
             self._loop.start(self._have_stored(sorted(files)))
 
     def _may_begin(self, served: Served) -> bool:
-        possible = served.content.hot_blocks and can_be_found(served.tree)
-        return bool(possible) and not self.has_begun
+        possible = served.content.hot_blocks or not self._is_indexed
+        return bool(possible) and can_be_found(served.tree) and not self.has_begun
 
     async def _find(self, served: Served) -> None:
         """Find out what is hot, and which directories are to be listed for that."""
         content = served.content
-        find = partial(find_hot, served.tree, content.starts, content.hot_blocks, STORED_AT_OPEN)
+        tree, largest = served.tree, STORED_AT_OPEN
+        if self._is_indexed:
+            find = partial(find_hot, tree, content.starts, content.hot_blocks, largest)
+        else:
+            find = partial(find_included, tree, content.read_here, largest)
         hot = await self._loop.run_in_thread(find)
         self._files = {file.inode: file for files in hot.blocks for file in files}
         self._unlisted = {

@@ -88,6 +88,10 @@ class ContentServer:
         # The budget is smaller than what this one request covers.
         return await self._loop.run_in_thread(partial(self._store.read, start, size))
 
+    def read_here(self, start: int, size: int) -> bytes:
+        """Do what read() does, in a worker thread. Raises DamagedArchive."""
+        return self._store.read(start, size)
+
     def read_ahead(self) -> None:
         """Decode the hot blocks that nobody has asked for yet, after those that somebody has."""
         for number in range(self._hot_blocks):

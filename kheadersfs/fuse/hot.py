@@ -74,20 +74,24 @@ def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Ho
             number += 1
         if file.start + file.size <= starts[number + 1]:
             by_block[number].append(file)
-    leading = {file.inode for files in by_block for file in files}
-    pending = list(columns.directories_naming(leading))
-    directories = set(pending)
+    hot = {file.inode for files in by_block for file in files}
+    return lead_to(tree, set(columns.directories_naming(hot)), by_block)
+
+
+def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]]) -> Hot:
+    """Return what is hot if that are the files in *blocks*, which *directories* name."""
+    pending = list(directories)
     while pending:
         parent = tree.parent(pending.pop())
         if parent not in directories:
             directories.add(parent)
             pending.append(parent)
-    leading |= directories
+    leading = directories | {file.inode for files in blocks for file in files}
     entries = {
         directory: [HotEntry(*entry) for entry in tree.entries(directory) if entry[-1] in leading]
         for directory in directories
     }
-    return Hot(_in_order(tree, entries), by_block)
+    return Hot(_in_order(tree, entries), blocks)
 
 
 def _in_order(tree: Tree, entries: dict[int, list[HotEntry]]) -> dict[int, list[HotEntry]]:

@@ -92,7 +92,14 @@ class Session:
         operations, options = self._operations, self._options
         relay = Relay(device, operations.read, operations.directory_handle, self._loop.run_at_once)
         self._loop.watch(relay.device, relay)
-        advance = Advance(self._loop, operations.answers, self._guardian, relay.device, self._log)
+        advance = Advance(
+            self._loop,
+            operations.answers,
+            self._guardian,
+            relay.device,
+            self._loading.reader.is_indexed,
+            self._log,
+        )
         opens_count = options.record is not None or options.idle_timeout is not None
         operations.save_requests(None if opens_count else relay, advance)
 

@@ -17,14 +17,14 @@ from kheadersfs.archive.fleet.verifying import require_all_names
 from kheadersfs.archive.names.page import LATEST, ROOT
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive, UsageError
-from kheadersfs.pack.ordering import inclusions
+from kheadersfs.kernel.including import inclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
     from kheadersfs.archive.fleet.table import FleetTable
-    from kheadersfs.pack.ordering import Inclusion
+    from kheadersfs.kernel.including import Inclusion
     from kheadersfs.reader import HeaderArchive
 
 

@@ -10,32 +10,19 @@ headers were such programs.
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from kheadersfs.kernel.including import ALWAYS_INCLUDED, search_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_INCLUDE = re.compile(rb'#[ \t]*+include[ \t]*+(?:<([^>\n]++)>|"([^"\n]++)")')
-# What LINUXINCLUDE in the kernel's Makefile has every unit include.
-_ALWAYS_INCLUDED = (
-    b"include/linux/compiler-version.h",
-    b"include/linux/kconfig.h",
-    b"include/linux/compiler_types.h",
-)
+    from kheadersfs.kernel.including import Inclusion
+
 _INCLUDED_BY_PROGRAMS = b"include/uapi/linux/bpf.h"
 _HEADERS_A_PROGRAM = 32
 """How many headers there are for each such program that is counted: enough programs for what they
 include to be among the hot headers, too few for it to come before what most headers include."""
-
-Inclusion = tuple[bytes, bytes]
-"""One ``#include``: what stands in <> and what stands in quotes; the other is empty."""
-
-
-def inclusions(text: bytes) -> list[Inclusion]:
-    """Return what the header *text* includes."""
-    found: list[Inclusion] = _INCLUDE.findall(text)
-    return found
 
 
 def by_reach(headers: Mapping[bytes, Iterable[Inclusion]], srcarch: str) -> list[bytes]:
@@ -44,7 +31,7 @@ def by_reach(headers: Mapping[bytes, Iterable[Inclusion]], srcarch: str) -> list
     *headers* has the inclusions of each by its path from the kernel tree's root.
     """
     paths = sorted(headers)
-    edges = _resolve(paths, headers, _search_path(srcarch))
+    edges = _resolve(paths, headers, search_path(srcarch))
     reach = _reach(edges)
     if _INCLUDED_BY_PROGRAMS in headers:
         for number in _reached_from(paths.index(_INCLUDED_BY_PROGRAMS), edges):
@@ -61,20 +48,6 @@ def by_profile(paths: Iterable[bytes], profile: Iterable[bytes]) -> list[bytes]:
     return [path for path in dict.fromkeys(profile) if path in present]
 
 
-def _search_path(srcarch: str) -> list[bytes]:
-    """Return where <...> is searched, as LINUXINCLUDE of the kernel's Makefile has it."""
-    arch = b"arch/" + srcarch.encode() + b"/include"
-    return [
-        arch,
-        arch + b"/generated",
-        b"include",
-        arch + b"/uapi",
-        arch + b"/generated/uapi",
-        b"include/uapi",
-        b"include/generated/uapi",
-    ]
-
-
 def _resolve(
     paths: Sequence[bytes],
     headers: Mapping[bytes, Iterable[Inclusion]],
@@ -82,7 +55,7 @@ def _resolve(
 ) -> list[list[int]]:
     """Return for each of *paths* the numbers of the headers that it includes."""
     numbers = {path: number for number, path in enumerate(paths)}
-    always = [numbers[path] for path in _ALWAYS_INCLUDED if path in numbers]
+    always = [numbers[path] for path in ALWAYS_INCLUDED if path in numbers]
     searched: dict[bytes, int | None] = {}
 
     def search(name: bytes) -> int | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.member import Member
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.kernel.including import inclusions
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.pack.layout import KernelMembers, Packed, arrange
-from kheadersfs.pack.ordering import by_profile, by_reach, inclusions
+from kheadersfs.pack.ordering import by_profile, by_reach
 from kheadersfs.pack.output import complete_file
 from kheadersfs.pack.selection import changed, read_header
 from kheadersfs.pack.writing import Description, Form, write_archive

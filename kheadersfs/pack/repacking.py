@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.member import Member
 from kheadersfs.archive.names.page import ROOT
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.kernel.including import inclusions
 from kheadersfs.pack.gathering import require_known_time
 from kheadersfs.pack.layout import KernelMembers, Packed, arrange
-from kheadersfs.pack.ordering import by_reach, inclusions
+from kheadersfs.pack.ordering import by_reach
 from kheadersfs.pack.writing import Description, Form, write_archive
 
 if TYPE_CHECKING:

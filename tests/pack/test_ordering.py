@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kheadersfs.pack.ordering import Inclusion, by_profile, by_reach, inclusions
+from kheadersfs.kernel.including import Inclusion, inclusions
+from kheadersfs.pack.ordering import by_profile, by_reach
 
 
 def order(headers: dict[str, str], srcarch: str = "x86") -> list[str]:

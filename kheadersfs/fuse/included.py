@@ -1,0 +1,86 @@
+"""Which headers most builds read, where no index says so: those that a few well-known ones include.
+
+Of the kernel's own 6.1 for x86 that are 773 files, and all 696 that the sample program's build
+opens are among them. To find them takes 16 ms besides decoding.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+from typing import TYPE_CHECKING
+
+from kheadersfs.fuse.hot import Hot, HotFile, lead_to
+from kheadersfs.kernel.including import ALWAYS_INCLUDED, inclusions, search_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kheadersfs.kernel.including import Inclusion
+    from kheadersfs.tree import Tree
+
+INCLUDED_BY_PROGRAMS = (b"include/linux/bpf.h", b"include/net/sock.h")
+"""What includes, directly or through others, nearly all that eBPF programs do."""
+
+
+def find_included(tree: Tree, read: Callable[[int, int], bytes], largest: int) -> Hot:
+    """Return the headers of *tree* of up to *largest* bytes that a build is likely to read.
+
+    *read* returns the content of an extent. Raises DamagedArchive, and what *read* raises.
+    """
+    files: dict[bytes, HotFile] = {}
+    search = _Search(tree)
+    pending = [*ALWAYS_INCLUDED, *INCLUDED_BY_PROGRAMS]
+    while pending:
+        path = pending.pop()
+        inode = search.header_at(path) if path not in files else 0
+        if inode:
+            start, size = tree.extent(inode)
+            if 0 < size <= largest:
+                files[path] = HotFile(start, size, inode)
+                pending += search.included(path, inclusions(read(start, size)))
+    directories = {tree.resolve(posixpath.dirname(path)) for path in files}
+    return lead_to(tree, directories, [sorted(set(files.values()))])
+
+
+class _Search:
+    """Where headers of one tree are searched, and what has been found."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._inodes: dict[bytes, int] = {}
+        self._paths: dict[bytes, bytes | None] = {}
+        architectures = tree.entries(tree.resolve(b"arch")) if tree.resolve(b"arch") else ()
+        self._directories = [
+            directory
+            for _, name, _ in architectures
+            for directory in search_path(name.decode(errors="surrogateescape"))
+        ]
+
+    def header_at(self, path: bytes) -> int:
+        """Return the inode of the file at *path*, 0 if there is none."""
+        inode = self._inodes.get(path)
+        if inode is None:
+            inode = self._tree.resolve(path)
+            if inode and not stat.S_ISREG(self._tree.attributes(inode).mode):
+                inode = 0
+            self._inodes[path] = inode
+        return inode
+
+    def included(self, path: bytes, found: list[Inclusion]) -> Iterator[bytes]:
+        """Yield the paths of what the header at *path* includes, as far as it is there."""
+        for bracketed, quoted in found:
+            beside = posixpath.normpath(posixpath.dirname(path) + b"/" + quoted)
+            if quoted and self.header_at(beside):
+                yield beside
+                continue
+            name = bracketed or quoted
+            if name not in self._paths:
+                self._paths[name] = self._first(name)
+            there = self._paths[name]
+            if there is not None:
+                yield there
+
+    def _first(self, name: bytes) -> bytes | None:
+        places = (posixpath.normpath(directory + b"/" + name) for directory in self._directories)
+        return next((path for path in places if self.header_at(path)), None)
