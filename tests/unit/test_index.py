@@ -16,8 +16,8 @@ from kheadersfs.archive.names import index as embedded
 from kheadersfs.archive.names.index import Index
 from kheadersfs.archive.names.page import Page
 from kheadersfs.archive.names.table import Table
-from kheadersfs.errors import DamagedArchive
-from kheadersfs.limits import UNLIMITED
+from kheadersfs.errors import DamagedArchive, RefusedArchive
+from kheadersfs.limits import UNLIMITED, Limits
 from kheadersfs.tree import Tree
 from tests.support.members import built, directory, divide, file, hard_link, symlink, tables
 
@@ -288,3 +288,13 @@ def test_a_table_that_lies_is_refused(lie: str, page_entries: int) -> None:
     ).encode()
     with pytest.raises((ValueError, DamagedArchive)):
         made.decode(content).table.check()
+
+
+def test_an_index_is_never_read_without_limits_and_keeps_those_that_are_given() -> None:
+    made = make(built(file(b"a", 10), file(b"b", 10)))
+    body = embedded.find(made.encode())
+    with pytest.raises(TypeError, match="limits"):
+        embedded.decode(body, made.block_starts, "index")  # type: ignore[call-arg]
+    assert embedded.decode(body, made.block_starts, "index", Limits(members=3)).table.entries == 2
+    with pytest.raises(RefusedArchive, match="the number of names is beyond 2"):
+        embedded.decode(body, made.block_starts, "index", Limits(members=2))
