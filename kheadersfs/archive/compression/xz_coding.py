@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.compression import xz
+from kheadersfs.archive.compression.decoder import decode_gradually, decode_whole
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.records import Record
 
@@ -41,14 +42,7 @@ def decode_block(stored: bytes, block: xz.XzBlock) -> bytes:
         (xz.stream_header(block.check), stored, index, xz.stream_footer(len(index), block.check))
     )
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
-    try:
-        # One byte more than announced, so that a block that lies is noticed and not unpacked.
-        decoded = decoder.decompress(stream, block.decoded_size + 1)
-    except lzma.LZMAError as error:
-        raise ValueError(str(error)) from error
-    if len(decoded) != block.decoded_size or not decoder.eof:
-        raise ValueError(f"it does not decode to {block.decoded_size} bytes")
-    return decoded
+    return decode_whole(decoder, lzma.LZMAError, stream, block.decoded_size)
 
 
 def decode_pieces(stored: Iterable[bytes], block: xz.XzBlock, piece_size: int) -> Iterator[bytes]:
@@ -60,20 +54,8 @@ def decode_pieces(stored: Iterable[bytes], block: xz.XzBlock, piece_size: int) -
     index = xz.encode_index([(block.unpadded_size, block.decoded_size)])
     end = index + xz.stream_footer(len(index), block.check)
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, DECODER_MEMORY)
-    decoded = 0
-    try:
-        for chunk in chain((xz.stream_header(block.check),), stored, (end,)):
-            piece = decoder.decompress(chunk, piece_size)
-            while piece:
-                decoded += len(piece)
-                if decoded > block.decoded_size:
-                    raise ValueError(f"it decodes to more than {block.decoded_size} bytes")
-                yield piece
-                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
-    except (lzma.LZMAError, EOFError) as error:
-        raise ValueError(str(error)) from error
-    if decoded != block.decoded_size or not decoder.eof:
-        raise ValueError(f"it does not decode to {block.decoded_size} bytes")
+    stream = chain((xz.stream_header(block.check),), stored, (end,))
+    return decode_gradually(decoder, lzma.LZMAError, stream, block.decoded_size, piece_size)
 
 
 class EncodedBlock(Record):

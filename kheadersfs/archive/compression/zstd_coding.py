@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from kheadersfs.archive.compression.decoder import decode_gradually, decode_whole
 from kheadersfs.archive.compression.kind import ZSTD_MAGIC
 from kheadersfs.archive.compression.zstd import (
     BLOCK_SIZE_LIMIT,
@@ -68,14 +69,7 @@ def decode_frame(stored: bytes, decoded_size: int) -> bytes:
     Raises ValueError when it does not decode to that, or fails its own checksum.
     """
     library = import_library()
-    decoder = library.ZstdDecompressor()
-    try:
-        decoded: bytes = decoder.decompress(stored, decoded_size + 1)
-    except library.ZstdError as error:
-        raise ValueError(str(error)) from error
-    if len(decoded) != decoded_size or not decoder.eof or decoder.unused_data:
-        raise ValueError(f"it does not decode to {decoded_size} bytes")
-    return decoded
+    return decode_whole(library.ZstdDecompressor(), library.ZstdError, stored, decoded_size)
 
 
 def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -> Iterator[bytes]:
@@ -86,20 +80,7 @@ def decode_pieces(stored: Iterable[bytes], decoded_size: int, piece_size: int) -
     """
     library = import_library()
     decoder = library.ZstdDecompressor()
-    decoded = 0
-    try:
-        for chunk in stored:
-            piece = decoder.decompress(chunk, piece_size)
-            while piece:
-                decoded += len(piece)
-                if decoded > decoded_size:
-                    raise ValueError(f"it decodes to more than {decoded_size} bytes")
-                yield piece
-                piece = b"" if decoder.eof else decoder.decompress(b"", piece_size)
-    except (library.ZstdError, EOFError) as error:
-        raise ValueError(str(error)) from error
-    if decoded != decoded_size or not decoder.eof or decoder.unused_data:
-        raise ValueError(f"it does not decode to {decoded_size} bytes")
+    return decode_gradually(decoder, library.ZstdError, stored, decoded_size, piece_size)
 
 
 def encode_plain_frame(content: bytes) -> bytes:
