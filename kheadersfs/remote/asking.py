@@ -198,7 +198,7 @@ def _become_helper(
         os.setsid()
         for end in ours:
             end.close()
-        from kheadersfs.remote.helper import serve  # 200 ms; the other side may have to wait
+        from kheadersfs.remote.helper import serve  # 10 ms, which only this process pays
 
         serve(place, list(theirs), adopted)
         status = 0

@@ -1,0 +1,144 @@
+"""Answers what is asked of a file elsewhere, over sockets, on trio."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import trio
+
+from kheadersfs.errors import KheadersfsError
+from kheadersfs.remote import address, protocol, settings
+from kheadersfs.remote.early import Handover
+from kheadersfs.remote.fetching import Extent, RemoteContent
+from kheadersfs.remote.http import Client
+from kheadersfs.remote.origins import origin_of
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from kheadersfs.remote.adopting import Adopted
+    from kheadersfs.remote.cache import Cache
+
+
+def load(place: str, cache: Cache) -> RemoteContent:
+    """Return the file at *place*, with all loaded that fetching takes, and the credentials read.
+
+    Raises UsageError, ArchiveUnavailable.
+    """
+    patience = settings.patience()
+    origin = origin_of(place, patience)
+    client = Client(address.shown(place), origin.target, patience)
+    return RemoteContent(place, address.shown(place), origin, cache, client)
+
+
+def answer(
+    remote: RemoteContent,
+    channels: Sequence[socket.socket],
+    adopted: Adopted | None,
+    handover: Handover,
+) -> None:
+    """Answer over *channels* until nobody asks any more, and go on with what *handover* has.
+
+    Unless what is known of the file was *adopted*, its size is said first, or what is wrong.
+    """
+    server = _Server(remote, channels, adopted, handover)
+    # In a thread of its own: this process may be a fork of one in which trio runs already.
+    loop = threading.Thread(target=trio.run, args=(server.run,))
+    loop.start()
+    loop.join()
+
+
+class _Server:
+    """Answers over *channels* what is asked of *remote*."""
+
+    def __init__(
+        self,
+        remote: RemoteContent,
+        channels: Sequence[socket.socket],
+        adopted: Adopted | None,
+        handover: Handover,
+    ) -> None:
+        self._remote = remote
+        self._channels = channels
+        self._adopted = adopted
+        self._handover = handover
+
+    async def run(self) -> None:
+        """Open the file and say so, or take it over; then answer until nobody asks any more."""
+        streams = [
+            trio.SocketStream(trio.socket.from_stdlib_socket(channel)) for channel in self._channels
+        ]
+        if self._adopted is not None:
+            self._remote.take_over(self._adopted)
+        elif not await self._open(streams[0]):
+            return
+        async with trio.open_nursery() as ahead:
+            async with trio.open_nursery() as nursery:
+                for number, stream in enumerate(streams):
+                    begun = self._handover.requests.get(number, b"")
+                    nursery.start_soon(self._serve, stream, ahead, begun)
+                for extent in self._handover.expected:
+                    ahead.start_soon(self._remote.read_ahead, Extent(*extent))
+            ahead.cancel_scope.cancel()
+
+    async def _open(self, stream: trio.SocketStream) -> bool:
+        """Open the file, and say so over *stream*, or what is wrong. Returns whether it is open."""
+        try:
+            await self._remote.open()
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            await stream.send_all(_failure(error))
+            return False
+        opened = {"size": self._remote.size, "note": self._remote.note}
+        await stream.send_all(_success(json.dumps(opened).encode()))
+        return True
+
+    async def _serve(self, stream: trio.SocketStream, ahead: trio.Nursery, request: bytes) -> None:
+        """Answer *request*, which has come already, and then what comes."""
+        try:
+            request = request or await _receive(stream, protocol.REQUEST.size)
+            while request:
+                await stream.send_all(await self._reply(request, stream, ahead))
+                request = await _receive(stream, protocol.REQUEST.size)
+        except trio.BrokenResourceError:
+            return
+
+    async def _reply(self, request: bytes, stream: trio.SocketStream, ahead: trio.Nursery) -> bytes:
+        kind, offset, length, digest = protocol.REQUEST.unpack(request)
+        try:
+            if kind == protocol.ALL:
+                await self._remote.keep_all()
+                return _success(b"")
+            if kind == protocol.READ:
+                return _success(await self._remote.read(Extent(offset, length, digest)))
+            extents = await _receive(stream, offset * protocol.EXTENT.size)
+            for values in protocol.EXTENT.iter_unpack(extents):
+                ahead.start_soon(self._remote.read_ahead, Extent(*values))
+            return _success(b"")
+        except Exception as error:  # noqa: BLE001 - whoever asks is told, and the others go on
+            return _failure(error)
+
+
+async def _receive(stream: trio.SocketStream, length: int) -> bytes:
+    """Return *length* bytes of *stream*, nothing when it has ended before."""
+    pieces: list[bytes] = []
+    while length:
+        piece = await stream.receive_some(length)
+        if not piece:
+            return b""
+        pieces.append(bytes(piece))
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+def _success(content: bytes) -> bytes:
+    return protocol.REPLY.pack(0, len(content)) + content
+
+
+def _failure(error: Exception) -> bytes:
+    if not isinstance(error, KheadersfsError):
+        error = KheadersfsError(f"fetching failed: {error!r}; please report this")
+    text = str(error).encode(errors="backslashreplace")[: protocol.LONGEST_MESSAGE]
+    return protocol.REPLY.pack(error.exit_status, len(text)) + text
