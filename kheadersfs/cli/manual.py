@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from kheadersfs.cli.arguments import Parser
 
+# No option is hyphenated. Since groff 1.24 each paragraph undoes nh, and looks at HY.
 _OPENING = """\
 .TH KHEADERSFS 1 "" "kheadersfs {version}" "User Commands"
 .ad l
 .nh
+.nr HY 0
 .SH NAME
 kheadersfs \\- kernel headers as a read\\-only file system, straight from their compressed archive
 .SH SYNOPSIS
@@ -117,6 +119,7 @@ _HELPER_OPENING = """\
 .TH MOUNT.FUSE.KHEADERSFS 8 "" "kheadersfs {version}" "System Administration"
 .ad l
 .nh
+.nr HY 0
 .SH NAME
 mount.fuse.kheadersfs \\- mount an archive of kernel headers
 .SH SYNOPSIS

@@ -27,8 +27,9 @@ class Absent:
     def find_spec(self, name, path=None, target=None):
         if name in tried:
             os._exit(99)  # nothing can be looked for without rights
-        if name in ("backports.zstd", "compression.zstd", "compression"):
+        if name == "backports.zstd":
             tried.add(name)
+        if name in ("backports.zstd", "compression.zstd"):  # shutil looks for the latter too
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())

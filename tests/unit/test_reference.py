@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PARSERS = {name: load(name).parser() for name in COMMANDS}
 HELPER = helper.parser()
+INDENT = "^ {5,7}"
+"""What man(1) puts before a paragraph: 7 columns, and 5 since groff 1.24."""
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -85,7 +87,7 @@ def test_the_page_names_every_option(shown_page: str, name: str) -> None:
 
 def named_in(page: str) -> set[str]:
     """Return the options that *page* explains."""
-    return set(re.findall(r"(?:^ {7}|, )(--?[\w-]+)", page, re.MULTILINE))
+    return set(re.findall(rf"(?:{INDENT}|, )(--?[\w-]+)", page, re.MULTILINE))
 
 
 def test_the_page_of_the_helper_names_every_option_also_of_o(shown_helper_page: str) -> None:
@@ -98,13 +100,13 @@ def test_both_pages_have_every_exit_status(shown_page: str, shown_helper_page: s
     for page in (shown_page, shown_helper_page):
         section = re.split(r"^EXIT STATUS$", page, flags=re.MULTILINE)[1]
         for status, meaning in STATUSES.items():
-            assert re.search(rf"^ {{7}}{status} +{re.escape(meaning)}$", section, re.MULTILINE)
+            assert re.search(rf"{INDENT}{status} +{re.escape(meaning)}$", section, re.MULTILINE)
 
 
 def test_the_page_explains_every_limit(shown_page: str) -> None:
     section = re.split(r"^LIMITS$", shown_page, flags=re.MULTILINE)[1]
     for name, value in DEFAULT_LIMITS._asdict().items():
-        assert re.search(rf"^ {{7}}{name}\s+(?:the|what) [^;]+; {value}$", section, re.MULTILINE)
+        assert re.search(rf"{INDENT}{name}\s+(?:the|what) [^;]+; {value}$", section, re.MULTILINE)
 
 
 def test_the_page_names_what_o_can_say(shown_page: str) -> None:
