@@ -24,6 +24,7 @@ WHERE_NEEDED = {
     "cli/progress.py": "in a pipe there is none to show",
     "pack/kbuild.py": "kernel builds call it again and again, mostly in vain",
     "remote/asking.py": "only the process that fetches has the libraries for it",
+    "remote/helper.py": "the cache answers while the libraries for fetching are loaded",
     "remote/origins.py": "obstore need not be installed",
     "sandbox/confined.py": "in a child that fails, and can import nothing later",
 }
