@@ -32,6 +32,8 @@ ALLOWED = {
     "connect a socket",
     "send to a socket by its path",
     "pass on a descriptor",
+    # Who writes to the cache has a lock on the file, and others leave it alone as long.
+    "lock a file as a whole",
     # It says nothing of what is in a file.
     "look at a file",
     # Its own are in the cache, and none is open when it gives up its rights.
