@@ -9,6 +9,7 @@ has released them.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.blocks.compressing import BlockCompressor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.limits import Limits
 
 HELD_BLOCK_SIZE = 64 << 10
 """Bytes of content in each block that is held.
@@ -168,20 +170,17 @@ def _read_members(
     cuttable: BlockTable | None,
     keep_on_damage: bool,
 ) -> Pass:
+    """Read the members in *source*, which is decompressed, and hold their content.
+
+    *cuttable* are the blocks of a file that may seem whole though it was cut off between two of
+    them; None for any other. With *keep_on_damage*, what comes before damage is returned.
+    """
     builder = TableBuilder(source.name, meter.limits)
-    damage = ending = ""
+    check_memory = partial(_check_memory, source.name, meter.limits, builder, compressor)
+    writer = _ContentWriter(compressor, check_memory)
     metered = _MeteredSource(source, meter)
+    damage = ending = ""
     with open_members(metered) as stream:
-
-        def check_memory() -> None:
-            held = builder.text_size + compressor.held
-            if held + compressor.waiting > meter.limits.memory:
-                while compressor.work():
-                    pass
-                held = builder.text_size + compressor.held
-            meter.limits.check(source.name, "memory", held)
-
-        writer = _ContentWriter(compressor, check_memory)
         try:
             for member in stream:
                 if isinstance(member, EmptyFiles):
@@ -213,6 +212,18 @@ def _read_members(
         ending,
         metered.extent,
     )
+
+
+def _check_memory(
+    archive: str, limits: Limits, builder: TableBuilder, compressor: BlockCompressor
+) -> None:
+    """Raise RefusedArchive when names and compressed content take more memory than allowed."""
+    held = builder.text_size + compressor.held
+    if held + compressor.waiting > limits.memory:
+        while compressor.work():
+            pass
+        held = builder.text_size + compressor.held
+    limits.check(archive, "memory", held)
 
 
 def _note_on_end(stream: MemberStream, keep_on_damage: bool) -> str:
