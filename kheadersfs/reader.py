@@ -210,6 +210,7 @@ class HeaderArchive:
         return inode
 
     def _entry(self, path: bytes, inode: int) -> Entry:
+        """Return what *inode* is, which is named *path*."""
         attributes = self.tree.attributes(inode)
         target = None
         if stat.S_ISLNK(attributes.mode):

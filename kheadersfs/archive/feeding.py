@@ -58,6 +58,7 @@ class Feed:
         return len(piece)
 
     def _next(self) -> bytes:
+        """Return the next piece, keep it, and let go of old ones. Raises what the source raises."""
         piece = self._ahead
         if piece:
             self._ahead = b""

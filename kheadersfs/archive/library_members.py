@@ -78,6 +78,7 @@ class LibraryMembers(EntryStream):
         return note_on_end(self.format, self._feed.rest(self._position(self._archive)))
 
     def _member(self) -> Member:
+        """Return the current member as tar would extract it."""
         ffi, entry = self._ffi, self._entry
         name: bytes = ffi.entry_pathname(entry) or self._pathname_utf8(entry) or b""
         mode: int = ffi.entry_mode(entry) & 0xFFFF

@@ -168,6 +168,7 @@ class WholeReader(Reader):
         return found or self._read_everything(warning)
 
     def _read_everything(self, warning: str) -> Content:
+        """Read all members; *warning* says why the index that there is was not used."""
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
 
         archive = self.archive

@@ -138,6 +138,7 @@ def discard_output() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    """Run the command that *arguments* name. Returns its exit status; raises KheadersfsError."""
     if not arguments:
         from contextlib import redirect_stdout
 

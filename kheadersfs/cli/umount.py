@@ -51,6 +51,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _unmount(place: str, lazy: bool) -> None:
+    """Unmount *place*, and wait for its server unless *lazy*. Raises MountpointError."""
     mountpoint = table.real_path(place)
     if table.find_mount(mountpoint) is None and _restore(mountpoint):
         return  # a power failure left the directories and nothing else

@@ -53,6 +53,7 @@ class Figures:
         return json.dumps(self._of_server(restrictions) | self._of_archive()).encode()
 
     def _of_server(self, restrictions: Restrictions) -> dict[str, object]:
+        """Return what there is to say of the process and its mount."""
         archive = self._loading.archive
         return {
             "version": __version__,
@@ -83,6 +84,7 @@ class Figures:
         return [os.fsdecode(path[-_PATH_END:]) for path in latest]
 
     def _of_archive(self) -> dict[str, object]:
+        """Return what is known of the archive so far."""
         loading = self._loading
         content = loading.content
         counters = loading.store.counters if loading.store is not None else Counters(0, 0, 0, 0)

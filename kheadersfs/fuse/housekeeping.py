@@ -52,6 +52,7 @@ class Housekeeping:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _release_blocks(self, now: float) -> float | None:
+        """Let go of blocks that nobody needs. Returns the seconds until there may be more."""
         served, store, content = self._loading.served, self._loading.store, self._loading.content
         if served is None or store is None or content is None:
             return None
@@ -76,6 +77,7 @@ class Housekeeping:
         return served.generated.release(now, DECODED_BLOCKS_KEPT)
 
     def _leave_when_idle(self, now: float) -> float | None:
+        """Have an idle mount undone. Returns the seconds until it is to be looked at again."""
         if self._options.idle_timeout is None or self._guardian is None:
             return None
         last_use = now if self._usage.open_files else self._usage.last_close

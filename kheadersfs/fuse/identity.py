@@ -40,6 +40,7 @@ def kernel_of(content: Content, tree: Tree, number: int | None = None) -> Kernel
 
 
 def _find(content: Content, tree: Tree, path: str, parse: Callable[[bytes], str | None]) -> str:
+    """Return what *parse* finds in the header at *path*; nothing if there is none to read."""
     from kheadersfs.store import Store  # 10 ms, which only the server pays
 
     inode = tree.resolve(path.encode())

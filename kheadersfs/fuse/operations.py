@@ -236,6 +236,7 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.ENOENT)
 
     async def _list(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+        """Put entries of a directory, those behind *start*, into the reply while there is room."""
         listed = False
         for position, name, attributes in await self._answers.listing(inode, start):
             entry = self._entries.entry(attributes)

@@ -34,6 +34,7 @@ def remove(mountpoint: str) -> None:
 
 
 def _await_guardian(mountpoint: bytes) -> None:
+    """Wait until the guardian of *mountpoint* has ended, if there is one."""
     deadline = time.monotonic() + _GUARDIAN_PATIENCE
     for process in all_processes():
         try:

@@ -134,6 +134,7 @@ class Gathering:
             self._add_fleet(archive, table, left_out)
 
     def _add_one(self, source: Source, table: Table) -> None:
+        """Add the one kernel in *source*. Raises UsageError when it has no name."""
         archive = source.archive
         root = table.described(ROOT)
         release, arch = archive.release or "", archive.arch or ""
@@ -152,6 +153,7 @@ class Gathering:
     def _add_fleet(
         self, archive: HeaderArchive, table: FleetTable, left_out: Callable[[bytes], bool]
     ) -> None:
+        """Add those of several kernels whose names are not *left_out*."""
         # Else a header that the index keeps back would be lost for good.
         require_all_names(table, archive.content.blocks, lambda _done, _of: None)
         bits: dict[int, int] = {}

@@ -56,6 +56,7 @@ def complete_file(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacement(target: str, mode: int) -> Iterator[BinaryIO]:
+    """Yield a new file beside *target*, which takes its name at the end, or goes."""
     directory, name = os.path.split(target)
     prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_KEPT]) + "."
     # A signal that would end the process waits until the code below removes the file.

@@ -97,6 +97,7 @@ def _read_available(descriptor: int) -> str:
 
 
 def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ended:
+    """Run the command in namespaces of its own. Raises NoNamespace where none can be made."""
     ours, theirs = connected_pair()
     try:
         server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))

@@ -85,6 +85,7 @@ def make_places(parent: str, targets: list[Target]) -> list[str]:
 
 
 def _make_place(archive: str, place: str) -> None:
+    """Make the directory *place* for what is built with *archive*. Raises KheadersfsError."""
     try:
         os.makedirs(place, exist_ok=True)
         digest = _digest(archive)

@@ -147,6 +147,7 @@ class TableBuilder:
                 del children[name]
 
     def _add_inode(self, member: Member, start: int) -> None:
+        """Add a file, directory or symlink. Raises _Refused."""
         if member.size < 0:
             raise _Refused("a negative size")
         kind, mode = _acceptable_mode(member.mode)
@@ -255,6 +256,7 @@ class TableBuilder:
         return directory, name
 
     def _walk(self, components: list[bytes], create: bool) -> Children | None:
+        """Return the directory at *components*; None if it is missing and *create* is off."""
         inodes = self._inodes
         directory = inodes.children[inodes.root]
         for component in components:

@@ -94,6 +94,7 @@ class Outline(NamedTuple):
         return outline
 
     def _check(self, blocks: int) -> None:
+        """Check that what is said fits together and to so many *blocks*. Raises ValueError."""
         entries = self.level_starts[-1]
         if self.bounds.entries[-1] != entries or self.bounds.children[-1] != entries:
             raise ValueError("its pages do not add up")
