@@ -215,7 +215,7 @@ def try_interrupts(protocol: Protocol, directory: str) -> None:
                 run("kheadersfs umount m")
             errors = [told for told in said.split("\n") if "kheadersfs:" in told]
             fault = ""
-            if "init_import_site" in said:
+            if "Fatal Python error: init_" in said:
                 said = "(Python itself was starting, and says what it likes)"
             elif status not in (0, 128 + signal.SIGINT):
                 fault = "the status must be 130, or 0 if it was done before"
