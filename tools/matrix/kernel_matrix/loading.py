@@ -12,7 +12,9 @@ from kernel_matrix.outcomes import Outcome
 _KINDS = (
     *("tracepoint/sched/sched_switch", "raw_tracepoint/sched_switch", "tp_btf/sched_switch"),
     *("kprobe/bprm_execve", "perf_event", "iter/task", "tc", "xdp", "cgroup/connect4"),
-    # The kernel attaches these by code that it writes for them, a trampoline.
+    # The kernel attaches these by code that it writes for them, a trampoline. One of Linux 6.18
+    # gave root EPERM for all of them before it looked at a program: an empty log, also for one
+    # without instructions.
     *("fentry/bprm_execve", "fexit/bprm_execve", "fmod_ret/security_file_open", "lsm/file_open"),
 )
 """Kinds of programs, as libbpf has sections name them, on what every kernel has."""
