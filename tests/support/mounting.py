@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kheadersfs.errors import MountpointError
 from kheadersfs.mount import servers
 
 if TYPE_CHECKING:
@@ -140,7 +141,13 @@ class Mount:
             words[1:3] = ["-c", _KEEPING.format(seconds=self.kept)]
         outcome = run_words(*words)
         assert outcome == Outcome(0, "", ""), outcome
-        self.pid = self.status()["pid"]
+        try:
+            self.pid = self.status()["pid"]
+        except MountpointError:
+            # An idle one may have gone away before this process came to look.
+            if "--idle-timeout" not in options or mounts_below(self.path):
+                raise
+            return
         self._forget_server()
         self._server = os.pidfd_open(self.pid)
 
