@@ -34,6 +34,12 @@ class EmptyFiles(NamedTuple):
     modes: list[int]
     mtimes: list[int]
 
+    def complete(self, mode: int, mtime: int) -> None:
+        """Give *mode* and *mtime* to those that have only names so far."""
+        count = len(self.names) - len(self.modes)
+        self.modes.extend([mode] * count)
+        self.mtimes.extend([mtime] * count)
+
     def member(self, number: int) -> Member:
         """Return *number* of them for itself."""
         return Member(self.names[number], self.modes[number], self.mtimes[number], 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT, Page
@@ -137,8 +138,10 @@ class _Numbering:
         entry_inode, repeats = self._number_entries()
         targets = b"".join(self._place_targets())
 
+        take = itemgetter(0, *self._rows)  # of one row alone it would make no tuple
+
         def in_order(column: array[int]) -> array[int]:
-            return array(column.typecode, map(column.__getitem__, self._rows))
+            return array(column.typecode, take(column)[1:])
 
         return Page(
             first_entry=0,

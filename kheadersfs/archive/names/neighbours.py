@@ -28,16 +28,17 @@ def add_neighbours(
     """Add those of *files*, which are plain, from the *first* on to *inodes*.
 
     Returns how many: it ends at a name that is not just a new one in one of the *directories*, or
-    whose path has more than *longest* bytes.
+    whose path is longer than a name or than *longest* bytes.
     """
     row = start = len(inodes.modes)
+    plain = min(longest, NAME_LIMIT)  # then a part of it is not too long either
     for path in files.names[first:]:
         head, slash, name = path.rpartition(b"/")
         directory = directories.get(head)
         # Of an absolute name too the head is empty.
         if directory is None or name in directory or name in NO_NAMES or (slash and not head):
             break
-        if len(name) > NAME_LIMIT or len(path) > longest:
+        if len(path) > plain:
             break
         directory[name] = row
         row += 1

@@ -45,7 +45,7 @@ class Table(Pages[Page]):
         bounds = Bounds(
             array("I", (0, entries)), array("I", (ROOT, ROOT + inodes)), array("I", (0, entries))
         )
-        content_size = sum(page.inode_size[row] for row in page.rows(stat.S_IFREG))
+        content_size = sum(map(page.inode_size.__getitem__, page.rows(stat.S_IFREG)))
         return cls(archive, bounds, content_size, lambda _number: page)
 
     @property

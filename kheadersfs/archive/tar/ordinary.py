@@ -40,6 +40,8 @@ _LARGEST_EXTENSION = 16 << 10
 _OTHER_NUMBERS = (b"atime", b"ctime", b"uid", b"gid")
 _IGNORED = (b"uname", b"gname", b"comment")
 
+_NO_FILE = frozenset((b"", b"/"))
+"""What the names of files do not end with. libarchive takes a file with a slash for a directory."""
 _FEW = 256
 _SUM = 0xFFFF
 """The low half of an Adler-32, which of a few bytes is their sum, and 1."""
@@ -80,12 +82,14 @@ def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
     They have no content, or their headers would not.
     """
     files = EmptyFiles([], [], [])
-    names, modes, mtimes = files
+    names = files.names
     end = len(piece) - (len(piece) - offset) % BLOCK
-    common, last_numbers, last_kind = None, b"", b""
+    last_numbers, last_kind = b"", b""
+    mode, mtime, prefix, total = 0, 0, b"", 0
     # There are hundreds in a piece, and few say what the one before has not said.
     for field, numbers, checksum, kind in _HEADER.iter_unpack(memoryview(piece)[offset:end]):
         if numbers != last_numbers or kind != last_kind:
+            files.complete(mode, mtime)
             common, last_numbers, last_kind = _common(numbers, kind), numbers, kind
             if common is None or not common.is_file or common.size:
                 break
@@ -93,11 +97,10 @@ def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
         if total + (adler32(field) & _SUM) != _expected(checksum):
             break
         name = prefix + field.partition(b"\0")[0]
-        if not name or name.endswith(b"/"):
+        if name[-1:] in _NO_FILE:
             break
         names.append(name)
-        modes.append(mode)
-        mtimes.append(mtime)
+    files.complete(mode, mtime)
     return files
 
 
