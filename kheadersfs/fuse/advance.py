@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kheadersfs.fuse.answers import Answers, Served
+    from kheadersfs.fuse.content import ContentServer
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.mount.guardian import Guardian
 
@@ -75,6 +76,9 @@ class Advance:
         self._lister: int | None = None
         self._unlisted: dict[int, list[HotEntry]] = {}
         self._files: dict[int, HotFile] = {}
+        self._listed: set[HotFile] = set()
+        """Those whose names the kernel has, and whose pages it is to be given."""
+        self._is_storing = False
 
     @property
     def has_begun(self) -> bool:
@@ -117,10 +121,13 @@ class Advance:
     def note_listed(self, directory: int) -> None:
         """Take note that somebody has listed all of *directory*: the kernel has its names."""
         entries = self._unlisted.pop(directory, None)
-        if entries is not None:
-            inodes = {entry.inode for entry in entries}
-            files = [self._files[inode] for inode in inodes if inode in self._files]
-            self._loop.start(self._have_stored(sorted(files)))
+        if entries is None:
+            return
+        inodes = {entry.inode for entry in entries}
+        self._listed.update(self._files[inode] for inode in inodes if inode in self._files)
+        if not self._is_storing:
+            self._is_storing = True
+            self._loop.start(self._have_stored())
 
     def _may_begin(self, served: Served) -> bool:
         possible = served.content.hot_blocks or not self._is_indexed
@@ -153,9 +160,16 @@ class Advance:
         except (KheadersfsError, MemoryError) as error:
             self._give_up(error)
 
-    async def _have_stored(self, files: list[HotFile]) -> None:
-        """Store the pages of *files*, which are in the order of the archive, block by block."""
+    async def _have_stored(self) -> None:
+        """Store the pages of what has been listed, and of what is listed meanwhile."""
         content = (await self._answers.serve()).content
+        while self._listed:
+            files, self._listed = sorted(self._listed), set()
+            await self._have_these_stored(content, files)
+        self._is_storing = False
+
+    async def _have_these_stored(self, content: ContentServer, files: list[HotFile]) -> None:
+        """Store the pages of *files*, which are in the order of the archive, block by block."""
         for _, group in groupby(files, lambda file: bisect_right(content.starts, file.start)):
             missing = [file for file in group if not self._answers.has_pages(file.inode)]
             if not missing:
