@@ -21,6 +21,10 @@ RUNNING = "auto"
 """The release that stands for the running kernel's."""
 _SHOWN = 20
 _UNKNOWN = "one that does not say its release"
+_HOW_TO_HAVE_IT = (
+    "leave out --release to have it; in what was merged by kheadersfs 0.1.0, with hard links or as "
+    "cpio, kernels are only directories: name one, or merge again, as tar without hard links"
+)
 _SEPARATOR = "\t"
 
 
@@ -89,15 +93,23 @@ def choose(where: str, known: Sequence[Known], release: str) -> Known:
     found = named or [kernel for kernel in known if kernel.release == wanted]
     if len(found) > 1:
         raise UsageError(
-            f"{where}: several kernels are of release {wanted}; name one of {listed(found)}"
+            f"{where}: several kernels are of release {wanted}; name one of {_listed(found)}"
         )
     if not found:
-        raise NotInArchive(f"{where}: has no kernel {wanted}; there is {listed(known)}")
+        raise NotInArchive(f"{where}: has no kernel {wanted}; {what_there_is(known)}")
     return found[0]
 
 
-def listed(kernels: Sequence[Known]) -> str:
-    """Return the names of *kernels*, and releases of what has none, for a message."""
+def what_there_is(kernels: Sequence[Known]) -> str:
+    """Return what a message says when none of *kernels* is meant: which they are, what to do."""
+    if not kernels:
+        return "there is none"
+    silent = not all(kernel.name or kernel.release for kernel in kernels)
+    return f"there is {_listed(kernels)}" + (f"; {_HOW_TO_HAVE_IT}" if silent else "")
+
+
+def _listed(kernels: Sequence[Known]) -> str:
+    """Return the names of *kernels*, and releases of what has none."""
     names = [kernel.name or kernel.release or _UNKNOWN for kernel in kernels]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

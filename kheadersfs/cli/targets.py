@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.archive.readers import lists_kernels
-from kheadersfs.cli.kernels import ask_kernels, listed
+from kheadersfs.cli.kernels import ask_kernels, what_there_is
 from kheadersfs.errors import KheadersfsError, NotInArchive
 from kheadersfs.run.places import Target, names_of, safe_name
 
@@ -47,9 +47,7 @@ def find_targets(archives: list[str], pattern: str | None, options: ServeOptions
                 label = f"{path}: {kernel.name}"
                 targets.append(Target(path, safe_name(kernel.name), kernel.number, label))
     if not targets:
-        raise NotInArchive(
-            f"--release {pattern}: there is no such kernel; there is {listed(passed)}"
-        )
+        raise NotInArchive(f"--release {pattern}: no such kernel; {what_there_is(passed)}")
     return _told_apart(targets, dict(zip(archives, names_of(archives), strict=True)))
 
 
