@@ -56,7 +56,9 @@ class Namespace(NamedTuple):
 
     def command(self, *words: str | Path) -> list[str]:
         """Return the words that run a command in the namespace."""
-        return ["nsenter", f"--target={self.pid}", "--mount", "--", *map(str, words)]
+        # The root is the holder's, too: in a chroot the namespace's own would be that around it.
+        enter = ("nsenter", f"--target={self.pid}", "--mount", "--root", "--wd")
+        return [*enter, "--", *map(str, words)]
 
     def outcome(self, *words: str | Path, **environment: str) -> Outcome:
         """Run a command in the namespace to its end."""
@@ -105,6 +107,7 @@ def without_headers(more: str = "") -> Iterator[Namespace]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd="/",
     )
     with holder:
         assert holder.stdin is not None
