@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import pytest
 
 from kheadersfs.kernel.trees import find_kernel_tree
 from kheadersfs.pack.comments import strip, strip_as_kernel
-from kheadersfs.pack.selection import read_header, select
+from kheadersfs.pack.selection import read_header, select, select_listed
 from tests.conftest import set_up
 from tests.pack.conftest import Packed, pack
 from tests.support import golden, kernel
@@ -48,6 +49,13 @@ INCLUDED = (
 )
 BPF_INCLUDED = ("tools/lib", "tools/testing/selftests/bpf")
 INCLUDED_FIRST = ("compiler-version.h", "kconfig.h", "compiler_types.h")
+# What kernel/Makefile runs since 6.17, in the object tree, to list headers for the script.
+LIST_SOURCES = """for d in include arch/x86/include; do
+    find "$srctree/$d" -path "$srctree/$d/generated" -prune -o -name "*.h" -print
+done"""
+LIST_GENERATED = """for d in include arch/x86/include; do
+    find "$d/generated" ! -path include/generated/utsversion.h -a -name "*.h" -print
+done"""
 
 
 @pytest.fixture(scope="module", params=["in-tree", "O="])
@@ -87,6 +95,32 @@ def test_members_and_bytes_are_those_of_the_kernels_own_script(packed_as_kernel:
     assert sorted(ours) == sorted(kernels)
     assert [name for name in ours if ours[name] != kernels[name]] == []
     assert len(ours) > 5000
+
+
+def test_the_makefiles_lists_since_6_17_name_the_headers_that_are_selected(
+    kernel_trees: kernel.Trees,
+) -> None:
+    for objtree, srctree in (
+        (kernel_trees.in_tree, "."),
+        (kernel_trees.objtree, str(kernel_trees.source)),
+    ):
+        sources, generated = (
+            subprocess.run(
+                ["/bin/sh", "-c", script],
+                check=True,
+                cwd=objtree,
+                env={**os.environ, "srctree": srctree},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+            ).stdout
+            for script in (LIST_SOURCES, LIST_GENERATED)
+        )
+        with contextlib.chdir(objtree):
+            listed = select_listed(srctree.encode(), sources, b".", generated)
+            tree = find_kernel_tree(srctree, ".", None)
+            for lists in (False, True):
+                assert select(tree._replace(lists=lists)) == listed
+        assert len(listed) > 5000
 
 
 def test_by_default_only_comments_are_others_than_in_the_kernels_archive(packed: Packed) -> None:
