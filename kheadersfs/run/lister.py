@@ -42,7 +42,7 @@ class Lister:
         try:
             self._pid = fork()
             if self._pid == 0:
-                _list(parent, descriptor, mountpoint)
+                _list(parent, command, descriptor, mountpoint)
         except KheadersfsError:
             pass
         finally:
@@ -55,15 +55,19 @@ class Lister:
             os.waitpid(self._pid, 0)
 
 
-def _list(parent: int, command: int, mountpoint: str) -> None:
-    """List what is hot, then end this process. *command* is a process, by its descriptor."""
+def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
+    """List what is hot, then end this process. *command* is the descriptor of process *pid*."""
     try:
         for number in (signal.SIGINT, signal.SIGQUIT):  # the terminal's, which the command heeds
             signal.signal(number, signal.SIG_IGN)
+        # In a chroot the namespace's own root, to which setns() goes, is that around it.
+        root = os.open(f"/proc/{pid}/root", os.O_PATH)
         end_with_parent(parent, signal.SIGKILL)
         # Who may make a namespace of mounts only inside one of users has to go into both.
         if call("setns", command, _CLONE_NEWNS) and call("setns", command, _NEW_USER_AND_MOUNTS):
             return
+        os.fchdir(root)
+        mountpoint = mountpoint.lstrip("/")
         # Not asking.ask(): it asks in another thread, which the server takes for the lister.
         for directory in os.getxattr(mountpoint, HOT_ATTRIBUTE).split(b"\0"):
             os.listdir(os.path.join(os.fsencode(mountpoint), directory))

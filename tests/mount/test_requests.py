@@ -207,8 +207,12 @@ def test_nobody_sees_that_a_guardian_lists_directories(
         mounted.check_nothing_left()
 
 
+CHROOT = 'mount --rbind / "$0" && exec chroot "$0" "$@"'
+
+
+@pytest.mark.parametrize("in_chroot", [False, True], ids=["", "in a chroot"])
 def test_a_run_has_the_pages_of_what_is_hot_before_its_command_reads_any(
-    fuse: None, packed: Path
+    root: None, fuse: None, packed: Path, tmp_path: Path, in_chroot: bool
 ) -> None:
     code = """
 import os, pathlib
@@ -220,8 +224,10 @@ wait_until(lambda: is_cached(header), "its pages were stored")
     script = (
         f'"{sys.executable}" -c \'{code}\' && {" ".join(command_line("status"))} --json "$KHEADERS"'
     )
+    around = ["unshare", "--mount", "sh", "-c", CHROOT, tmp_path] if in_chroot else []
+    run = command_line("run", "--archive", packed, "--", "sh", "-c", script)
     done = subprocess.run(
-        command_line("run", "--archive", packed, "--", "sh", "-c", script),
+        [*around, *run],
         check=True,
         cwd=REPOSITORY,
         stdin=subprocess.DEVNULL,
