@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 BUILD = REPOSITORY / "tools/sample/build"
 HEADERS = 690
 """That a build opens, at least; each would take a lookup, an open and a release."""
-FIRST_BUILD, SECOND_BUILD = 300, 10
+FIRST_BUILD, SECOND_BUILD = 450, 10
+"""Some 270 of the kernel's own archive, and 410 of Debian's headers, packed anew with comments."""
 HOT = 600
 """Headers at the beginning of an archive that are given in advance, if their directory has many."""
 OF_HOT = ("include/linux", "include/uapi/linux", "include/asm-generic", "include/net/netns")
@@ -224,7 +225,7 @@ wait_until(lambda: is_cached(header), "its pages were stored")
     script = (
         f'"{sys.executable}" -c \'{code}\' && {" ".join(command_line("status"))} --json "$KHEADERS"'
     )
-    around = ["unshare", "--mount", "sh", "-c", CHROOT, tmp_path] if in_chroot else []
+    around = ["unshare", "--mount", "sh", "-c", CHROOT, str(tmp_path)] if in_chroot else []
     run = command_line("run", "--archive", packed, "--", "sh", "-c", script)
     done = subprocess.run(
         [*around, *run],

@@ -143,11 +143,18 @@ class Rounds:
         self.in_time += bool(victims)
 
     def _await_end(self, process: subprocess.Popen[bytes]) -> list[str]:
-        """Wait for the end of a round, of which something was killed."""
-        if await_that(lambda: process.poll() is not None):
+        """Wait for the end of a round, of which something was killed.
+
+        A compiler whose shell was killed goes on, and uses the mount until it is done.
+        """
+        if await_that(lambda: process.poll() is not None and not self._is_compiling()):
             return []
         process.kill()
         return ["build and unmount do not end"]
+
+    def _is_compiling(self) -> bool:
+        processes = processes_of(self._place.mountpoint)
+        return any(kind_of(*process).startswith("clang") for process in processes.items())
 
     def _recover(self, generator: random.Random) -> list[str]:
         """Do what a user does next: unmount if it is mounted and answers; mount, read, unmount."""
