@@ -94,7 +94,11 @@ def await_advance(mounted: Mount, archive: Path) -> None:
     assert opens_without_asking(mounted)
     # The names are asked for here if they are not known yet, but nothing is read.
     hot = [mounted / path for _, path in files[:HOT] if str(Path(path).parent) in OF_HOT]
-    wait_until(lambda: all(map(is_cached, hot)), "the kernel has the pages of what is hot")
+    most = 0.9 * len(hot)
+    wait_until(lambda: sum(map(is_cached, hot)) > most, "the kernel has the pages of what is hot")
+    # It may forget a name or a page at any time, also before it was given the page.
+    for header in hot:
+        assert header.read_bytes()
 
 
 def test_a_build_asks_for_little_once_all_is_given_and_the_next_one_for_nothing(
