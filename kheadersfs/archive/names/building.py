@@ -150,21 +150,19 @@ class TableBuilder:
         """Add a file, directory or symlink. Raises _Refused."""
         if member.size < 0:
             raise _Refused("a negative size")
-        kind, mode = _acceptable_mode(member.mode)
+        mode = _acceptable_mode(member.mode)
         mtime = member.mtime
         if not -LATEST <= mtime <= LATEST:
             mtime = LATEST if mtime > 0 else -LATEST
-        if kind == stat.S_IFDIR:
+        if stat.S_ISDIR(mode):
             self._add_directory(*self._locate(member.name), mode, mtime)
             return
         if member.inode is not None:
             row = self._shared_inode(member, mode, mtime)
             # Content that comes with one name is that of all others, even if this name is refused.
             self._fill(row, member.size, start)
-        elif kind == stat.S_IFLNK:
-            row = self._new_symlink(member, mode, mtime)
         else:
-            row = self._inodes.add(mode, mtime)
+            row = self._new_inode(member, mode, mtime)
         parent, name = self._locate(member.name)
         if parent is None or name in parent:
             parent = self._make_room(parent, name)
@@ -177,16 +175,13 @@ class TableBuilder:
         key = member.inode, stat.S_IFMT(mode)
         row = self._shared.get(key)
         if row is None:
-            is_symlink = stat.S_ISLNK(mode)
-            new = (
-                self._new_symlink(member, mode, mtime)
-                if is_symlink
-                else self._inodes.add(mode, mtime)
-            )
-            row = self._shared[key] = new
+            row = self._shared[key] = self._new_inode(member, mode, mtime)
         return row
 
-    def _new_symlink(self, member: Member, mode: int, mtime: int) -> int:
+    def _new_inode(self, member: Member, mode: int, mtime: int) -> int:
+        """Return the row of a new file, without content as yet, or symlink. Raises _Refused."""
+        if not stat.S_ISLNK(mode):
+            return self._inodes.add(mode, mtime)
         target = member.target or b""
         if not 0 < len(target) <= self._limits.target:
             raise _Refused(f"a symlink's target of {len(target)} bytes (--limit target)")
@@ -290,13 +285,13 @@ class TableBuilder:
 
 
 @lru_cache(64)  # an archive has few different ones
-def _acceptable_mode(mode: int) -> tuple[int, int]:
-    """Return the type of *mode* and what is made of it. Raises _Refused."""
+def _acceptable_mode(mode: int) -> int:
+    """Return what is made of *mode*. Raises _Refused."""
     kind = stat.S_IFMT(mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         raise _Refused("neither a file, a directory nor a link")
     if kind == stat.S_IFREG and mode & (stat.S_ISUID | stat.S_ISGID):
         raise _Refused("a set-user-ID or set-group-ID file")
     if kind == stat.S_IFLNK:
-        return kind, kind | SYMLINK_PERMISSIONS
-    return kind, kind | mode & _PERMISSIONS
+        return kind | SYMLINK_PERMISSIONS
+    return kind | mode & _PERMISSIONS
