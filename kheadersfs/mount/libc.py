@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 else:
     _Simple = _ctypes._SimpleCData
 
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+"""Namespaces of mounts and of users (include/uapi/linux/sched.h)."""
+
 
 class _Int(_Simple):
     _type_ = "i"

@@ -13,7 +13,7 @@ import os
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import fork
 from kheadersfs.mount.asking import HOT_ATTRIBUTE
-from kheadersfs.mount.libc import call
+from kheadersfs.mount.libc import CLONE_NEWNS, CLONE_NEWUSER, call
 from kheadersfs.run.child import end_with_parent
 
 TYPE_CHECKING = False
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the enumerations around it take 4 ms to import
 
-_CLONE_NEWNS = 0x00020000
-_NEW_USER_AND_MOUNTS = 0x10000000 | _CLONE_NEWNS
+_USERS_AND_MOUNTS = CLONE_NEWUSER | CLONE_NEWNS
 
 
 class Lister:
@@ -64,7 +63,7 @@ def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
         root = os.open(f"/proc/{pid}/root", os.O_PATH)
         end_with_parent(parent, signal.SIGKILL)
         # Who may make a namespace of mounts only inside one of users has to go into both.
-        if call("setns", command, _CLONE_NEWNS) and call("setns", command, _NEW_USER_AND_MOUNTS):
+        if call("setns", command, CLONE_NEWNS) and call("setns", command, _USERS_AND_MOUNTS):
             return
         os.fchdir(root)
         mountpoint = mountpoint.lstrip("/")

@@ -16,7 +16,7 @@ import select
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import daemon
 from kheadersfs.mount import direct, mounting
-from kheadersfs.mount.libc import UnsignedLong, call
+from kheadersfs.mount.libc import CLONE_NEWNS, CLONE_NEWUSER, UnsignedLong, call
 from kheadersfs.mount.passing import connected_pair, receive_descriptor, send_descriptor
 from kheadersfs.mount.request import MountRequest
 from kheadersfs.records import Record
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the enumerations around it take 4 ms to import
 
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_SLAVE = 0x4000, 0x80000
 PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
 """Directories that are always there and that nothing inside a private namespace needs."""
@@ -137,7 +136,7 @@ def _enter_namespace(connection: socket, source: str) -> str:
 
     Runs in the process that becomes the command. Raises KheadersfsError, NoNamespace.
     """
-    if call("unshare", _CLONE_NEWNS):
+    if call("unshare", CLONE_NEWNS):
         _enter_user_namespace()
     # Mounts of the host appear in here; the one made in here stays in here.
     if call("mount", b"none", b"/", None, UnsignedLong(_MS_REC | _MS_SLAVE), None):
@@ -163,7 +162,7 @@ def _place() -> str:
 def _enter_user_namespace() -> None:
     """Make a user namespace in which this user stays who he is, and a mount namespace in it."""
     uid, gid = os.geteuid(), os.getegid()
-    if call("unshare", _CLONE_NEWUSER | _CLONE_NEWNS):
+    if call("unshare", CLONE_NEWUSER | CLONE_NEWNS):
         raise NoNamespace
     for name, text in (
         ("setgroups", "deny"),
