@@ -15,7 +15,7 @@ from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import Answers
 from kheadersfs.fuse.boundary import bounded
 from kheadersfs.fuse.entries import Entries
-from kheadersfs.fuse.generated import POSITION
+from kheadersfs.fuse.listings import Listings
 from kheadersfs.fuse.usage import Usage
 from kheadersfs.mount.asking import HOT_ATTRIBUTE
 from kheadersfs.tree import BLOCK_SIZE, Attributes
@@ -25,14 +25,11 @@ if TYPE_CHECKING:
 
     from kheadersfs.fuse.advance import Advance
     from kheadersfs.fuse.answers import Served
-    from kheadersfs.fuse.generated import GeneratedFile
     from kheadersfs.fuse.relay import Relay
 
 log = logging.getLogger("kheadersfs")
 
 _HOT = HOT_ATTRIBUTE.encode()
-IN_ADVANCE = 1 << 62
-"""The bit in the handle of a directory that is listed so that the kernel gets its hot headers."""
 
 UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 """The root of an archive that could not be read."""
@@ -65,6 +62,7 @@ class Operations(pyfuse3.Operations):
         self._advance: Advance | None = None
         self._relay: Relay | None = None
         self._entries = Entries(owner)
+        self.listings = Listings(self._answers, self._entries)
         self._attributes = attributes
         self.usage = Usage()
         self._requests = self.usage.requests
@@ -77,6 +75,7 @@ class Operations(pyfuse3.Operations):
     def save_requests(self, relay: Relay | None, advance: Advance | None) -> None:
         """Use these, if there are any, so that the kernel need not ask so much."""
         self._relay, self._advance = relay, advance
+        self.listings.advance = advance
 
     async def _load_and_identify(self) -> Served:
         served = await self._load()
@@ -196,68 +195,18 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def opendir(self, inode: int, context: pyfuse3.RequestContext) -> int:
-        """Open a directory; its handle is that of directory_handle()."""
+        """Open a directory."""
         self._requests.opendir += 1
         await self._answers.serve()
         if self._opens_without_asking():
             raise pyfuse3.FUSEError(errno.ENOSYS)
-        return self.directory_handle(inode, context.pid)
-
-    def directory_handle(self, inode: int, process: int) -> int:
-        """Return the handle of a directory: its inode number, with IN_ADVANCE for our lister."""
-        if self._advance is not None and self._advance.is_for(process):
-            return inode | IN_ADVANCE
-        return inode
+        return self.listings.handle(inode, context.pid)
 
     @bounded
     async def readdir(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         """List a directory from position *start* on, with full attributes."""
         self._requests.readdir += 1
-        if handle & IN_ADVANCE:
-            await self._list_in_advance(handle ^ IN_ADVANCE, start, token)
-        else:
-            await self._list(handle, start, token)
-
-    async def _list_in_advance(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """List the hot headers alone, and end with an error, so that this is not kept as all.
-
-        A C library takes this error for the end of a directory.
-        """
-        assert self._advance is not None
-        tree = (await self._answers.serve()).tree
-        listed = False
-        for position, name, child in self._advance.listing(inode, start):
-            entry = self._entries.entry(tree.attributes(child))
-            if not pyfuse3.readdir_reply(token, name, entry, position):
-                return
-            listed = True
-        if not listed:
-            self._advance.note_listed(inode)
-            raise pyfuse3.FUSEError(errno.ENOENT)
-
-    async def _list(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """Put entries of a directory, those behind *start*, into the reply while there is room."""
-        listed = False
-        for position, name, attributes in await self._answers.listing(inode, start):
-            entry = self._entries.entry(attributes)
-            if not pyfuse3.readdir_reply(token, name, entry, position):
-                return
-            listed = True
-        generated = await self._answers.listed_last(inode, start)
-        if generated is not None:
-            self._list_generated(token, generated)
-        elif not listed:
-            # The end: an error beside entries would take these away from the reader.
-            await self._answers.require_completeness()
-            if self._advance is not None:
-                self._advance.note_listed(inode)
-
-    def _list_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
-        entry = self._entries.entry(generated.known_attributes())
-        if not generated.has_known_size:
-            # The file is made when somebody asks for its attributes, and only then has it a size.
-            entry.entry_timeout = entry.attr_timeout = 0.0
-        pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
+        await self.listings.fill(handle, start, token)
 
     async def releasedir(self, _handle: int) -> None:
         """Nothing is held for an open directory."""

@@ -90,7 +90,7 @@ class Session:
     def _save_requests(self, device: int) -> None:
         """Have the kernel ask less, where nobody has to know which files are opened and closed."""
         operations, options = self._operations, self._options
-        relay = Relay(device, operations.read, operations.directory_handle, self._loop.run_at_once)
+        relay = Relay(device, operations.read, operations.listings.handle, self._loop.run_at_once)
         self._loop.watch(relay.device, relay)
         advance = Advance(
             self._loop,
