@@ -20,6 +20,7 @@ from hypothesis import settings
 
 from tests.support import golden, synthetic
 from tests.support.mounting import Mount
+from tests.support.signing import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -199,3 +200,12 @@ def ebpf_toolchain() -> None:
     """Skip where no eBPF program can be compiled."""
     if missing := [tool for tool in ("clang", "opt", "llc") if shutil.which(tool) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture(params=["minisign", "ssh-keygen"])
+def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Signer:
+    """One who signs archives, with each of the tools."""
+    tool: str = request.param
+    if shutil.which(tool) is None:
+        pytest.skip(f"not installed: {tool}")
+    return Signer(tool, tmp_path / "keys")

@@ -110,14 +110,6 @@ def test_a_mounted_archive_that_is_rewritten_yields_errors_and_no_other_bytes(
         (mounted / "modes/644").read_bytes()
 
 
-@pytest.fixture(params=["minisign", "ssh-keygen"])
-def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Signer:
-    tool: str = request.param
-    if shutil.which(tool) is None:
-        pytest.skip(f"not installed: {tool}")
-    return Signer(tool, tmp_path / "keys")
-
-
 def test_a_signed_archive_is_mounted(mount: Mounting, archive: Path, signer: Signer) -> None:
     signer.sign(archive)
     mounted = mount(archive, "--verify-key", str(signer.public))

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.support import golden, kernel
 from tests.support.mounting import Outcome, run_command
+from tests.support.namespace import Namespace, without_headers
 from tests.support.packing import BEFORE
 
 if TYPE_CHECKING:
@@ -158,3 +159,10 @@ def full_disk(root: None, tmp_path: Path) -> Iterator[Path]:
         yield output
     finally:
         subprocess.run(["umount", mountpoint], check=True)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Namespace]:
+    """A machine with a cache of its own."""
+    with without_headers() as namespace:
+        yield namespace

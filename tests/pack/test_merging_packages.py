@@ -11,10 +11,9 @@ import pytest
 
 from tests.support import packages
 from tests.support.mounting import Outcome, one_line
-from tests.support.namespace import without_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.namespace import Namespace
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
 RELEASES = ("6.1.0-7-amd64", "6.1.0-8-amd64")
 SEVEN, EIGHT = (f"linux-headers-{release}_{packages.VERSION}_amd64.deb" for release in RELEASES)
 BEFORE = b"as it was"
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Namespace]:
-    """A machine with a cache of its own."""
-    with without_headers() as namespace:
-        yield namespace
 
 
 @pytest.fixture(scope="module")

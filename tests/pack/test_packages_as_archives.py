@@ -13,7 +13,6 @@ from tests.support.mounting import Outcome, command_line, one_line
 from tests.support.namespace import without_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.namespace import Namespace
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 RELEASE = "6.1.0-7-amd64"
 CACHE = "/var/cache/kheadersfs"
 UTSRELEASE = f'#define UTS_RELEASE "{RELEASE}"\n'
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Namespace]:
-    """A machine with a cache of its own."""
-    with without_headers() as namespace:
-        yield namespace
 
 
 @pytest.fixture(scope="module")

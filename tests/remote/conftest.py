@@ -76,6 +76,17 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def secure_web(tmp_path: Path, packed: Path, certificate: Path) -> Iterator[Nginx]:
+    """An nginx with that certificate that serves the packed archive as ``k``."""
+    place = tmp_path / "secure"
+    place.mkdir()
+    settings = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+    with nginx(place, settings, tls="on") as server:
+        shutil.copyfile(packed, server.files / "k")
+        yield server
+
+
+@pytest.fixture
 def mount_address(fuse: None, tmp_path: Path) -> Iterator[Callable[..., Mount]]:
     """Mounts an address; at the end it is unmounted."""
     mounts: list[Mount] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +9,7 @@ import pytest
 
 from kheadersfs.reader import open_archive
 from tests.support.mounting import Mount, one_line, run_command
-from tests.support.servers import Nginx, free_port, nginx, running
+from tests.support.servers import Nginx, free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,17 +100,12 @@ def test_a_proxy_that_refuses_or_is_not_there_is_named_without_its_password(
 
 
 def test_a_proxy_of_tls_sees_nothing_but_the_host(
-    tmp_path: Path, packed: Path, certificate: Path
+    tmp_path: Path, packed: Path, secure_web: Nginx
 ) -> None:
-    place = tmp_path / "secure"
-    place.mkdir()
-    settings = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
-    with nginx(place, settings, tls="on") as server:
-        shutil.copyfile(packed, server.files / "k")
-        host = server.address.removeprefix("https://")
-        with tinyproxy(tmp_path / "proxy", host.rpartition(":")[2]) as proxy:
-            words = ("cat", f"{server.address}/k", HEADER)
-            trusting = {"SSL_CERT_FILE": str(tmp_path / "public.pem")}
-            outcome = run_command(*words, https_proxy=proxy.address, **trusting)
-            assert outcome.output.encode() == content_of(packed), outcome
-            assert proxy.has_been_asked_for(f"CONNECT {host} HTTP/1.1")
+    host = secure_web.address.removeprefix("https://")
+    with tinyproxy(tmp_path / "proxy", host.rpartition(":")[2]) as proxy:
+        words = ("cat", f"{secure_web.address}/k", HEADER)
+        trusting = {"SSL_CERT_FILE": str(tmp_path / "public.pem")}
+        outcome = run_command(*words, https_proxy=proxy.address, **trusting)
+        assert outcome.output.encode() == content_of(packed), outcome
+        assert proxy.has_been_asked_for(f"CONNECT {host} HTTP/1.1")

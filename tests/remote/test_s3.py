@@ -14,10 +14,12 @@ from kheadersfs.reader import open_archive
 from tests.conftest import set_up
 from tests.support.mounting import Mount, one_line, run_command
 from tests.support.processes import processes_mentioning
-from tests.support.servers import free_port, nginx, running
+from tests.support.servers import free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.support.servers import Nginx
 
 HEADER = "include/linux/mm.h"
 _PUT = """
@@ -84,17 +86,12 @@ def test_an_object_that_is_not_there_is_named(storage: Storage, packed: Path) ->
 
 
 def test_a_certificate_is_checked_with_the_authorities_that_are_named(
-    tmp_path: Path, packed: Path, certificate: Path
+    tmp_path: Path, packed: Path, secure_web: Nginx
 ) -> None:
-    place = tmp_path / "secure"
-    place.mkdir()
-    settings = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
-    with nginx(place, settings, tls="on") as server:
-        shutil.copyfile(packed, server.files / "k")
-        address = f"{server.address}/k"
-        trusted = run_command("cat", address, HEADER, SSL_CERT_FILE=str(tmp_path / "public.pem"))
-        with open_archive(packed) as opened:
-            assert trusted.output.encode() == opened.read(HEADER)
-        shutil.rmtree(os.environ["KHEADERSFS_CACHE"])
-        refused = run_command("cat", address, HEADER)
+    address = f"{secure_web.address}/k"
+    trusted = run_command("cat", address, HEADER, SSL_CERT_FILE=str(tmp_path / "public.pem"))
+    with open_archive(packed) as opened:
+        assert trusted.output.encode() == opened.read(HEADER)
+    shutil.rmtree(os.environ["KHEADERSFS_CACHE"])
+    refused = run_command("cat", address, HEADER)
     assert (refused.status, "certificate" in one_line(refused).lower()) == (11, True)

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("fuse")
 
 
-@pytest.fixture(params=["minisign", "ssh-keygen"])
-def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Signer:
-    tool: str = request.param
-    if shutil.which(tool) is None:
-        pytest.skip(f"not installed: {tool}")
-    return Signer(tool, tmp_path / "keys")
-
-
 def test_an_archive_is_accepted_with_its_signature_only(
     web: Nginx, packed: Path, signer: Signer
 ) -> None:

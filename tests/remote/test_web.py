@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.mounting import Mount, one_line, run_command, wait_until
 from tests.support.servers import Nginx, nginx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HEADER = "include/linux/kconfig.h"
@@ -95,13 +96,20 @@ def test_everything_can_be_read_offline_once_it_was_fetched(
     assert run_command("cat", address, HEADER).status == 11
 
 
-def test_what_the_server_says_is_fresh_is_not_asked_for_again(
-    tmp_path: Path, packed: Path, cache: Path, mount_address: Callable[..., Mount]
-) -> None:
+@contextmanager
+def serving_for_an_hour(tmp_path: Path, packed: Path) -> Iterator[Nginx]:
+    """Serve *packed* until the end of the block, and say that it is good for an hour."""
     place = tmp_path / "fresh"
     place.mkdir()
     with nginx(place, "expires 1h;") as server:
         (server.files / packed.name).write_bytes(packed.read_bytes())
+        yield server
+
+
+def test_what_the_server_says_is_fresh_is_not_asked_for_again(
+    tmp_path: Path, packed: Path, cache: Path, mount_address: Callable[..., Mount]
+) -> None:
+    with serving_for_an_hour(tmp_path, packed) as server:
         address = f"{server.address}/{packed.name}"
         first = run_command("cat", address, HEADER)
         server.fetched()
@@ -120,10 +128,7 @@ def test_what_the_server_says_is_fresh_is_not_asked_for_again(
 def test_a_cache_that_others_can_write_to_is_not_used(
     tmp_path: Path, packed: Path, cache: Path
 ) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    with nginx(place, "expires 1h;") as server:
-        (server.files / packed.name).write_bytes(packed.read_bytes())
+    with serving_for_an_hour(tmp_path, packed) as server:
         address = f"{server.address}/{packed.name}"
         assert run_command("cat", address, HEADER).status == 0
         cache.chmod(0o777)
