@@ -75,7 +75,14 @@ def open_archive(path: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Archive:
     Raises ArchiveUnavailable, UnsupportedArchive, RefusedArchive when it is beyond *limits*, or
     DamagedArchive when it looks incomplete.
     """
-    source = open_place(path)
+    return archive_in(open_place(path), limits)
+
+
+def archive_in(source: Source, limits: Limits = DEFAULT_LIMITS) -> Archive:
+    """Return the archive in *source*, which is its own then; *source* is closed if it is none.
+
+    Raises what Archive raises.
+    """
     try:
         return Archive(source, limits)
     except BaseException:

@@ -45,14 +45,9 @@ def open_followed(
     if further or not progress.is_shown or may_be_packages(path):
         return open_given(path, limits, further)
     from kheadersfs.archive.followed import FollowedSource
-    from kheadersfs.archive.opening import Archive, open_place
+    from kheadersfs.archive.opening import archive_in, open_place
 
-    source = FollowedSource(open_place(path), progress)
-    try:
-        return HeaderArchive(Archive(source, limits))
-    except BaseException:
-        source.close()
-        raise
+    return HeaderArchive(archive_in(FollowedSource(open_place(path), progress), limits))
 
 
 def open_kernel(
