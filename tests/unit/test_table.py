@@ -149,6 +149,28 @@ def test_a_directory_is_looked_at_once_and_before_it_is_used(
     assert looked_at == [range(4)] * 3 + [range(4, 5)]
 
 
+@PAGE_SIZES
+def test_inodes_of_a_page_are_looked_at_once_to_find_all_parents(
+    page_entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Made(sample(), page_entries).table
+    pages = {id(table.page(number)) for number in range(len(table))}
+    looked_at: list[int] = []
+    rows = Page.rows
+
+    def note_and_tell(page: Page, file_type: int) -> list[int]:
+        looked_at.append(id(page))
+        return rows(page, file_type)
+
+    monkeypatch.setattr(Page, "rows", note_and_tell)
+    for _ in range(2):
+        for entry in range(table.entries):
+            table.parent(entry)
+    assert looked_at
+    assert len(looked_at) == len(set(looked_at))
+    assert set(looked_at) <= pages
+
+
 def test_all_is_looked_at_when_a_table_is_checked() -> None:
     whole = sample()
     Table.of(whole).check()

@@ -26,7 +26,7 @@ class Table(Pages[Page]):
     What is read of a page that lies raises DamagedArchive.
     """
 
-    __slots__ = ("_entered",)
+    __slots__ = ("_directory_rows", "_entered")
 
     kernels = ()
     """An index of one kernel lists none; see fleet.table for one of several."""
@@ -37,6 +37,9 @@ class Table(Pages[Page]):
         """*make* makes a page, sound in itself, or raises ValueError; *content_size* is of all."""
         super().__init__(archive, bounds, content_size, make)
         self._entered: set[int] = set()
+        self._directory_rows: dict[int, array[int]] = {}
+        """The rows of directories, by number of the page, of pages where a parent was looked for.
+        To find them takes a look at every inode of the page."""
 
     @classmethod
     def of(cls, page: Page, archive: str = "archive") -> Table:
@@ -86,8 +89,11 @@ class Table(Pages[Page]):
 
     def parent(self, entry: int) -> int:
         """Return the inode of the directory that *entry* is in. Raises DamagedArchive."""
-        page = self.page(bisect_right(self.bounds.children, entry) - 1)
-        rows = page.rows(stat.S_IFDIR)
+        number = bisect_right(self.bounds.children, entry) - 1
+        page = self.page(number)
+        rows = self._directory_rows.get(number)
+        if rows is None:
+            rows = self._directory_rows[number] = array("I", page.rows(stat.S_IFDIR))
         # Several directories may have the same start. All but the last of them are empty.
         row = rows[bisect_right(rows, entry, key=page.inode_start.__getitem__) - 1]
         return page.first_inode + row
