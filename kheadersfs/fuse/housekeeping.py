@@ -57,6 +57,8 @@ class Housekeeping:
         if served is None or store is None or content is None:
             return None
         blocks = content.blocks
+        if blocks.compress_some():
+            return 0.0
         wait = served.content.unused_since() + DECODED_BLOCKS_KEPT - now
         unused_for_long = wait <= 0
         released = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks import compressing
 from kheadersfs.archive.blocks.compressing import BlockCompressor
-from kheadersfs.archive.blocks.held import HeldBlocks, Uncompressed
+from kheadersfs.archive.blocks.held import COMPRESSED_AT_ONCE, HeldBlocks, Uncompressed
 from kheadersfs.archive.compression.decoding import Pieces
 from tests.support.mounting import PATIENCE
 
@@ -28,7 +28,7 @@ def compressed(contents: list[bytes]) -> tuple[HeldBlocks, int]:
         for content in contents:
             compressor.put(content)
         blocks = compressor.blocks("archive")
-        blocks.wait_for_frames()
+        blocks.frames()
         return blocks, compressor.held
 
 
@@ -59,23 +59,43 @@ def test_threads_compress_what_is_more_than_may_wait() -> None:
 
 
 def test_a_block_is_served_before_it_is_compressed() -> None:
-    stored: list[bytes] = [Uncompressed(content) for content in CONTENTS]
-    blocks = HeldBlocks("archive", stored, [len(content) for content in CONTENTS])
+    with closing(BlockCompressor()) as compressor:
+        for content in CONTENTS:
+            compressor.put(content)
+        blocks = compressor.blocks("archive")
+        assert not compressor.work()
+    assert blocks.held == sum(map(len, CONTENTS))
     assert contents_of(blocks) == CONTENTS
+
+
+def test_some_at_a_time_are_compressed_until_all_are() -> None:
+    many = CONTENTS * (2 * COMPRESSED_AT_ONCE // len(CONTENTS) + 1)
+    with closing(BlockCompressor()) as compressor:
+        for content in many:
+            compressor.put(content)
+        blocks = compressor.blocks("archive")
+    sizes = [blocks.held]
+    while blocks.compress_some():
+        assert contents_of(blocks) == many
+        sizes.append(blocks.held)
+    assert len(sizes) == 3
+    assert sizes == sorted(sizes, reverse=True)
+    assert blocks.held < 100 * len(many)
+    assert not blocks.compress_some()
 
 
 def test_nothing_is_released_before_all_is_compressed() -> None:
     """By its compressed bytes it is told later whether the archive is the same."""
     blocks, _ = compressed(CONTENTS)
     stored = [Uncompressed(CONTENTS[0]), *(blocks.stored(number) for number in range(1, 9))]
-    partly = HeldBlocks("archive", stored, [len(content) for content in CONTENTS])
+    partly = HeldBlocks("archive", stored, [len(content) for content in CONTENTS], waiting=[0])
     partly.allow_release(lambda: blocks)
     assert partly.release() == 0
-    stored[0] = blocks.stored(0)
+    assert not partly.compress_some()
     assert partly.release() == blocks.held
 
 
-def test_blocks_come_back_from_a_pass_whose_compression_still_goes_on() -> None:
+def test_blocks_come_back_from_a_pass_that_has_not_compressed_them() -> None:
     blocks, _ = compressed(CONTENTS)
 
     def again() -> HeldBlocks:

@@ -2,7 +2,7 @@
 
 Threads that compress would take processors from the decoder. The reader of an archive of one block
 waits for that decoder again and again, so it compresses a block whenever it waits. Blocks that are
-left at the end are served uncompressed until a thread has compressed them.
+left at the end are served uncompressed until there is time to compress them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from kheadersfs.archive.blocks.held import HeldBlocks, Uncompressed
+from kheadersfs.archive.blocks.held import LEVEL, HeldBlocks, Uncompressed
 from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.archive.threads import ThreadPool
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-LEVEL = 3
 BACKLOG = 128
 """Blocks that may wait to be compressed; threads compress what is more."""
 UNDER_WAY = 16
@@ -38,7 +37,6 @@ class BlockCompressor:
         self._sizes: list[int] = []
         self._waiting: deque[int] = deque()
         self._under_way: deque[Future[int]] = deque()
-        self._rest: Future[None] | None = None
         self.held = self.waiting = 0
 
     def put(self, content: bytes) -> None:
@@ -61,26 +59,20 @@ class BlockCompressor:
         return True
 
     def blocks(self, name: str) -> HeldBlocks:
-        """Return all blocks. A thread compresses what still waits, until after close()."""
+        """Return all blocks. Those that still wait are compressed by whoever has them then."""
         for job in self._under_way:
             job.result()
-        self._rest = self._pool.submit(self._compress_all, tuple(self._waiting))
-        self._waiting.clear()
-        return HeldBlocks(name, self._stored, self._sizes, self._rest)
+        waiting, self._waiting = self._waiting, deque()
+        return HeldBlocks(name, self._stored, self._sizes, waiting)
 
     def close(self) -> None:
-        """End the threads. Unless blocks() was called, what is not compressed yet is given up."""
-        complete = self._rest is not None
-        self._pool.shutdown(wait=not complete, cancel_futures=not complete)
+        """End the threads. What they have not compressed yet is given up."""
+        self._pool.shutdown(cancel_futures=True)
 
     def _next(self) -> int:
         number = self._waiting.popleft()
         self.waiting -= self._sizes[number]
         return number
-
-    def _compress_all(self, numbers: tuple[int, ...]) -> None:
-        for number in numbers:
-            self._compress(number)
 
     def _compress(self, number: int) -> int:
         """Put the compressed block where it was not. Returns its size."""

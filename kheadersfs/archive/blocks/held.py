@@ -21,8 +21,13 @@ from kheadersfs.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable
+
+
+LEVEL = 3
+"""How well blocks are compressed, of zstd's levels."""
+COMPRESSED_AT_ONCE = 16
+"""Blocks that are compressed before somebody who asks meanwhile gets his answer: some 10 ms."""
 
 
 class Uncompressed(bytes):
@@ -35,25 +40,25 @@ class HeldBlocks(BlockTable):
     """The blocks of the archive *name*: each a zstd frame, or Uncompressed.
 
     The content of each was verified before it was put here, and a frame has a checksum of its own.
-    *rest* is work under way in a thread, which replaces the Uncompressed blocks in *stored* by
-    frames; None if there are none.
+    *waiting* are the numbers of those that are Uncompressed. To compress them takes a processor
+    from whoever has waited for the archive, so that is left to compress_some().
     """
 
-    __slots__ = ("_again", "_digests", "_failure", "_lock", "_rest", "_stored")
+    __slots__ = ("_again", "_digests", "_failure", "_lock", "_stored", "_waiting")
 
     def __init__(
         self,
         name: str,
         stored: list[bytes],
         decoded_sizes: list[int],
-        rest: Future[None] | None = None,
+        waiting: Iterable[int] = (),
     ) -> None:
         super().__init__(name, decoded_sizes)
         # As a tuple, its numbers would stay behind among the small objects of one pass, and each
         # would keep the interpreter from returning a megabyte.
         self.starts = array("Q", self.starts)
         self._stored = stored
-        self._rest = rest
+        self._waiting = list(waiting)
         self._again: Callable[[], HeldBlocks] | None = None
         self._digests = b""
         self._failure: str | None = None
@@ -79,6 +84,14 @@ class HeldBlocks(BlockTable):
             return stored
         return zstd_coding.decode_frame(stored, self.starts[number + 1] - self.starts[number])
 
+    def compress_some(self) -> bool:
+        """See BlockTable.compress_some."""
+        with self._lock:
+            for number in self._waiting[-COMPRESSED_AT_ONCE:]:
+                self._stored[number] = zstd_coding.encode_frame(self._stored[number], LEVEL)
+            del self._waiting[-COMPRESSED_AT_ONCE:]
+            return bool(self._waiting)
+
     def allow_release(self, again: Callable[[], HeldBlocks]) -> None:
         """Make ``release`` work: *again* makes the same blocks from the archive once more."""
         self._again = again
@@ -89,7 +102,7 @@ class HeldBlocks(BlockTable):
             return 0
         try:
             released = self.held
-            if self._again is None or not released or not self._is_compressed():
+            if self._again is None or not released or self._waiting:
                 return 0
             self._digests = self._digests or _digests_of(self._stored)
             self._stored = []
@@ -97,13 +110,10 @@ class HeldBlocks(BlockTable):
         finally:
             self._lock.release()
 
-    def _is_compressed(self) -> bool:
-        return not any(isinstance(block, Uncompressed) for block in self._stored)
-
-    def wait_for_frames(self) -> list[bytes]:
-        """Return the blocks, as they are stored when all are compressed."""
-        if self._rest is not None:
-            self._rest.result()
+    def frames(self) -> list[bytes]:
+        """Compress what is not, and return all blocks as they are stored."""
+        while self.compress_some():
+            pass
         return self._stored
 
     def _restore(self) -> list[bytes]:
@@ -129,7 +139,7 @@ class HeldBlocks(BlockTable):
         UnreadableArchive, which is one too.
         """
         try:
-            stored = again().wait_for_frames()
+            stored = again().frames()
         except UnsupportedArchive as error:
             raise self._changed() from error
         except RefusedArchive as error:

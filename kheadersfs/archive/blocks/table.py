@@ -103,6 +103,10 @@ class BlockTable:
         """Bytes of memory that the compressed blocks take: none while they are in a file."""
         return 0
 
+    def compress_some(self) -> bool:
+        """Compress some blocks of those that are held as they are. Returns whether more are."""
+        return False
+
     def release(self) -> int:
         """Let go of blocks that are held and can be had again. Returns how many bytes they were."""
         return 0
