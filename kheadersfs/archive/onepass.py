@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.blocks.compressing import BlockCompressor
-from kheadersfs.archive.compression.decoding import open_stream
+from kheadersfs.archive.compression.decoding import DecodedStream, WriterGone, open_stream
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
 from kheadersfs.archive.entries import new_buffer
@@ -129,29 +129,34 @@ class _ContentWriter:
             self._filled = 0
 
 
-def read_in_one_pass(archive: Archive) -> Pass:
-    """Read all of *archive*.
+def read_in_one_pass(archive: Archive, ahead: DecodedStream | None = None) -> Pass:
+    """Read all of *archive*; *ahead* is what it decodes to, if somebody decodes it already.
 
     Of an archive in several blocks, what comes before a damaged one is kept. Otherwise nothing
     is returned before the last byte was read and every checksum on the way was right. Raises
     DamagedArchive, UnsupportedArchive, RefusedArchive.
     """
-    result = _read_once(archive)
-    result.blocks.allow_release(lambda: _read_once(archive).blocks)
+    try:
+        result = _read_once(archive, ahead)
+    except WriterGone:  # whatever became of him: what he has done can be done here
+        result = _read_once(archive, None)
+    result.blocks.allow_release(lambda: _read_once(archive, None).blocks)
     return result
 
 
-def _read_once(archive: Archive) -> Pass:
+def _read_once(archive: Archive, ahead: DecodedStream | None) -> Pass:
     source = archive.source
     meter = Meter(source.name, source.size, archive.limits)
     with closing(BlockCompressor()) as compressor:
         if archive.is_plain:
             return _read_members(source, meter, compressor, None, keep_on_damage=False)
-        return _read_compressed(archive, meter, compressor)
+        stream = ahead or open_stream(archive.source, archive.kind, archive.blocks, archive.limits)
+        return _read_compressed(archive, stream, meter, compressor)
 
 
-def _read_compressed(archive: Archive, meter: Meter, compressor: BlockCompressor) -> Pass:
-    stream = open_stream(archive.source, archive.kind, archive.blocks, archive.limits)
+def _read_compressed(
+    archive: Archive, stream: DecodedStream, meter: Meter, compressor: BlockCompressor
+) -> Pass:
     with closing(stream) as decoded:
         decoded.meanwhile = compressor.work
         cuttable = archive.blocks if archive.kind.hides_cuts else None

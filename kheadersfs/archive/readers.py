@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.compression.decoding import DecodedStream
     from kheadersfs.archive.fleet.kernels import FleetKernel
     from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.archive.names.building import Refusal
@@ -142,7 +143,14 @@ class IndexReader(Reader):
 
 
 class WholeReader(Reader):
-    """Reads everything, or the index if it is right in all it says."""
+    """Reads everything, or the index if it is right in all it says.
+
+    *ahead* is what the archive decodes to, if somebody decodes it already.
+    """
+
+    def __init__(self, archive: Archive, ahead: DecodedStream | None = None) -> None:
+        super().__init__(archive)
+        self._ahead = ahead
 
     def prepare(self) -> None:
         """See Reader.prepare."""
@@ -173,7 +181,8 @@ class WholeReader(Reader):
 
         archive = self.archive
         archive.source.keep_all()
-        result = read_in_one_pass(archive)
+        ahead, self._ahead = self._ahead, None
+        result = read_in_one_pass(archive, ahead)
         return Content(
             table=result.table,
             blocks=result.blocks,
@@ -192,14 +201,15 @@ class WholeReader(Reader):
         )
 
 
-def prepare_to_serve(archive: Archive) -> Reader:
+def prepare_to_serve(archive: Archive, ahead: DecodedStream | None = None) -> Reader:
     """Return who reads *archive* for a mount, with all imported that it needs.
 
+    *ahead* is what it decodes to, if somebody decodes it already, as nothing without an index is.
     Only what has no index needs libarchive, which takes 25 ms and 10 MB. What an attacker put into
     the index is not looked at here.
     """
     version = _index_version(archive)
-    reader = IndexReader(archive) if version else WholeReader(archive)
+    reader = IndexReader(archive) if version else WholeReader(archive, ahead)
     if version == embedded.FLEET_VERSION:
         # 5 ms, which an archive of one kernel does not pay.
         from kheadersfs.archive.fleet import index, lookup  # noqa: F401

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
+    from kheadersfs.fuse.decoder import Decoder  # 20 ms, which no mount command pays
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
@@ -104,12 +105,14 @@ def serve(
 
     hold_back_signals()
     log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
-    guardian = None
+    decoder = guardian = None
     status = 1
     try:
+        if options.prefetch:
+            decoder = _start_decoder(archive, options, log)
         if mountpoint:
             guardian = _start_guardian(mountpoint, directories, log)
-        _serve(archive, device, mountpoint, options, guardian, log)
+        _serve(archive, device, mountpoint, options, decoder, guardian, log)
         status = 0
     except KheadersfsError as error:
         log.error("%s", error)
@@ -121,8 +124,22 @@ def serve(
         # an error now, and nobody finds a dead mount later.
         if guardian is not None and status == 0:
             guardian.dismiss()
+        if decoder is not None:
+            decoder.dismiss()
         # Tearing down an interpreter takes 20 ms, and umount waits for the process to end.
         os._exit(status)
+
+
+def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger) -> Decoder | None:
+    from kheadersfs.fuse.decoder import Decoder, is_of_use  # 2 ms, which no mount command pays
+
+    if not is_of_use(archive):
+        return None
+    try:
+        return Decoder(archive, options.budget)
+    except KheadersfsError as error:
+        log.warning("%s", error)  # the server can decode it, later
+        return None
 
 
 def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> Guardian | None:
@@ -140,6 +157,7 @@ def _serve(
     device: Callable[[], int | None],
     mountpoint: str,
     options: ServeOptions,
+    decoder: Decoder | None,
     guardian: Guardian | None,
     log: logging.Logger,
 ) -> None:
@@ -150,7 +168,7 @@ def _serve(
     from kheadersfs.fuse.session import Session  # 130 ms, which no mount command pays
 
     header = vmlinux.prepare(options.btf)
-    reader = prepare_to_serve(archive)
+    reader = prepare_to_serve(archive, None if decoder is None else decoder.stream())
     session = Session(reader, mountpoint, options, guardian, header, log)
     gc.freeze()
     gc.enable()

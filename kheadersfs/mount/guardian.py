@@ -98,7 +98,7 @@ class Guardian:
                 ),
                 setsid=True,
                 setsigmask=(),
-                setsigdef=(signal.SIGPIPE,),
+                setsigdef=(signal.SIGPIPE, signal.SIGCHLD),  # servers ignore these
             )
         except OSError as error:
             os.close(self._pipe)

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from tests.support.mounting import Mount
 
 
-@pytest.fixture
-def mounted(prepared_mount: Prepare, small_archive: Path) -> Iterator[Mount]:
-    """A mount that the test makes an end to."""
+@pytest.fixture(params=[(), ("--prefetch",)], ids=["mount", "mount --prefetch"])
+def mounted(
+    prepared_mount: Prepare, small_archive: Path, request: pytest.FixtureRequest
+) -> Iterator[Mount]:
+    """A mount that the test makes an end to; the server has had a decoder with --prefetch."""
     mount = prepared_mount(small_archive)
-    mount.mount()
+    mount.mount(*request.param)
     guardian: int = mount.status()["guardian"]
     yield mount
     wait_until(lambda: not is_running(mount.pid), "the server ended")

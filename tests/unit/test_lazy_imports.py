@@ -22,6 +22,7 @@ WHERE_NEEDED = {
     "cli/kernels.py": "for its effect, in a process that can import nothing later",
     "cli/opening.py": "what reads archives need not wait for what reads packages",
     "cli/progress.py": "in a pipe there is none to show",
+    "fuse/decoder.py": "it is started before what it needs is imported, beside its server",
     "pack/kbuild.py": "kernel builds call it again and again, mostly in vain",
     "remote/asking.py": "only the process that fetches has the libraries for it",
     "remote/helper.py": "the cache answers while the libraries for fetching are loaded",

@@ -8,12 +8,15 @@ checksum.
 from __future__ import annotations
 
 import os
+import select
 from collections import deque
-from itertools import chain
 from typing import TYPE_CHECKING
 
+from kheadersfs.archive.compression import piped
+from kheadersfs.archive.compression.pieces import PIECE_SIZE, decode_in_pieces
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.threads import ThreadPool
+from kheadersfs.errors import error_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +30,10 @@ LARGEST_WHOLE_BLOCK = 32 << 20
 """Bytes up to which a block may be decoded in one piece; xz -T makes blocks of 24 MiB."""
 DECODED_AHEAD = 4 << 20
 """Bytes that may be decoded before they are read."""
-PIECE_SIZE = 512 << 10
 
 
 class DecodedStream(Source):
-    """A source that decodes. Each read must begin where the last one ended.
+    """A source that is decoded meanwhile. Each read must begin where the last one ended.
 
     Its size is not known beforehand; ``available`` is 0 at its end. ``verified`` tells that every
     byte has passed the checks on it before it is returned, and not just when all is read.
@@ -39,14 +41,12 @@ class DecodedStream(Source):
     millisecond, and returns whether there was something to do.
     """
 
-    __slots__ = ("_piece", "_piece_start", "_pool", "_under_way", "meanwhile", "verified")
+    __slots__ = ("_piece", "_piece_start", "meanwhile", "verified")
 
-    def __init__(self, name: str, threads: int, verified: bool) -> None:
+    def __init__(self, name: str, verified: bool) -> None:
         super().__init__(name, 0)
         self.verified = verified
         self.meanwhile: Callable[[], bool] = bool
-        self._pool = ThreadPool(threads, "decode")
-        self._under_way: deque[Future[bytes]] = deque()
         self._piece = b""
         self._piece_start = 0
 
@@ -59,7 +59,8 @@ class DecodedStream(Source):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See Source.read_at; *length* is what ``available`` returned, or less."""
-        return self._piece[offset - self._piece_start :][:length]
+        start = offset - self._piece_start
+        return self._piece[start : start + length]
 
     def finish(self) -> Iterator[int]:
         """Decode to the end, where the last checksums are; yield the size of each piece.
@@ -69,12 +70,27 @@ class DecodedStream(Source):
         while piece := self._next():
             yield len(piece)
 
+    def _next(self) -> bytes:
+        """Return the next piece, empty at the end. Raises DamagedArchive."""
+        raise NotImplementedError
+
+
+class DecodedInThreads(DecodedStream):
+    """A stream that *threads* of this process decode."""
+
+    __slots__ = ("_pool", "_under_way")
+
+    def __init__(self, name: str, threads: int, verified: bool) -> None:
+        super().__init__(name, verified)
+        self._pool = ThreadPool(threads, "decode")
+        self._under_way: deque[Future[bytes]] = deque()
+
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     def _next(self) -> bytes:
-        """Return the next piece, empty at the end, and have those after it decoded meanwhile."""
+        """See DecodedStream._next. Pieces after it are decoded meanwhile."""
         self._decode_ahead()
         if not self._under_way:
             return b""
@@ -88,7 +104,7 @@ class DecodedStream(Source):
         raise NotImplementedError
 
 
-class WholeBlocks(DecodedStream):
+class WholeBlocks(DecodedInThreads):
     """Several blocks, decoded on all cores, each checked before a byte of it is returned."""
 
     __slots__ = ("_blocks", "_following")
@@ -116,7 +132,7 @@ class WholeBlocks(DecodedStream):
         self._following = following
 
 
-class Pieces(DecodedStream):
+class Pieces(DecodedInThreads):
     """Something that can only be decoded in one go, piece by piece in a thread."""
 
     __slots__ = ("_pieces",)
@@ -130,6 +146,63 @@ class Pieces(DecodedStream):
             self._under_way.append(self._pool.submit(next, self._pieces, b""))
 
 
+class WriterGone(Exception):
+    """The pipe has ended without a word on the outcome, or has in it what no writer writes."""
+
+
+class PipedStream(DecodedStream):
+    """What another process decodes of the archive *name*, read from the pipe *descriptor*.
+
+    The descriptor belongs to this object. See piped.py. What is read raises WriterGone besides what
+    the other process has raised.
+    """
+
+    __slots__ = ("_descriptor", "_has_ended", "_poller")
+
+    def __init__(self, name: str, descriptor: int) -> None:
+        super().__init__(name, verified=False)
+        self._descriptor = descriptor
+        self._has_ended = False
+        self._poller = select.poll()
+        self._poller.register(descriptor, select.POLLIN)
+
+    def close(self) -> None:
+        """Close the pipe, which ends who writes to it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _next(self) -> bytes:
+        """See DecodedStream._next. Raises WriterGone, RefusedArchive, UnsupportedArchive too."""
+        if self._has_ended:
+            return b""
+        while not self._poller.poll(0) and self.meanwhile():
+            pass
+        what, length = piped.HEADER.unpack(self._read(piped.HEADER.size))
+        if length > piped.longest(what):
+            raise WriterGone
+        content = self._read(length)
+        if what == piped.PIECE and content:
+            return content
+        if what in piped.LASTING:
+            raise error_of_status(what)(content.decode(errors="surrogateescape"))
+        if what != piped.END or content:
+            raise WriterGone
+        self._has_ended = True
+        return b""
+
+    def _read(self, length: int) -> bytes:
+        """Return the next *length* bytes. Raises WriterGone when there are fewer."""
+        pieces: list[bytes] = []
+        while length:
+            piece = os.read(self._descriptor, length)
+            if not piece:
+                raise WriterGone
+            pieces.append(piece)
+            length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 def open_stream(
     source: Source, kind: Compression, blocks: BlockTable | None, limits: Limits
 ) -> DecodedStream:
@@ -137,10 +210,8 @@ def open_stream(
 
     Raises DamagedArchive, RefusedArchive when more is to be skipped first than *limits* allow.
     """
-    if blocks is None:
-        return Pieces(source.name, kind.decompress(source, limits, PIECE_SIZE))
-    numbers = range(len(blocks))
-    if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
-        return WholeBlocks(blocks)
-    pieces = (blocks.decode_pieces(number, PIECE_SIZE) for number in numbers)
-    return Pieces(source.name, chain.from_iterable(pieces))
+    if blocks is not None:
+        numbers = range(len(blocks))
+        if len(numbers) > 1 and blocks.largest(numbers) <= LARGEST_WHOLE_BLOCK:
+            return WholeBlocks(blocks)
+    return Pieces(source.name, decode_in_pieces(source, kind, blocks, limits))
