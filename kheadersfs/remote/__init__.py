@@ -1,9 +1,11 @@
-"""Bytes of files that are elsewhere, fetched by a process of its own.
+"""Files on servers, of which a helper process fetches ranges.
 
-It knows nothing of archives: whoever reads asks for ranges, over sockets that were made before it
-gave up its rights. The process that fetches has the network and one directory, and no more.
+This package knows nothing of archives. The process that reads an archive asks for ranges over
+sockets that it makes before it gives up its rights. The helper has the network and the cache
+directory, and no other rights.
 
-``address`` says what can be named, ``asking`` is the side that reads, ``helper`` the process that
-fetches, by way of ``fetching``: from ``http``, where ``s3`` and ``oci`` say what to ask for, and
-into ``cache``.
+``address`` parses addresses. ``asking`` is the reader's side, and starts the helper. ``helper`` is
+the process that fetches, ``serving`` answers its requests, and ``fetching`` decides what has to be
+fetched. ``http`` fetches it; ``s3`` and ``oci`` turn their addresses into HTTP requests. ``cache``
+keeps what was fetched, and ``adopting`` and ``early`` use it without asking a server.
 """
