@@ -1,6 +1,7 @@
-"""What is known of an address already, and may be used without asking its server.
+"""What the cache has of an address, and whether it may be used without asking the server.
 
-Source: RFC 9111, 4.2 (freshness). Who reads needs neither the network nor its libraries for it.
+Source: RFC 9111, section 4.2 (freshness). Nothing here needs the network or its libraries, so that
+the process that mounts can call it too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from kheadersfs.remote.cache import Cache, Known, Piece
 
 
 class Adopted(NamedTuple):
-    """What the cache knows of a file, and the content of its pieces; ``whole`` is None without."""
+    """What the cache has of a file: its record, and the content of the pieces that this names.
+
+    ``whole`` is the content of the whole file, None if the cache does not have it.
+    """
 
     known: Known
     pieces: dict[Piece, bytes]
@@ -21,7 +25,11 @@ class Adopted(NamedTuple):
 
 
 def adopt(cache: Cache, place: str) -> Adopted | None:
-    """Return what *cache* knows of *place*, if it has all that belongs to it."""
+    """Return what *cache* has of the address *place*.
+
+    Returns None unless it has a record, and either the whole file or every piece that the record
+    names.
+    """
     known = cache.known(place)
     if known is None:
         return None
@@ -34,5 +42,8 @@ def adopt(cache: Cache, place: str) -> Adopted | None:
 
 
 def is_fresh(place: str, known: Known) -> bool:
-    """Tell whether what is *known* of *place* can be no other now, or is said to be good still."""
+    """Tell whether *known* may be used without asking the server of *place*.
+
+    It may when the address contains a digest, or while the server's answer is fresh.
+    """
     return address.is_fixed(place) or known.fresh_until > time.time()
