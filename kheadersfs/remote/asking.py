@@ -1,6 +1,7 @@
-"""The side that reads: it starts the process that fetches, and asks it for ranges.
+"""The reader's side: it starts the process that fetches, and asks it for ranges.
 
-After this process has given up all rights, reading and writing what is open is all that it needs.
+The sockets are made at the start. To ask, this process only reads and writes open descriptors,
+which it may still do after it has given up all rights.
 """
 
 from __future__ import annotations
@@ -28,16 +29,22 @@ from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
 from kheadersfs.remote.cache import Cache
 
 _PIECE = 1 << 20
+"""Bytes that are read from a socket at once, at most."""
 
 
 class RemoteFile:
-    """The file at an address, as the process that fetches has found it, or the cache knows it.
+    """The file at an address, read by way of the process that fetches.
 
-    ``name`` is the address without what may be secret. ``size`` is in bytes. Any thread may ask.
+    ``name`` is the address without what may be secret. ``size`` is in bytes. Any thread may ask for
+    ranges; as many requests as there are channels are answered at the same time.
     """
 
     def __init__(self, place: str) -> None:
-        """Start the process. Raises KheadersfsError when there is no such file to be had."""
+        """Start the process, and learn the file's size from it or from the cache.
+
+        Raises UsageError when *place* is no usable address, and ArchiveUnavailable or another
+        KheadersfsError when the file cannot be opened.
+        """
         address.parse(place)
         settings.require_libraries(place)
         self.name = address.shown(place)
@@ -63,10 +70,11 @@ class RemoteFile:
             self._free.put(channel)
 
     def read(self, offset: int, length: int, digest: bytes = protocol.ANY) -> bytes:
-        """Return *length* bytes from *offset*; unless *digest* is ANY, it is their SHA-256.
+        """Return *length* bytes from *offset*.
 
-        Raises UnreadableArchive when they cannot be had now, DamagedArchive when they are others
-        than they have to be.
+        *digest* is the SHA-256 that they must have, protocol.ANY if none is known. Raises
+        UnreadableArchive when they cannot be fetched now, DamagedArchive when the server sends
+        other bytes.
         """
         for piece, content in self._pieces.items():
             start = offset - piece.offset
@@ -75,17 +83,28 @@ class RemoteFile:
         request = protocol.REQUEST.pack(protocol.READ, offset, length, digest)
         content = self._ask(request, length)
         if len(content) != length:
-            raise DamagedArchive(f"{self.name}: the process that fetches it sent another length")
+            raise DamagedArchive(
+                f"{self.name}: the process that fetches it sent {len(content)} bytes instead of "
+                f"{length}; unmount it, and mount it again"
+            )
         return content
 
     def expect(self, extents: list[tuple[int, int, bytes]]) -> None:
-        """Have *extents* fetched that will be asked for: offset, length and SHA-256 of each."""
+        """Have *extents* fetched in advance, as they will be read soon.
+
+        Each is an offset, a length and a SHA-256. Those beyond protocol.MOST_EXTENTS are left out.
+        Does not wait until they are fetched. Raises UnreadableArchive when the process has ended.
+        """
         wanted = extents[: protocol.MOST_EXTENTS]
         request = protocol.REQUEST.pack(protocol.EXPECT, len(wanted), 0, protocol.ANY)
         self._ask(request + b"".join(protocol.EXTENT.pack(*extent) for extent in wanted), 0)
 
     def keep_all(self) -> None:
-        """Have all of it fetched in one go, as all will be asked for. Raises UnreadableArchive."""
+        """Have the whole file fetched by one request, and wait for that.
+
+        Raises RefusedArchive when it is too large for that, UnreadableArchive when it cannot be
+        fetched now.
+        """
         request = protocol.REQUEST.pack(protocol.ALL, 0, 0, protocol.ANY)
         self._ask(request, self.size)
 
@@ -94,21 +113,22 @@ class RemoteFile:
         try:
             channel.send(request)
             patience = protocol.allowed_seconds(self._patience, length)
-            # It may have to be fetched twice, when a server closes a connection that was kept.
+            # The process asks the server again when that has closed a kept connection. So a reply
+            # may take twice the time of one answer.
             return channel.receive(2 * patience)
         finally:
             self._free.put(channel)
 
     def close(self) -> None:
-        """Close the sockets, which ends the process if nobody else has them."""
+        """Close the sockets. The process that fetches ends when no process has them open."""
         for channel in self._channels:
             channel.close()
 
 
 def _adopt_fresh(place: str) -> Adopted | None:
-    """Return what the cache has of *place* if no server need be asked whether it is still that.
+    """Return what the cache has of *place*, None if its server has to be asked first.
 
-    Raises ArchiveUnavailable when others could have put it there.
+    Raises ArchiveUnavailable when other users can write to the cache.
     """
     directory = settings.cache_directory()
     try:
@@ -120,14 +140,14 @@ def _adopt_fresh(place: str) -> Adopted | None:
 
 
 class _Opened(NamedTuple):
-    """What the process says first."""
+    """The first reply of the process: the file's size in bytes, and a note for the user or ""."""
 
     size: int
     note: str
 
 
 class _Channel:
-    """One socket: a request, and then its reply, before the next request."""
+    """One socket. Each request waits for its reply before the next one is sent."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor = descriptor
@@ -141,7 +161,7 @@ class _Channel:
             self._descriptor = -1
 
     def send(self, request: bytes) -> None:
-        """Raises UnreadableArchive."""
+        """Send *request*. Raises UnreadableArchive when the process has ended."""
         try:
             while request:
                 request = request[os.write(self._descriptor, request) :]
@@ -149,7 +169,10 @@ class _Channel:
             raise self._ended() from error
 
     def receive(self, patience: float) -> bytes:
-        """Return what the reply has. Raises the error that it is, or UnreadableArchive."""
+        """Return the content of the reply, which may take *patience* seconds and protocol.GRACE.
+
+        Raises the error that the reply says, or UnreadableArchive when there is none.
+        """
         deadline = monotonic() + patience + protocol.GRACE
         status, length = protocol.REPLY.unpack(self._read(protocol.REPLY.size, deadline))
         content = self._read(length if status == 0 else min(length, 4096), deadline)
@@ -165,7 +188,7 @@ class _Channel:
         while length:
             left = deadline - monotonic()
             if left <= 0 or not self._poller.poll(left * 1000):
-                self.close()  # what it still says would be taken for another answer
+                self.close()  # a late reply would be taken for the one to the next request
                 raise UnreadableArchive(
                     f"{self._name}: the process that fetches it does not answer; unmount it, "
                     "and mount it again"
@@ -192,7 +215,7 @@ def _become_helper(
     theirs: tuple[socket.socket, ...],
     adopted: Adopted | None,
 ) -> None:
-    """Be the process that fetches, until the other side has closed all sockets."""
+    """Be the process that fetches, until the other side has closed all sockets. Never returns."""
     status = 1
     try:
         os.setsid()
@@ -205,7 +228,7 @@ def _become_helper(
     except KheadersfsError as error:
         text = str(error).encode(errors="backslashreplace")[: protocol.LONGEST_MESSAGE]
         theirs[0].sendall(protocol.REPLY.pack(error.exit_status, len(text)) + text)
-    except Exception:  # noqa: BLE001 - this process returns to nobody
+    except Exception:  # noqa: BLE001 - the forked process ends here, so nobody could catch it
         import traceback
 
         traceback.print_exc()
