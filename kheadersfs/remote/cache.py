@@ -1,11 +1,13 @@
-"""What was fetched, kept by its SHA-256, and what was known of each address.
+"""The cache on disk: what was fetched, by its SHA-256, and a record of each address.
 
-``objects`` has one file for each piece, named by the SHA-256 of its content: a block that several
-archives share is there once, whichever address it came from. ``addresses`` has a record for each,
-named by the SHA-256 of the address. A file gets its name when it is complete, and what is read is
-held against its name, so neither a process that is killed nor a full disk leaves anything wrong
-behind; what is not complete goes with the next process that opens the cache. Any number of them may
-write at once: what has the same name is the same.
+``objects`` has one file for each piece, named by the SHA-256 of its content. A block that several
+archives share is there once, whichever address it came from. ``addresses`` has one record for each
+address, as JSON, named by the SHA-256 of the address.
+
+A file gets its name when it is complete, and its content is checked against the name when it is
+read. So neither a killed process nor a full disk leaves a wrong object behind. The next process
+that opens the cache removes incomplete files. Any number of processes may write at the same time,
+because objects of the same name have the same content.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
 
 _PARTIAL = ".partial"
 _KEPT = 0.9
-"""Of the size that is allowed, what is left when something is removed."""
+"""The part of the allowed size to which the cache is reduced when it has grown beyond that."""
 _LARGEST_RECORD = 1 << 20
+"""Bytes of a record of an address."""
 
 
 class Piece(NamedTuple):
-    """A range of a file, and the SHA-256 of its content in hexadecimal."""
+    """A range of a file in bytes, and the SHA-256 of its content in hexadecimal."""
 
     offset: int
     length: int
@@ -38,11 +41,13 @@ class Piece(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a server said of the file at an address, and what was fetched of it.
+    """The record of an address: what its server said of the file, and what was fetched of it.
 
-    ``tag`` is its ETag, or the digest by which a registry names it; ``modified`` its Last-Modified;
-    each may be empty. ``fresh_until`` is the time, in seconds since 1970, until which the server
-    need not be asked again. ``pieces`` have no place in an index: beginning and end.
+    ``size`` is in bytes. ``tag`` is the ETag, or the digest by which a registry names the file.
+    ``modified`` is its Last-Modified. Each of the two may be empty. ``fresh_until`` is the time, in
+    seconds since 1970, until which the server need not be asked again. ``pieces`` are the ranges
+    that no index lists: the beginning and the end of the file. ``whole`` is the SHA-256 of the
+    whole file in hexadecimal, empty if that was not fetched.
     """
 
     address: str
@@ -55,9 +60,10 @@ class Known(NamedTuple):
 
 
 class Cache:
-    """The directory, which only its user can write to. *limit* is in bytes.
+    """The cache in *directory*, which only its user may write to. *limit* is in bytes.
 
-    ``complaint`` says why nothing can be kept at the moment, empty if it can.
+    Several processes may use the same directory. ``complaint`` says why something could not be
+    kept; it is empty while all could.
     """
 
     def __init__(self, directory: str, limit: int) -> None:
@@ -69,7 +75,10 @@ class Cache:
         self._size = 0
 
     def prepare(self) -> None:
-        """Make the directories, and find out how much is there. Without them nothing is kept."""
+        """Make the directories, and add up the sizes of the objects in them.
+
+        When the directories cannot be made, ``complaint`` says why, and nothing is kept.
+        """
         try:
             for directory in (self._objects, self._addresses):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -79,7 +88,7 @@ class Cache:
         self._size = sum(size for _, size, _ in self._list())
 
     def get(self, digest: str) -> bytes | None:
-        """Return what has the SHA-256 *digest*, None if it is not there."""
+        """Return the object with the SHA-256 *digest*, None if there is none or it is damaged."""
         path = os.path.join(self._objects, digest)
         try:
             with open(path, "rb") as file:
@@ -89,16 +98,16 @@ class Cache:
             return None
         if hashlib.sha256(content).hexdigest() == digest:
             return content
-        with suppress(OSError):  # a disk that forgets; it is fetched anew
+        with suppress(OSError):  # damaged on the disk: it will be fetched again
             os.unlink(path)
         return None
 
     def has(self, digest: str) -> bool:
-        """Tell whether something is kept under *digest*."""
+        """Tell whether there is an object named *digest*. Its content is not checked."""
         return os.path.exists(os.path.join(self._objects, digest))
 
     def put(self, content: bytes) -> str:
-        """Keep *content* if that is possible. Returns its SHA-256."""
+        """Keep *content* if that is possible. Returns its SHA-256 in hexadecimal."""
         digest = hashlib.sha256(content).hexdigest()
         if len(content) <= self._limit and self._write(self._objects, digest, content):
             self._size += len(content)
@@ -107,15 +116,15 @@ class Cache:
         return digest
 
     def known(self, address: str) -> Known | None:
-        """Return what was noted of *address*, None if nothing was that can be used."""
+        """Return the record of *address*, None if there is none that can be used."""
         return self._read(os.path.join(self._addresses, _name_of(address)))
 
     def note(self, address: str, known: Known) -> None:
-        """Note what is *known* of *address*."""
+        """Write *known* as the record of *address*, if that is possible."""
         self._write(self._addresses, _name_of(address), json.dumps(known).encode())
 
     def everything(self) -> tuple[int, int, list[Known]]:
-        """Return how many pieces there are, how many bytes they take, and what is noted."""
+        """Return the number of objects, their size in bytes, and the records of all addresses."""
         sizes = [size for _, size, _ in self._list()]
         notes: list[Known] = []
         with suppress(OSError):
@@ -126,7 +135,7 @@ class Cache:
         return len(sizes), sum(sizes), notes
 
     def clear(self) -> None:
-        """Remove everything. Who reads at this moment fetches again. Raises OSError."""
+        """Remove everything. A process that is reading fetches again. Raises OSError."""
         for directory in (self._addresses, self._objects):
             with suppress(FileNotFoundError):
                 for name in os.listdir(directory):
@@ -157,7 +166,7 @@ class Cache:
         return True
 
     def _list(self) -> Iterator[tuple[int, int, str]]:
-        """Yield time of last use, size and path of each object."""
+        """Yield the time of last use in nanoseconds, the size in bytes and the path of each."""
         with suppress(OSError), os.scandir(self._objects) as entries:
             for entry in entries:
                 with suppress(OSError):
@@ -165,7 +174,7 @@ class Cache:
                     yield status.st_mtime_ns, status.st_size, entry.path
 
     def _shrink(self) -> None:
-        """Remove what was not used for longest, until there is room again."""
+        """Remove the objects that were not used for longest, until there is room again."""
         found = sorted(self._list())
         self._size = sum(size for _, size, _ in found)
         for _, size, path in found:
@@ -177,9 +186,10 @@ class Cache:
 
 
 def _remove_remains(directory: str) -> None:
-    """Remove what processes that were killed had not written to the end: nobody has it locked.
+    """Remove the incomplete files of processes that were killed: those that nobody has locked.
 
-    One that has only just been made is its writer's loss, who keeps nothing then. Raises OSError.
+    A writer locks its file just after it has made it. When the file is removed between the two, the
+    writer fails and keeps nothing, which does no harm. Raises OSError.
     """
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
@@ -194,7 +204,7 @@ def _name_of(address: str) -> str:
 
 
 def _decode(record: bytes) -> Known:
-    """Raises ValueError or TypeError when *record* is none."""
+    """Return what *record* says. Raises ValueError or TypeError when it is no record."""
     known = Known(*json.loads(record))
     pieces = tuple(
         Piece(int(offset), int(length), str(hexadecimal))
