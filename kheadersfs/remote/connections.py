@@ -1,4 +1,4 @@
-"""Connections to servers, which are kept: some through a proxy, the others through none."""
+"""Connections to servers, directly or through a proxy, kept open for further requests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import httpcore
 from kheadersfs.remote.proxies import Proxy, proxy_for
 
 _MOST = 8
+"""Connections that are open at the same time, for each proxy and for those without one."""
 
 
 class Connections:
-    """Connections that check certificates as the system does.
+    """Pools of connections, one for each proxy that is used, and one for none.
 
-    SSL_CERT_FILE and SSL_CERT_DIR are OpenSSL's own.
+    Certificates are checked with the system's authorities, or with those that OpenSSL finds by
+    SSL_CERT_FILE and SSL_CERT_DIR.
     """
 
     def __init__(self) -> None:
@@ -23,7 +25,10 @@ class Connections:
         self._pools: dict[Proxy | None, httpcore.AsyncConnectionPool] = {}
 
     def leading_to(self, address: str) -> httpcore.AsyncConnectionPool:
-        """Return those for a request to *address*. Raises what proxy_for() raises."""
+        """Return the pool for a request to *address*.
+
+        Raises ArchiveUnavailable when the environment names something else than an HTTP proxy.
+        """
         proxy = proxy_for(address)
         pool = self._pools.get(proxy)
         if pool is None:
@@ -32,7 +37,7 @@ class Connections:
 
     @property
     def way(self) -> str:
-        """Words for a message that nobody can be reached: through which proxies, if any."""
+        """Words on the proxies in use, for a message that a server cannot be reached; or ""."""
         proxies = ", ".join(proxy.address for proxy in self._pools if proxy is not None)
         return f" through the proxy {proxies}" if proxies else ""
 
