@@ -1,4 +1,4 @@
-"""What the cache can answer while the libraries that fetch are being loaded, which takes 200 ms."""
+"""Answers from the cache while the helper still loads its libraries, which takes 200 ms."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Loaded = TypeVar("Loaded")
 
 
 class Handover(NamedTuple):
-    """What others have to go on with: requests that have no answer yet, and what will be asked for.
+    """What was received early and is still to be done, when the libraries are loaded.
 
-    A request is by the number of its channel; extents are as protocol.EXTENT has them.
+    ``requests`` has those without a reply, by the number of their channel. ``expected`` has the
+    extents that will be asked for, as protocol.EXTENT has them: offset, length and SHA-256.
     """
 
     requests: dict[int, bytes]
@@ -30,7 +31,7 @@ class Handover(NamedTuple):
 
 
 class EarlyAnswers:
-    """Answers over *channels* what *cache* has of the *adopted* file."""
+    """Answers requests over *channels* with what *cache* has of the *adopted* file."""
 
     def __init__(self, adopted: Adopted, cache: Cache, channels: Sequence[socket.socket]) -> None:
         self.handover = Handover({}, [])
@@ -40,9 +41,10 @@ class EarlyAnswers:
         self._poller = select.poll()
 
     def answer_while(self, load: Callable[[], Loaded]) -> Loaded:
-        """Answer until *load* returns, in a thread of its own, and return that.
+        """Run *load* in a thread, answer requests until it has ended, and return its result.
 
-        Raises what *load* raises. No thread is left.
+        Raises what *load* raises. The thread has ended when this returns, so that the process may
+        then give up its rights.
         """
         loaded: list[Loaded] = []
         failures: list[Exception] = []
@@ -65,7 +67,7 @@ class EarlyAnswers:
         return loaded[0]
 
     def _answer_until(self, ended: int) -> None:
-        """Answer until the descriptor *ended* has no writer any more."""
+        """Answer until the pipe *ended* has no writer any more: then the thread has ended."""
         numbers = {channel.fileno(): number for number, channel in enumerate(self._channels)}
         for descriptor in numbers:
             self._poller.register(descriptor, select.POLLIN)
@@ -79,7 +81,11 @@ class EarlyAnswers:
                     self._poller.unregister(descriptor)
 
     def _answer(self, number: int) -> bool:
-        """Answer the next request of a channel. Returns whether the one after it can be, too."""
+        """Answer the next request of a channel.
+
+        Returns False when the channel has ended, or when the request had to be left for later and
+        is in the handover.
+        """
         channel = self._channels[number]
         request = _receive(channel, protocol.REQUEST.size)
         if not request:
@@ -105,6 +111,6 @@ class EarlyAnswers:
 
 
 def _receive(channel: socket.socket, length: int) -> bytes:
-    """Return *length* bytes of *channel*, nothing when it has ended before."""
+    """Return *length* bytes of *channel*, none when it ends before that."""
     received = channel.recv(length, socket.MSG_WAITALL) if length else b""
     return received if len(received) == length else b""
