@@ -1,8 +1,9 @@
-"""One file elsewhere: what of it is there already, what is on its way, and what has to be fetched.
+"""The content of one file on a server: what is held of it, and what has to be fetched.
 
-Runs on trio, in the process that fetches. All that is fetched for an index's digest is held against
-it before it is kept or passed on. What has none is the beginning and the end of the file, where the
-framing is; that is of the one version of the file that was found at the start.
+Runs on trio, in the process that fetches. Where an extent has a digest in the archive's index, its
+bytes are checked against that before they are kept or passed on. The beginning and the end of the
+file, where the framing is, have no such digest. They are of the one version of the file that was
+found when it was opened.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from kheadersfs.remote.protocol import ANY
 from kheadersfs.remote.settings import LARGEST_WHOLE
 
 HEAD, TAIL = 512, 64 << 10
-"""Bytes of the beginning and the end, which are fetched first: the index of a kernel takes 58 KiB
-with what is around it."""
+"""Bytes of the beginning and the end, which are fetched first. The end has room for the index of a
+kernel and the framing around it, which take 58 KiB."""
 _AT_ONCE = 6
+"""Extents that are fetched in advance at the same time."""
 _LARGEST_AHEAD = 32 << 20
-"""Bytes that are held in memory ahead of need, where they cannot be kept on disk."""
+"""Bytes fetched in advance that memory may hold, when the cache could not keep them on disk."""
 
 
 class Extent(NamedTuple):
-    """A range, and the SHA-256 of its content, or ANY."""
+    """A range in bytes, and the SHA-256 that its content must have, or protocol.ANY."""
 
     offset: int
     length: int
@@ -39,11 +41,15 @@ class Extent(NamedTuple):
 
 
 class RemoteContent:
-    """The file at *place*, which messages call *name*. First of all open it, or take it over."""
+    """The file at the address *place*, which messages call *name*.
+
+    Call open() or take_over() before anything else. All methods run in the same trio loop; any
+    number of tasks may read at the same time.
+    """
 
     def __init__(self, place: str, name: str, origin: Origin, cache: Cache, client: Client) -> None:
         self.note = ""
-        """What whoever asks should know, empty if nothing."""
+        """A message for the user, that the cache is used without its server; empty if none."""
         self._place = place
         self._name = name
         self._origin = origin
@@ -59,21 +65,21 @@ class RemoteContent:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Size of the file in bytes."""
         return self._version.size
 
     def take_over(self, adopted: Adopted) -> None:
-        """Let this be the file that is *adopted*."""
+        """Use what the cache has, as *adopted*, without asking the server."""
         known, self._pieces, self._whole = adopted
         self._version = Version(known.size, known.tag, known.modified)
         self._fresh_until = known.fresh_until
         self._origin.adopt(known.tag)
 
     async def open(self) -> None:
-        """Find out which version there is, and have its beginning and end.
+        """Find out the current version of the file, and fetch its beginning and end.
 
-        What the cache has is taken when that is the version that there is now, when it is said to
-        be fresh, and when the server cannot be reached. Raises KheadersfsError.
+        The cache is used instead in three cases: its record is fresh, the server says that the
+        version has not changed, or the server cannot be reached. Raises KheadersfsError.
         """
         adopted = adopt(self._cache, self._place)
         if adopted is not None:
@@ -88,7 +94,11 @@ class RemoteContent:
             self.note = f"{error}; what the cache has of it is used"
 
     async def read(self, extent: Extent) -> bytes:
-        """Return the content of *extent*. Raises KheadersfsError."""
+        """Return the content of *extent*, fetched unless it is held already.
+
+        Raises DamagedArchive when it is not in the file or has another digest, and what
+        http.Client.fetch() raises.
+        """
         offset, length, _ = extent
         if length <= 0 or offset < 0 or offset + length > self.size:
             raise DamagedArchive(f"{self._name}: there is nothing at offset {offset}")
@@ -101,7 +111,10 @@ class RemoteContent:
         return content
 
     async def read_ahead(self, extent: Extent) -> None:
-        """Fetch *extent* if it is not there, to be asked for later. Raises nothing of ours."""
+        """Fetch *extent* unless it is held, so that a later read() finds it.
+
+        Raises no KheadersfsError.
+        """
         if extent in self._under_way or self._whole is not None or extent in self._ahead:
             return
         if self._cache.has(extent.digest.hex()):
@@ -110,26 +123,30 @@ class RemoteContent:
             try:
                 content = await self._fetch(extent)
             except KheadersfsError:
-                return  # whoever asks for it tries again, and is told
+                return  # the later read() tries again, and raises
         held = sum(map(len, self._ahead.values()))
         if not self._cache.has(extent.digest.hex()) and held < _LARGEST_AHEAD:
             self._ahead[extent] = content
 
     async def keep_all(self) -> None:
-        """Fetch everything, in one answer. Raises RefusedArchive when that is too much."""
+        """Fetch the whole file by one request.
+
+        Raises RefusedArchive when it is larger than LARGEST_WHOLE, and what http.Client.fetch()
+        raises.
+        """
         if self._whole is not None:
             return
         if self.size > LARGEST_WHOLE:
             raise RefusedArchive(
-                f"{self._name}: has {self.size} bytes, and archives that are not packed in blocks "
-                f"are fetched up to {LARGEST_WHOLE}; repack it, or download it"
+                f"{self._name}: has {self.size} bytes, and an archive that is not packed in blocks "
+                f"is fetched up to {LARGEST_WHOLE}; repack it, or download it"
             )
         answer = await self._client.fetch("", self.size, self._condition())
         self._take_whole(answer.content)
         self._note_down()
 
     async def _ask(self, is_known: bool) -> None:
-        """Ask for the version that there is now, and for its beginning and end if it is new."""
+        """Ask the server for the current version; fetch its beginning and end if that is new."""
         if self._origin.resolve is not None:
             version = await self._origin.resolve()
             if is_known and version == self._version:
@@ -148,12 +165,14 @@ class RemoteContent:
         await self._fetch_ends()
 
     def _forget(self, version: Version) -> None:
-        # A blob of a registry is fresh for ever, and a tag that names it is not.
+        """Forget the version that the cache has, and use *version* from now on."""
+        # A registry's blob never changes, but its tag may name another blob at any time. So the
+        # record of an address with a tag is never fresh.
         self._version, self._fresh_until = version, 0.0
         self._pieces, self._whole = {}, None
 
     async def _fetch_ends(self) -> None:
-        """Fetch beginning and end at the same time, of one version."""
+        """Fetch the beginning and the end at the same time, and check that both are one version."""
         answers: list[Answer] = []
         failures: list[KheadersfsError] = []
 
@@ -166,7 +185,7 @@ class RemoteContent:
                 return
             answers.append(answer)
             if len(answer.content) == answer.version.size:
-                nursery.cancel_scope.cancel()  # a server without ranges has sent everything
+                nursery.cancel_scope.cancel()  # the server has no ranges, and has sent everything
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fetch, f"0-{HEAD - 1}", HEAD)
@@ -180,7 +199,10 @@ class RemoteContent:
             self._version = version
             self._fresh_until = min(answer.fresh_until for answer in answers)
         elif version.size != self.size:
-            raise DamagedArchive(f"{self._name}: has another size than its registry says")
+            raise DamagedArchive(
+                f"{self._name}: has {version.size} bytes, and its manifest says {self.size}; "
+                "push it again"
+            )
         for answer in answers:
             if len(answer.content) == self.size:
                 self._take_whole(answer.content)
@@ -189,14 +211,15 @@ class RemoteContent:
         self._note_down()
 
     def _condition(self) -> Version | None:
-        """Return which version an answer has to be of."""
+        """Return the version that an answer must have, None for any."""
         if self._origin.resolve is not None:
-            # The registry names it by its digest, and whoever it redirects to names it otherwise.
+            # A registry may redirect to another server, whose ETag is not the blob's digest. So
+            # only the size can be compared.
             return Version(self.size, "", "")
         return self._version if self.size else None
 
     def _here(self, extent: Extent) -> bytes | None:
-        """Return the content of *extent* if nothing has to be fetched for it."""
+        """Return the content of *extent* from memory or the cache, None if neither has it."""
         offset, length, digest = extent
         if self._whole is not None:
             return self._whole[offset : offset + length]
@@ -210,7 +233,7 @@ class RemoteContent:
 
     @asynccontextmanager
     async def _alone(self, extent: Extent) -> AsyncIterator[None]:
-        """Let others who want *extent* wait for the end of the block."""
+        """Let other tasks that want *extent* wait until the ``async with`` block has ended."""
         event = self._under_way[extent] = trio.Event()
         try:
             yield
@@ -219,6 +242,7 @@ class RemoteContent:
             event.set()
 
     async def _fetch(self, extent: Extent) -> bytes:
+        """Fetch *extent*, check its digest, keep it and return its content."""
         offset, length, digest = extent
         wanted = f"{offset}-{offset + length - 1}"
         answer = await self._client.fetch(wanted, length, self._condition())
@@ -244,15 +268,21 @@ class RemoteContent:
         self._pieces[piece] = content
 
     def _take_whole(self, content: bytes) -> None:
-        """Take *content* for the whole file. Raises DamagedArchive if a registry names another."""
+        """Hold *content* as the whole file. Raises DamagedArchive if its digest is not the blob's.
+
+        Only a registry gives a digest of the whole file.
+        """
         if self._origin.resolve is not None:
             actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
             if actual != self._version.tag:
-                raise DamagedArchive(f"{self._name}: the registry sends other bytes than it names")
+                raise DamagedArchive(
+                    f"{self._name}: the registry sends other bytes than its manifest names; ask "
+                    "whoever runs the registry"
+                )
         self._whole = content
 
     def _note_down(self) -> None:
-        """Have the cache know what is known now."""
+        """Write the record of this file to the cache."""
         whole = "" if self._whole is None else self._cache.put(self._whole)
         size, tag, modified = self._version
         known = Known(
