@@ -1,7 +1,7 @@
-"""The process that fetches: what it needs open, then no rights but the network and the cache.
+"""The process that fetches. It keeps the network and the cache, and gives up all other rights.
 
-Source of what is kept in mind here: it reads answers of a server that nobody knows, with libraries
-for TLS and HTTP. What it passes on is checked again by who asked.
+It reads what unknown servers send, by large libraries for TLS and HTTP, and so must be expected to
+be taken over. The process that asks checks again whatever it passes on.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def serve(place: str, channels: list[socket.socket], adopted: Adopted | None) -> None:
-    """Fetch what is asked for of *place* until all *channels* are closed from the other side.
+    """Answer requests for ranges of *place* until the other side has closed all *channels*.
 
-    Unless who asks has *adopted* what is known of it, says the size over the first of them, or what
-    is wrong.
+    Sends the file's size over the first channel, or the error, unless the other side has *adopted*
+    what the cache has and knows the size. Raises KheadersfsError when fetching cannot begin.
     """
     cache = Cache(settings.cache_directory(), settings.cache_size())
-    with suppress(OSError):  # prepare() finds out why
+    with suppress(OSError):  # prepare() notices too, and then nothing is kept
         own_directory(cache.directory)
     cache.prepare()
-    # Whoever waits for the end of a pipe or a terminal is not to wait for this process.
+    # A process that reads a pipe to its end would wait for this one too if it kept the pipe open.
     close_descriptors({channel.fileno() for channel in channels}.__contains__)
     connect_to_nothing()
     os.chdir("/")
@@ -42,7 +42,7 @@ def serve(place: str, channels: list[socket.socket], adopted: Adopted | None) ->
     else:
         early = EarlyAnswers(adopted, cache, channels)
         remote, handover = early.answer_while(lambda: _load(place, cache)), early.handover
-    from kheadersfs.remote.serving import answer  # 200 ms, while the cache answers
+    from kheadersfs.remote.serving import answer  # loaded by _load() already
     from kheadersfs.sandbox.network import fetching_into
     from kheadersfs.sandbox.restrictions import restrict
 
@@ -52,16 +52,19 @@ def serve(place: str, channels: list[socket.socket], adopted: Adopted | None) ->
 
 
 def _load(place: str, cache: Cache) -> RemoteContent:
-    """Return the file at *place*, with everything loaded that fetching takes."""
-    from kheadersfs.remote.serving import load  # 200 ms, while the cache answers
-    from kheadersfs.sandbox import network, restrictions  # noqa: F401 - for serve()
+    """Return the file at *place*, and load all code that fetching needs before rights are given up.
+
+    Raises UsageError, ArchiveUnavailable.
+    """
+    from kheadersfs.remote.serving import load  # 200 ms, in which the cache answers early
+    from kheadersfs.sandbox import network, restrictions  # noqa: F401 - loaded for serve()
 
     _load_resolver()
     return load(place, cache)
 
 
 def _load_resolver() -> None:
-    """Load what the C library and Python load when a name is looked up for the first time."""
+    """Have the C library and Python load what they load at the first look-up of a host name."""
     try:
         socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
     except OSError:
