@@ -1,6 +1,7 @@
-"""Ranges of a file by HTTP: one request for each, and an answer that is believed in nothing.
+"""Ranges of a file by HTTP. Each takes one request, and every part of the answer is checked.
 
-Source: RFC 9110 (ranges in 14, conditions in 13), RFC 9111 (how long an answer is fresh).
+Source: RFC 9110 (section 13, conditional requests; section 14, ranges), RFC 9111 (how long an
+answer is fresh).
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 429, 500, 502, 503, 504)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})")
-_LONGEST_FRESH = 86_400
+_LONGEST_FRESH = 86_400  # seconds
 _AGENT = "kheadersfs"
 
 
 class Unreachable(ArchiveUnavailable):
-    """The server cannot be reached, or cannot answer now: what was kept may be used instead."""
+    """The server cannot be reached, or cannot answer now. The cache may be used instead."""
 
 
 class Version(NamedTuple):
-    """What tells one version of a file from another: size in bytes, ETag, Last-Modified."""
+    """What tells versions of a file apart: size in bytes, and ETag and Last-Modified, or ""."""
 
     size: int
     tag: str
@@ -44,14 +45,14 @@ class Version(NamedTuple):
 
     @property
     def condition(self) -> dict[str, str]:
-        """What has to be sent so that no other version is answered with."""
+        """Header fields of a request that make the server answer with this version or an error."""
         if self.tag and not self.tag.startswith("W/"):
             return {"If-Match": self.tag}
         return {"If-Unmodified-Since": self.modified} if self.modified else {}
 
 
 class Answer(NamedTuple):
-    """Some bytes of a version of a file, from ``start`` on, and until when it is fresh."""
+    """Bytes of a version from ``start`` on; ``fresh_until`` is in seconds since 1970, or 0."""
 
     content: bytes
     start: int
@@ -60,14 +61,14 @@ class Answer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where to send a request, with headers that are for this host only."""
+    """Where to send a request, and header fields that no other host may see."""
 
     address: str
     headers: dict[str, str]
 
 
 class Unchanged(Exception):
-    """The server says that the file is the one that is known; see Answer.fresh_until."""
+    """The server says that the file has not changed. ``fresh_until`` is as in Answer."""
 
     def __init__(self, fresh_until: float) -> None:
         super().__init__()
@@ -75,9 +76,11 @@ class Unchanged(Exception):
 
 
 class Client:
-    """Connections, which are kept. *name* is for messages, *patience* in seconds.
+    """Fetches ranges of one file. Connections are kept for the next request.
 
-    *target* is called for each request; after an answer 401 with what that asks for, once.
+    *name* is for messages. *patience* is in seconds. *target* is called for each request with an
+    empty string. If the answer has the status 401, *target* is called once more, with the
+    WWW-Authenticate field of that answer.
     """
 
     def __init__(
@@ -91,11 +94,13 @@ class Client:
     async def fetch(
         self, wanted: str, length: int, version: Version | None, unless: str = ""
     ) -> Answer:
-        """Return the range *wanted*, such as ``0-511`` or ``-512``; everything if it is empty.
+        """Return the range *wanted*, such as ``0-511`` or ``-512``; the whole file if it is empty.
 
-        *length* is how many bytes that can be. Only *version* is accepted, None is any. *unless* is
-        an ETag, for which Unchanged is raised. Raises Unreachable, ArchiveUnavailable,
-        RefusedArchive, and DamagedArchive when the file was changed, or the answer does not fit.
+        *length* is the largest number of bytes to accept. *version* is the only one to accept, None
+        for any. *unless* is an ETag; if it is the file's, Unchanged is raised. Raises Unreachable;
+        ArchiveUnavailable when the server refuses or its answer does not fit the request;
+        RefusedArchive when it sends too much or redirects to where is not followed; DamagedArchive
+        when the file was changed.
         """
         headers = {} if version is None else version.condition
         if wanted:
@@ -107,7 +112,7 @@ class Client:
             with trio.fail_after(seconds) as scope:
                 try:
                     status, answer, body = await self._request(headers, length, scope)
-                except httpcore.ReadError:  # a kept connection that the server has just closed
+                except httpcore.ReadError:  # the server has just closed a kept connection
                     status, answer, body = await self._request(headers, length, scope)
         except trio.TooSlowError:
             raise Unreachable(
@@ -128,7 +133,7 @@ class Client:
     async def _request(
         self, headers: dict[str, str], length: int, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of the answer that redirects lead to."""
+        """Return status, header fields and body of the answer at the end of all redirects."""
         challenge = ""
         target = await self._target(challenge)
         for _ in range(_MOST_REDIRECTS + 1):
@@ -143,7 +148,7 @@ class Client:
         raise ArchiveUnavailable(f"{self._name}: is redirected without an end; ask its server")
 
     def _follow(self, target: Target, location: str) -> Target:
-        """Return where *location* leads. What is secret stays with the host it is for."""
+        """Return the target that *location* names. Another host gets no secret header fields."""
         old = urlsplit(target.address)
         address = urljoin(target.address, location)
         try:
@@ -163,6 +168,10 @@ class Client:
     async def _once(
         self, target: Target, headers: dict[str, str], length: int, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
+        """Send one request, and return status, header fields and body, if any, of its answer.
+
+        A server without ranges sends the whole file, for which the deadline of *scope* is put off.
+        """
         sent: dict[bytes | str, bytes | str] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         sent.update({**headers, **target.headers})
         pool = self._connections.leading_to(target.address)
@@ -173,7 +182,7 @@ class Client:
             }
             if response.status not in (200, 206):
                 return response.status, answer, b""
-            if response.status == 200 and "Range" in headers:  # a server that has no ranges
+            if response.status == 200 and "Range" in headers:  # the server has no ranges
                 length = LARGEST_WHOLE
                 stated = answer.get("content-length", "")
                 size = min(int(stated), length) if stated.isdecimal() else length
@@ -199,11 +208,13 @@ class Client:
         version: Version | None,
         fresh_until: float,
     ) -> Answer:
-        """Return what an answer says, if it is to what was asked. Raises what fetch() raises."""
+        """Return an answer if it is to what was asked for. Raises what fetch() raises."""
         if status == 412:
             raise self._changed()
         if status in _BUSY:
-            raise Unreachable(f"{self._name}: the server cannot answer now (status {status})")
+            raise Unreachable(
+                f"{self._name}: the server cannot answer now (status {status}); try again"
+            )
         if status not in (200, 206):
             raise ArchiveUnavailable(f"{self._name}: {_REASONS.get(status, _OTHER)} ({status})")
         if answer.get("content-encoding", "identity") != "identity":
@@ -247,12 +258,13 @@ _REASONS = {
 
 
 def _is_same(one: Version, other: Version) -> bool:
-    """Tell whether nothing shows that these are different: a proxy may leave a header out."""
+    """Tell whether both can be the same version, of which a proxy may leave a field out."""
     pairs = ((one.tag, other.tag), (one.modified, other.modified))
     return one.size == other.size and all(a == b for a, b in pairs if a and b)
 
 
 def _is_range(wanted: str, first: int, last: int, size: int) -> bool:
+    """Tell whether *first* to *last* is the range *wanted* of a file of *size* bytes."""
     begin, _, end = wanted.partition("-")
     if not begin:
         return first == max(0, size - int(end)) and last == size - 1
@@ -271,7 +283,7 @@ def _fresh_until(answer: dict[str, str]) -> float:
 
 
 def _said(error: BaseException) -> str:
-    """Return what *error*, or the one that it comes from, has to say for people."""
+    """Return the text of *error* for a message; of a certificate's error if that is the cause."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
