@@ -1,8 +1,8 @@
-"""A file in a registry: the one layer of an OCI artifact, as ``oras push`` makes it.
+"""A file in a registry: the only layer of an OCI artifact, as ``oras push`` makes it.
 
 Source: the OCI distribution specification 1.1 (manifests, blobs) and the token protocol of
-distribution/distribution (docs/spec/auth/token.md). A registry names a blob by its SHA-256, and
-need not know ranges.
+distribution/distribution (docs/spec/auth/token.md). A registry names a blob by its SHA-256. It need
+not support ranges.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, UsageError
 from kheadersfs.remote.address import is_fixed
 from kheadersfs.remote.http import Client, Target, Version
 
-_LARGEST_MANIFEST = 4 << 20
+_LARGEST_MANIFEST = 4 << 20  # bytes, which the specification asks registries to accept
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -36,13 +36,19 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Blob:
-    """What *place*, ``oci://REGISTRY/REPOSITORY:TAG`` or ``@sha256:...``, leads to."""
+    """The blob that *place* leads to: ``oci://REGISTRY/REPOSITORY:TAG`` or ``...@sha256:DIGITS``.
+
+    *patience* is in seconds. Call resolve() or adopt() before the first request for the blob.
+    """
 
     def __init__(self, place: str, patience: float) -> None:
-        """Raises UsageError, ArchiveUnavailable."""
+        """Read the credentials for the registry. Raises UsageError when *place* is no reference."""
         found = _REFERENCE.fullmatch(place)
         if found is None:
-            raise UsageError(f"{place}: give oci://REGISTRY/REPOSITORY:TAG, or @sha256: and digits")
+            raise UsageError(
+                f"{place}: names nothing in a registry; give oci://REGISTRY/REPOSITORY:TAG, or "
+                "@sha256: and 64 digits for :TAG"
+            )
         self._place = place
         self._host = found["host"]
         self._repository = found["name"]
@@ -55,15 +61,19 @@ class Blob:
         self._base = f"{'http' if is_local else 'https'}://{self._host}/v2/{self._repository}"
 
     def adopt(self, digest: str) -> None:
-        """Take the blob *digest* for what the reference names."""
+        """Use the blob *digest*, without asking the registry what the reference names."""
         self._blob = digest
 
     async def target(self, challenge: str) -> Target:
-        """See http.Client."""
+        """Return where to get the blob, with what *challenge* asks for; see http.Client."""
         return await self._authorized(f"{self._base}/blobs/{self._blob}", challenge)
 
     async def resolve(self) -> Version:
-        """Return the blob that the reference names now. Raises what http.Client.fetch() raises."""
+        """Return the version of the blob that the reference names now; its tag is the digest.
+
+        Raises ArchiveUnavailable unless it has one layer, DamagedArchive when the manifest has
+        another digest than the reference, and what http.Client.fetch() raises.
+        """
         accept = {"Accept": ", ".join(_MANIFESTS)}
 
         async def manifest_target(challenge: str) -> Target:
@@ -77,14 +87,15 @@ class Blob:
             actual = hashlib.sha256(answer.content).hexdigest()
             if self._reference != f"sha256:{actual}":
                 raise DamagedArchive(
-                    f"{self._place}: the registry sends another manifest than that"
+                    f"{self._place}: the registry sends another manifest than the one of that "
+                    "digest; ask whoever runs the registry"
                 )
         digest, size = self._layer_of(answer.content)
         self._blob = digest
         return Version(size, digest, "")
 
     def _layer_of(self, manifest: bytes) -> tuple[str, int]:
-        """Return digest and size of the one layer of *manifest*. Raises ArchiveUnavailable."""
+        """Return digest and size of the only layer of *manifest*. Raises ArchiveUnavailable."""
         try:
             layers: list[dict[str, Any]] = json.loads(manifest)["layers"]
             found = [(str(layer["digest"]), int(layer["size"])) for layer in layers]
@@ -101,7 +112,7 @@ class Blob:
         return found[0]
 
     async def _authorized(self, address: str, challenge: str) -> Target:
-        """Return the target *address* with what the registry's *challenge* asks for."""
+        """Return the target *address*, authorized as *challenge* asks (WWW-Authenticate)."""
         if challenge:
             scheme, _, rest = challenge.strip().partition(" ")
             if scheme.lower() == "bearer":
@@ -111,11 +122,17 @@ class Blob:
         return Target(address, self._authorization)
 
     async def _token(self, asked: dict[str, str]) -> dict[str, str]:
-        """Return the header with a token for what is *asked*."""
+        """Return the header field with a token. *asked* has the parameters of the challenge.
+
+        Raises ArchiveUnavailable when none is given, and what http.Client.fetch() raises.
+        """
         realm = asked.get("realm", "")
         parts = urlsplit(realm)
         if parts.scheme != "https" and not self._base.startswith("http:"):
-            raise ArchiveUnavailable(f"{self._place}: the registry sends for a token without TLS")
+            raise ArchiveUnavailable(
+                f"{self._place}: the registry names a token server without TLS, which would get "
+                "the password; ask whoever runs the registry"
+            )
         query = {"scope": asked.get("scope", f"repository:{self._repository}:pull")}
         if "service" in asked:
             query["service"] = asked["service"]
@@ -130,12 +147,18 @@ class Blob:
             said = json.loads(answer.content)
             token = str(said.get("token") or said["access_token"])
         except (ValueError, KeyError, AttributeError):
-            raise ArchiveUnavailable(f"{self._place}: the registry gives no token") from None
+            raise ArchiveUnavailable(
+                f"{self._place}: the registry gives no token; log in with docker login, and try "
+                "again"
+            ) from None
         return {"Authorization": f"Bearer {token}"}
 
 
 def _credentials_of(host: str) -> str:
-    """Return user and password for *host* as docker login keeps them, in base64; empty if none."""
+    """Return USER:PASSWORD for *host* in base64, as docker login stores it; empty if it does not.
+
+    Source: docker-login(1), on config.json and credential helpers.
+    """
     directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
     try:
         with open(os.path.join(directory, "config.json"), "rb") as file:
@@ -149,7 +172,10 @@ def _credentials_of(host: str) -> str:
 
 
 def _ask_helper(helper: str, host: str) -> str:
-    """Return the same from ``docker-credential-HELPER``. Raises OSError, ValueError."""
+    """Return USER:PASSWORD in base64 from the program ``docker-credential-HELPER``.
+
+    Raises OSError, ValueError and subprocess.SubprocessError.
+    """
     done = subprocess.run(
         [f"docker-credential-{helper}", "get"],
         input=host.encode(),
