@@ -1,6 +1,7 @@
-"""Where requests for an address go, and with which credentials: those of the usual places.
+"""Where requests for an address are sent, and with which credentials.
 
-None of them is in a message, in an argument of a process, or in the cache.
+Credentials come from where other programs keep them (~/.netrc, docker's config.json, AWS_*). They
+are never in a message, in an argument of a process, or in the cache.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Origin(NamedTuple):
-    """What to ask for the bytes at an address.
+    """How to request the bytes at an address.
 
-    ``target`` is what http.Client takes. ``resolve`` returns the version that there is now, where
-    that has a name of its own; None where only an answer tells. ``adopt`` is called instead with
-    the tag of a version that is known.
+    ``target`` is what http.Client takes. ``resolve`` returns the current version, where a request
+    of its own finds that out (a registry); it is None where the answer to a range tells it.
+    ``adopt`` is called instead of ``resolve`` with the tag of the version that the cache has.
     """
 
     target: Callable[[str], Awaitable[Target]]
@@ -33,14 +34,17 @@ class Origin(NamedTuple):
 
 
 def origin_of(place: str, patience: float) -> Origin:
-    """Return what to ask for *place*. Raises UsageError, ArchiveUnavailable."""
+    """Return the origin of the address *place*. *patience* is in seconds.
+
+    Raises UsageError, ArchiveUnavailable.
+    """
     parts = address.parse(place)
     if parts.scheme == "s3":
-        from kheadersfs.remote.s3 import Bucket  # with obstore, which only these addresses need
+        from kheadersfs.remote.s3 import Bucket  # imports obstore, which only s3: needs
 
         return Origin(Bucket(parts.netloc, parts.path.lstrip("/")).target)
     if parts.scheme == "oci":
-        from kheadersfs.remote.oci import Blob  # with subprocess, which only these addresses need
+        from kheadersfs.remote.oci import Blob  # imports subprocess, which only oci: needs
 
         blob = Blob(place, patience)
         return Origin(blob.target, blob.resolve, blob.adopt)
@@ -53,7 +57,7 @@ def origin_of(place: str, patience: float) -> Origin:
 
 
 def credentials_of(host: str) -> tuple[str, str] | None:
-    """Return user and password for *host* from $NETRC or ~/.netrc; None if there are none."""
+    """Return user and password for *host* from the file $NETRC or ~/.netrc; None if it has none."""
     path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     try:
         found = netrc.netrc(path).authenticators(host)
@@ -63,7 +67,7 @@ def credentials_of(host: str) -> tuple[str, str] | None:
 
 
 def basic(credentials: tuple[str, str] | None) -> dict[str, str]:
-    """Return the header that says *credentials*; none without them."""
+    """Return the header field for *credentials*, user and password, by RFC 7617; none for None."""
     if credentials is None:
         return {}
     encoded = base64.b64encode(":".join(credentials).encode()).decode()
