@@ -1,7 +1,8 @@
-"""What is said between who reads and the process that fetches, over stream sockets.
+"""The protocol between the process that reads and the one that fetches, over stream sockets.
 
-A request has one of two kinds: a range to be answered with its bytes, or a number of extents that
-follow, which will be asked for soon. Each has one reply. All numbers are little-endian.
+Each request on a socket has one reply, before the next request. There are three kinds of request:
+the bytes of a range, a list of extents that will be read soon, and the whole file. All numbers are
+little-endian, sizes and offsets are in bytes.
 """
 
 from __future__ import annotations
@@ -9,30 +10,35 @@ from __future__ import annotations
 import struct
 
 READ, EXPECT, ALL = 0, 1, 2
-"""Kinds of request: a range; extents that are wanted soon; all of the file, to be kept."""
+"""Kinds of request: the bytes of a range; extents that will be read soon; the whole file, which the
+process that fetches holds from then on."""
 
 REQUEST = struct.Struct("<BQQ32s")
-"""Kind; for a range its offset and length, and the SHA-256 that it must have, zeros for any."""
+"""Kind, offset, length and SHA-256. READ uses all of them, with ANY if no digest is known. EXPECT
+has the number of extents that follow in place of the offset."""
 EXTENT = struct.Struct("<QQ32s")
-"""Offset, length and SHA-256, of which as many follow an EXPECT as its offset says."""
+"""Offset, length and SHA-256."""
 REPLY = struct.Struct("<BQ")
-"""An exit status, 0 before bytes and another before a message, and how many bytes follow."""
+"""Status, and the number of bytes that follow. These are content if the status is 0. Otherwise they
+are the message of an error, and the status is the exit status of its class (errors.py)."""
 
 ANY = bytes(32)
-"""Stands for the digest of a range for which none is known."""
+"""In place of the digest of a range for which none is known."""
 LONGEST_MESSAGE = 4096
+"""Bytes of an error's message."""
 MOST_EXTENTS = 1 << 12
+"""Extents behind one EXPECT."""
 CHANNELS = 4
-"""Sockets between the two: as many ranges can be waited for."""
+"""Sockets between the two processes, which is how many requests can wait at the same time."""
 
 PATIENCE = 20.0
-"""Seconds in which a server has to answer, and send what is asked for at SLOWEST."""
+"""Seconds in which a server has to answer; it has more for each byte, see allowed_seconds()."""
 SLOWEST = 64 << 10
-"""Bytes a second."""
+"""Bytes a second at which a server has to send, at least."""
 GRACE = 10.0
-"""Seconds after which the process that fetches is given up, if it says nothing by itself."""
+"""Seconds that the reader waits beyond those that the process that fetches allows its server."""
 
 
 def allowed_seconds(patience: float, length: int) -> float:
-    """Return the seconds after which *length* bytes that have not come are an error."""
+    """Return the seconds that an answer of *length* bytes may take, before it is an error."""
     return patience + length / SLOWEST
