@@ -1,7 +1,7 @@
-"""Which proxy a request goes through, as the environment says it to curl and others.
+"""The proxy for a request, by the same environment variables as curl's.
 
-Source: curl(1), ENVIRONMENT. ``http_proxy`` counts in lower case only: the upper case is what a
-request to a web server's program may set.
+Source: curl(1), ENVIRONMENT. ``HTTP_PROXY`` in upper case is ignored, because a client of a web
+server can set it for a CGI program by a header field ``Proxy``.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Proxy(NamedTuple):
-    """A proxy's address, without a user, and user and password for it if there are any."""
+    """A proxy: its address without a user, and user and password, None if it has none."""
 
     address: str
     credentials: tuple[str, str] | None
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether it is itself spoken to by TLS."""
+        """Whether the connection to the proxy itself uses TLS."""
         return self.address.startswith("https:")
 
 
 def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """Return the proxy for *address*, None for none.
+    """Return the proxy for a request to *address*, None if that is made directly.
 
-    Raises ArchiveUnavailable for one that is no proxy of HTTP.
+    Raises ArchiveUnavailable when a variable names something else than an HTTP proxy.
     """
     target = urlsplit(address)
     variables = _VARIABLES.get(target.scheme, ())
@@ -69,11 +69,15 @@ def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Prox
 
 
 def _is_excepted(host: str, port: int, exceptions: str) -> bool:
-    """Tell whether *exceptions*, a list of names, domains, addresses and networks, have *host*."""
+    """Tell whether *host* is in *exceptions*, the value of no_proxy.
+
+    That is a list of names, domains, addresses and networks, with commas between them.
+    """
     return any(_has(word.strip().lower(), host, port) for word in exceptions.split(","))
 
 
 def _has(exception: str, host: str, port: int) -> bool:
+    """Tell whether *exception*, one word of no_proxy, covers *host* and *port*."""
     if exception == "*":
         return True
     if "/" in exception:
