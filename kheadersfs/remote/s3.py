@@ -1,8 +1,7 @@
-"""Objects in S3 and what speaks like it: each request goes to an address that is signed for it.
+"""Objects in S3, or in another service of the same protocol, by presigned addresses.
 
-obstore makes the signature, with credentials from AWS_* in the environment, a web identity, or what
-the instance is given, and looks after their renewal. Where AWS_ENDPOINT_URL names another service,
-it is asked.
+obstore signs an address for each request. It takes the credentials from AWS_* in the environment, a
+web identity or the instance's role, and renews them. AWS_ENDPOINT_URL names another service.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _UNSIGNED = ("true", "1")
 
 
 class Bucket:
-    """The object *key* in the bucket *name*."""
+    """The object *key* in the S3 bucket *name*."""
 
     def __init__(self, name: str, key: str) -> None:
-        """Raises ArchiveUnavailable when the environment's settings do not fit together."""
+        """Read the settings. Raises ArchiveUnavailable when they do not fit together."""
         self._name = f"s3://{name}/{key}"
         self._key = key
         try:
@@ -35,7 +34,7 @@ class Bucket:
             raise self._unusable(error) from None
 
     async def target(self, _challenge: str) -> Target:
-        """See http.Client."""
+        """Return a presigned address of the object; see http.Client. Raises ArchiveUnavailable."""
         try:
             signed = await trio.to_thread.run_sync(
                 lambda: obstore.sign(self._store, "GET", self._key, _VALID)
@@ -49,6 +48,6 @@ class Bucket:
     def _unusable(self, error: Exception) -> ArchiveUnavailable:
         said = str(error).strip().partition("\n")[0]
         return ArchiveUnavailable(
-            f"{self._name}: there are no credentials that can be used: {said}; set "
+            f"{self._name}: no credentials can be used: {said}; set "
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
         )
