@@ -1,4 +1,4 @@
-"""Answers what is asked of a file elsewhere, over sockets, on trio."""
+"""The part of the helper that answers requests for ranges, with trio."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load(place: str, cache: Cache) -> RemoteContent:
-    """Return the file at *place*, with all loaded that fetching takes, and the credentials read.
+    """Return the file at *place*, not yet opened, after all credentials for it have been read.
 
     Raises UsageError, ArchiveUnavailable.
     """
@@ -40,19 +40,20 @@ def answer(
     adopted: Adopted | None,
     handover: Handover,
 ) -> None:
-    """Answer over *channels* until nobody asks any more, and go on with what *handover* has.
+    """Answer requests over *channels*, and first those in *handover*, until all are closed.
 
-    Unless what is known of the file was *adopted*, its size is said first, or what is wrong.
+    Unless the other side has *adopted* what the cache has, the first reply has the file's size and
+    a note as JSON, or says why the file cannot be opened.
     """
     server = _Server(remote, channels, adopted, handover)
-    # In a thread of its own: this process may be a fork of one in which trio runs already.
+    # A thread is needed because this process may have been forked where trio was running.
     loop = threading.Thread(target=trio.run, args=(server.run,))
     loop.start()
     loop.join()
 
 
 class _Server:
-    """Answers over *channels* what is asked of *remote*."""
+    """Answers requests for *remote* over *channels*; see answer()."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class _Server:
         self._handover = handover
 
     async def run(self) -> None:
-        """Open the file and say so, or take it over; then answer until nobody asks any more."""
+        """Open the file, or take over what was adopted; then answer until all channels close."""
         streams = [
             trio.SocketStream(trio.socket.from_stdlib_socket(channel)) for channel in self._channels
         ]
@@ -85,10 +86,10 @@ class _Server:
             ahead.cancel_scope.cancel()
 
     async def _open(self, stream: trio.SocketStream) -> bool:
-        """Open the file, and say so over *stream*, or what is wrong. Returns whether it is open."""
+        """Open the file, and send its size or the error over *stream*. Tell whether it is open."""
         try:
             await self._remote.open()
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except Exception as error:  # noqa: BLE001 - the other side raises it
             await stream.send_all(_failure(error))
             return False
         opened = {"size": self._remote.size, "note": self._remote.note}
@@ -96,7 +97,7 @@ class _Server:
         return True
 
     async def _serve(self, stream: trio.SocketStream, ahead: trio.Nursery, request: bytes) -> None:
-        """Answer *request*, which has come already, and then what comes."""
+        """Answer *request* if it is not empty, and then each request that *stream* brings."""
         try:
             request = request or await _receive(stream, protocol.REQUEST.size)
             while request:
@@ -106,6 +107,7 @@ class _Server:
             return
 
     async def _reply(self, request: bytes, stream: trio.SocketStream, ahead: trio.Nursery) -> bytes:
+        """Return the reply to *request*; extents that it expects are fetched in *ahead*."""
         kind, offset, length, digest = protocol.REQUEST.unpack(request)
         try:
             if kind == protocol.ALL:
@@ -117,12 +119,12 @@ class _Server:
             for values in protocol.EXTENT.iter_unpack(extents):
                 ahead.start_soon(self._remote.read_ahead, Extent(*values))
             return _success(b"")
-        except Exception as error:  # noqa: BLE001 - whoever asks is told, and the others go on
+        except Exception as error:  # noqa: BLE001 - the other side raises it; this process goes on
             return _failure(error)
 
 
 async def _receive(stream: trio.SocketStream, length: int) -> bytes:
-    """Return *length* bytes of *stream*, nothing when it has ended before."""
+    """Return *length* bytes of *stream*, none when it ends before that."""
     pieces: list[bytes] = []
     while length:
         piece = await stream.receive_some(length)
