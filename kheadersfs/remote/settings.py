@@ -1,4 +1,4 @@
-"""What the environment says of fetching, and what has to be installed for it."""
+"""Settings of fetching, from the environment, and the Python packages that it needs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DIRECTORY = "KHEADERSFS_CACHE"
 PATIENCE = "KHEADERSFS_TIMEOUT"
 CACHE_SIZE = "KHEADERSFS_CACHE_SIZE"
 DEFAULT_CACHE_SIZE = 1 << 30
-"""Bytes. A build takes 0.8 MB of a kernel's archive, and all of it 4 MB."""
+"""Bytes. A build reads 0.8 MB of a kernel's archive, which has 4 MB in all."""
 LARGEST_WHOLE = 64 << 20
-"""Bytes of a file that is fetched as a whole, because it is not in blocks: held in memory once."""
+"""Bytes of a file that is not packed in blocks, and so is fetched as a whole and held in memory."""
 
 
 def require_libraries(place: str) -> None:
-    """Raise ArchiveUnavailable when what fetches *place* is not installed."""
+    """Raise ArchiveUnavailable when a Python package that fetching *place* needs is missing."""
     needed = ["httpcore", "trio"]
     if place.lower().startswith("s3:"):
         needed.append("obstore")
@@ -32,7 +32,7 @@ def require_libraries(place: str) -> None:
 
 
 def cache_directory() -> str:
-    """Return where what was fetched is kept, root's for the machine and a user's for himself."""
+    """Return the directory of the cache: $KHEADERSFS_CACHE, or the default of this user."""
     named = os.environ.get(DIRECTORY, "")
     if os.path.isabs(named):
         return named
@@ -40,12 +40,12 @@ def cache_directory() -> str:
 
 
 def patience() -> float:
-    """Return the seconds in which a server has to answer. Raises UsageError."""
+    """Return the seconds in which a server has to answer. Raises UsageError for no number."""
     return _number(PATIENCE, protocol.PATIENCE)
 
 
 def cache_size() -> int:
-    """Return how many bytes may be kept. Raises UsageError."""
+    """Return the bytes that the cache may take on disk. Raises UsageError for no number."""
     return int(_number(CACHE_SIZE, DEFAULT_CACHE_SIZE))
 
 
