@@ -1,6 +1,7 @@
-"""Distributions' packages of kernel headers, read as they come: .deb and .rpm.
+"""Distributions' packages of kernel headers, .deb and .rpm, read without installing them.
 
-``recognition`` tells a package from an archive, ``package`` opens one, ``deb`` and ``rpm`` are the
-framing of each kind, ``kernels`` finds out which packages belong together, and ``files`` shows the
-content of those as one file system, in which kernel trees are found like on this machine.
+``recognition`` tells a package from an archive. ``package`` opens one; ``deb`` and ``rpm`` parse
+the two formats. ``facts`` is what a package says of itself. ``kernels`` finds the packages that
+belong to the same kernel, and ``files`` shows the content of these as one file system. ``packing``
+makes a packed archive of it. ``clients`` downloads packages by the distribution's own programs.
 """
