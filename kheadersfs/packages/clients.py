@@ -1,8 +1,8 @@
-"""The package clients of distributions: what they offer of kernel headers, and how they fetch it.
+"""The package clients of distributions: which packages of kernel headers they offer, and downloads.
 
-Each is asked by its own search, and fetches from where the machine's configuration says, with the
-checks of the client: apt and zypper hold every package against signed lists. dnf does so only when
-it installs, so that its packages are checked by rpmkeys.
+Each client searches and downloads from the sources that the machine's configuration names. apt and
+zypper check every package that they download against signed lists. dnf checks only when it
+installs, so rpmkeys checks what it has downloaded.
 """
 
 from __future__ import annotations
@@ -19,24 +19,30 @@ if TYPE_CHECKING:
     from kheadersfs.packages.facts import Need
 
 _LONGEST_WORDS = 300
+"""Characters of a client's own message that ours repeats."""
 
 
 class Client:
-    """A package client. *etc* is the /etc whose sources it uses, None for this machine's own.
+    """A package client.
 
-    What it remembers of other sources goes into the directory *memory*.
+    *etc* is a directory like /etc, whose package sources it uses; None for this machine's own.
+    *memory* is a directory in which the client keeps its lists and cache of other sources than this
+    machine's own.
     """
 
     program = ""
     configuration = ""
-    """What in /etc tells that a machine has this client."""
+    """The file or directory in /etc that shows that a machine has this client."""
 
     def __init__(self, etc: str | None, memory: str) -> None:
         self._etc = etc
         self._memory = memory
 
     def offered(self) -> dict[str, str]:
-        """Return what to download by the release of the kernel that it has headers of."""
+        """Return the packages of kernel headers on offer, by the release of their kernel.
+
+        A package is named as download() takes it. Raises KheadersfsError.
+        """
         raise NotImplementedError
 
     def named(self, need: Need) -> str:
@@ -48,7 +54,10 @@ class Client:
         raise NotImplementedError
 
     def _run(self, *words: str, directory: str | None = None) -> str:
-        """Return what a command prints. Raises KheadersfsError with its own words."""
+        """Return the output of a command, *words*, that runs in *directory*.
+
+        Raises KheadersfsError with the command's own message when it fails.
+        """
         try:
             done = subprocess.run(
                 words,
@@ -71,14 +80,14 @@ class Client:
         return done.stdout
 
     def _complaint(self, text: str) -> str:
-        """Return the line of *text* that tells most."""
+        """Return the line of *text* that says what is wrong: the first error, else the last."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if re.match(r"(E|Err|Error|error)\b", line)]
         return next(iter(errors or lines[-1:]), "")[:_LONGEST_WORDS]
 
 
 class Apt(Client):
-    """Debian's and Ubuntu's."""
+    """The client of Debian and Ubuntu."""
 
     program = "apt-get"
     configuration = "apt"
@@ -117,7 +126,7 @@ class Apt(Client):
 
 
 class Dnf(Client):
-    """Fedora's, and that of those who descend from it."""
+    """The client of Fedora and of the distributions that are made from it."""
 
     program = "dnf"
     configuration = "yum.repos.d"
@@ -133,7 +142,7 @@ class Dnf(Client):
         return ["-q", *(f"--setopt={name}={value}" for name, value in settings.items())]
 
     def offered(self) -> dict[str, str]:
-        """See Client.offered. A variant's release ends in what it is called: +rt, +debug."""
+        """See Client.offered. The release of a variant of a kernel ends in its name, as in +rt."""
         form = r"%{name} %{version}-%{release}.%{arch}\n"
         listed = self._run("dnf", *self._options(), "repoquery", "--qf", form, "kernel*-devel")
         found: dict[str, str] = {}
@@ -159,7 +168,7 @@ class Dnf(Client):
             self._run("rpmkeys", "--define", f"_pkgverify_level {level}", "--checksig", path)
 
     def _wants_signatures(self) -> bool:
-        """Tell whether every source of packages is to be checked, as all are unless one says so."""
+        """Tell whether packages must be signed: unless a package source has ``gpgcheck=0``."""
         directory = f"{self._etc or '/etc'}/yum.repos.d"
         try:
             names = os.listdir(directory)
@@ -173,7 +182,7 @@ class Dnf(Client):
 
 
 class Zypper(Client):
-    """openSUSE's."""
+    """The client of openSUSE."""
 
     program = "zypper"
     configuration = "zypp"
@@ -186,15 +195,15 @@ class Zypper(Client):
         return words
 
     def _complaint(self, text: str) -> str:
-        """See Client._complaint. It is in an element of XML."""
+        """See Client._complaint. zypper's message is in an element of XML."""
         found = re.search(r'<message type="error">([^<]+)', text)
         return found[1][:_LONGEST_WORDS] if found else super()._complaint(text)
 
     def offered(self) -> dict[str, str]:
         """See Client.offered.
 
-        A kernel's release has the flavour behind the version of its package, of which the last
-        number, of how often it was built, may be left out.
+        A kernel's release is the version of its package and its flavour, as in 6.4.0-1.1-default.
+        It may lack the last number of the version, which counts rebuilds of the package.
         """
         listed = self._run(*self._words(), "search", "--details", "kernel-*-devel")
         found: dict[str, str] = {}
@@ -217,4 +226,4 @@ class Zypper(Client):
 
 
 CLIENTS = {client.program: client for client in (Apt, Dnf, Zypper)}
-"""By the names of their programs, in the order in which one is looked for."""
+"""The clients by the names of their programs, in the order in which they are looked for."""
