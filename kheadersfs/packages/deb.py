@@ -1,6 +1,7 @@
-"""Debian's packages, as deb(5) has them: an ar of two compressed tars, what it is and what it has.
+"""Debian's packages. Each is an ar archive of two compressed tars: control and data.
 
-Source of ar's format: ar(5). A member is a header of 60 bytes and its content, at even offsets.
+Source: deb(5), and ar(5) for the format of ar. A member of an ar has a header of 60 bytes and its
+content, and begins at an even offset. deb-control(5) describes the fields of a control file.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from kheadersfs.reader import HeaderArchive
 
 CONTROL, DATA = "control.tar", "data.tar"
+"""What the names of the two parts begin with: what the package is, and its files."""
 _HEADER_SIZE = 60
+"""Bytes of the header of an ar's member."""
 _HEADER_END = b"`\n"
 _MOST_MEMBERS = 16
+"""Members of an ar that are looked at. A package has three, and may have some more."""
 _DEPENDENCY = re.compile(r"([a-z0-9][a-z0-9.+-]*)(?::\w+)?\s*(?:\(\s*([<>=]+)\s*([^\s)]+)\s*\))?")
 
 
 def parts(source: Source) -> dict[str, PartSource]:
-    """Return the parts CONTROL and DATA of the package in *source*.
+    """Return the parts of the package in *source*, under the keys CONTROL and DATA.
 
-    Raises DamagedArchive, UnsupportedArchive.
+    Raises DamagedArchive when the package is not whole, UnsupportedArchive when the ar is no
+    package.
     """
     found: dict[str, PartSource] = {}
     offset = len(DEB_MAGIC)
@@ -47,14 +52,14 @@ def parts(source: Source) -> dict[str, PartSource]:
     if len(found) == 2:
         return found
     if "debian-binary" in source.read_at(0, min(100, source.size)).decode("ascii", "replace"):
-        raise damaged(source.name, "the package has not all of its parts")
+        raise damaged(source.name, "the package lacks its control.tar or its data.tar")
     raise UnsupportedArchive(
         f"{source.name}: is an ar of something else than a package; give a .deb of kernel headers"
     )
 
 
 def read_facts(control: HeaderArchive) -> Facts:
-    """Return what the *control* part says. Raises DamagedArchive."""
+    """Return what the package says of itself in the archive *control*. Raises DamagedArchive."""
     name = control.archive.source.name
     if not control.tree.resolve(b"control"):
         raise damaged(name, "the package does not say what it is")
@@ -70,13 +75,13 @@ def read_facts(control: HeaderArchive) -> Facts:
         if found and has_headers(found[1]):
             exact = found[3] if found[2] == "=" and is_word(found[3]) else ""
             needs.append(Need(found[1], exact))
-    # As dpkg-name(1) has it: without the epoch.
+    # The name of the file, by dpkg-name(1), has the version without its epoch.
     label = f"{package}_{version.rpartition(':')[2]}_{arch}"
     return Facts(package, version, arch, label, tuple(needs))
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return the fields of the control file *text* by their names in small letters."""
+    """Return the fields of the control file *text*, by their names in lower case."""
     fields: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
