@@ -1,4 +1,7 @@
-"""What several packages have in them, as one file system below /, links between them included."""
+"""The content of several packages as one file system below /, as if all of them were installed.
+
+Symlinks may lead from one package into another.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ if TYPE_CHECKING:
     from kheadersfs.packages.package import Package
 
 _MOST_LINKS = 40
-"""As many as the kernel follows."""
+"""Symlinks that are followed in one path, as many as Linux follows: path_resolution(7)."""
 
 
 class _Node(NamedTuple):
-    """What is at a path: the number of the package that has it, and its inode and mode there."""
+    """What is at a path: the number of its package, its inode there, and its st_mode."""
 
     package: int
     inode: int
@@ -30,10 +33,11 @@ class _Node(NamedTuple):
 
 
 class PackageFiles(Files):
-    """The files of *packages*, which are read to find out; directories of several are one.
+    """The files of *packages*. A directory that several packages have is merged.
 
-    Paths are absolute. Of two files of one path the first package's counts. Raises what reading an
-    archive raises, RefusedArchive for a package with members that cannot be in it.
+    Paths are absolute. Where several packages have a file of the same path, the first one's is
+    shown. The names in all packages are read at once. Raises what reading an archive raises;
+    RefusedArchive when a package has unsafe members, DamagedArchive when one is not whole.
     """
 
     def __init__(self, packages: Sequence[Package]) -> None:
@@ -92,12 +96,12 @@ class PackageFiles(Files):
         return [os.fsdecode(name) for name in self._names.get(real, ()) if name]
 
     def realpath(self, path: str) -> str:
-        """See Files.realpath. What leads nowhere stays as it is."""
+        """See Files.realpath. A path that leads nowhere is only normalized."""
         real = self._walk(os.fsencode(path), follow=True)
         return os.path.normpath(path) if real is None else "/" + os.fsdecode(real)
 
     def read(self, path: str, limit: int = -1) -> bytes:
-        """See Files.read. Raises what reading an archive raises, too."""
+        """See Files.read. Also raises what reading an archive raises."""
         found = self._find(path)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -109,8 +113,8 @@ class PackageFiles(Files):
     def scan(self, root: bytes, top: bytes, pruned: bytes) -> Iterator[Header]:
         """Yield the headers below *root*/*top*, which need not exist, but not below *pruned*.
 
-        Symlinked directories are not entered. The stamp of each has the size, the inode, and the
-        number of the package.
+        Symlinks to directories are not followed. The stamp of a header has its size in bytes, its
+        inode and the number of its package. Raises KheadersfsError for a device, socket or fifo.
         """
         start = self._walk(root + b"/" + top, follow=True)
         pending = [(top, start)] if start is not None else []
@@ -128,14 +132,17 @@ class PackageFiles(Files):
     def _header(self, path: bytes, place: bytes, node: _Node) -> Header:
         target = self._target(node) if stat.S_ISLNK(node.mode) else None
         if target is None and not stat.S_ISREG(node.mode):
-            raise KheadersfsError(f"/{os.fsdecode(place)}: is neither a file nor a symlink")
+            raise KheadersfsError(
+                f"/{os.fsdecode(place)}: is neither a file nor a symlink; give another package"
+            )
         size = self._packages[node.package].content.tree.attributes(node.inode).size
         return Header(path, b"/" + place, target, (size, 0, 0, node.inode, node.package))
 
     def read_all(self, headers: Sequence[Header]) -> Iterator[tuple[Header, bytes]]:
-        """Yield those of *headers* that are files with their content, as it lies in the packages.
+        """Yield each of *headers* that is a file, and its content.
 
-        So every block is decoded once. Raises what reading an archive raises.
+        They come in the order of their content in the packages, so that every block is decoded
+        once. Raises what reading an archive raises.
         """
         files = [
             (self._nodes[header.source[1:]], header) for header in headers if not header.target
@@ -158,9 +165,9 @@ class PackageFiles(Files):
         return None if real is None else self._nodes.get(real)
 
     def _walk(self, path: bytes, follow: bool) -> bytes | None:
-        """Return the path below / that *path* leads to, None if that is nowhere.
+        """Return the path, without leading slash, that *path* leads to; None if it leads nowhere.
 
-        A link in the last place is only followed if that is wanted.
+        A symlink in the last place is only followed if *follow* is true.
         """
         real: list[bytes] = []
         waiting = path.split(b"/")[::-1]
