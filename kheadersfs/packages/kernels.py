@@ -1,9 +1,12 @@
-"""Which packages are of one kernel: those that one of them needs, which no other needs itself.
+"""Which packages belong to the same kernel, by their dependencies.
 
-The packages of a kernel name each other in their dependencies: a flavour's needs the one with the
-sources' headers, by exact version. So the packages of any number of kernels fall apart into theirs,
-and one with the sources' headers is part of several. What a package says of itself may be wrong;
-whether the trees of a kernel are there is found out in its files.
+A distribution may split the headers of a kernel into two packages: those of one flavour, and those
+from the sources that all flavours share. The first depends on the second by exact version. So a
+package that no other needs begins a kernel, and what it needs belongs to the same kernel. A package
+with shared headers belongs to several kernels.
+
+What a package says of itself may be wrong. Its files show later whether the kernel's trees are
+there.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Kernel(NamedTuple):
-    """The packages of one kernel, by their numbers: first the one that needs the others.
+    """The packages of one kernel, by their numbers. The first one needs the others.
 
-    ``missing`` are those that are needed and not there.
+    ``label`` is that of the first package. ``missing`` are needed packages that were not given.
     """
 
     label: str
@@ -30,10 +33,10 @@ class Kernel(NamedTuple):
 
 
 def kernels_of(facts: Sequence[Facts]) -> list[Kernel]:
-    """Return the kernels that packages of these *facts* are of.
+    """Return the kernels to which the packages with these *facts* belong.
 
-    Raises UsageError for the same package twice, and for one that another needs in a version
-    that is not there.
+    Raises UsageError when a package is given twice, or in another version than a package that
+    needs it asks for.
     """
     _require_different(facts)
     providers = [[_provider(need, facts, owner.label) for need in owner.needs] for owner in facts]
@@ -43,6 +46,7 @@ def kernels_of(facts: Sequence[Facts]) -> list[Kernel]:
 
 
 def _kernel(first: int, facts: Sequence[Facts], providers: list[list[int | None]]) -> Kernel:
+    """Return the kernel of package number *first* and of all that it needs, directly or not."""
     packages: list[int] = []
     missing: list[Need] = []
     waiting = [first]
@@ -60,27 +64,34 @@ def _kernel(first: int, facts: Sequence[Facts], providers: list[list[int | None]
 
 
 def _provider(need: Need, facts: Sequence[Facts], owner: str) -> int | None:
-    """Return the number of the package that *owner* means by *need*, None if it is not there."""
+    """Return the number of the package that fulfils *need* of *owner*, None if none is given.
+
+    Raises UsageError when only another version is given.
+    """
     named = [number for number, found in enumerate(facts) if found.name == need.name]
     for number in named:
         if satisfies(facts[number], need):
             return number
     if named:
         raise UsageError(
-            f"{owner} needs {need.name} {need.version}, and {facts[named[0]].label} is another: "
-            "give the two that belong together"
+            f"{owner} needs {need.name} {need.version}, and {facts[named[0]].label} is another "
+            "version; give the two that belong together"
         )
     return None
 
 
 def satisfies(facts: Facts, need: Need) -> bool:
-    """Tell whether the package of *facts* is what *need* asks for."""
+    """Tell whether the package of *facts* fulfils *need*.
+
+    The version in *need* may lack the last part, behind a hyphen.
+    """
     return facts.name == need.name and (
         need.version in ("", facts.version) or facts.version.startswith(f"{need.version}-")
     )
 
 
 def _require_different(facts: Sequence[Facts]) -> None:
+    """Raise UsageError when two of *facts* are of the same package."""
     seen: set[str] = set()
     for found in facts:
         if found.label in seen:
