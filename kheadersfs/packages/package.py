@@ -1,4 +1,4 @@
-"""One package, opened: the archive in it, and what it says of itself."""
+"""An open package: the archive in it, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from kheadersfs.packages.facts import Facts
 
 _BUDGET = 8 << 20
-"""Bytes of decoded content to hold: it is read in the order in which it lies there."""
+"""Bytes of decoded blocks to hold. They are few because files are read in the archive's order."""
 
 
 class Package:
-    """A package. Nothing in it was decompressed when it is opened, only its framing is known."""
+    """A package in *source*, which close() closes. Opening it decompresses nothing."""
 
     def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Look at the framing. Raises DamagedArchive, UnsupportedArchive, RefusedArchive."""
+        """Read the framing. Raises DamagedArchive, UnsupportedArchive, RefusedArchive."""
         self.source = source
         self._control: HeaderArchive | None = None
         self._check: Callable[[], None] | None = None
@@ -52,21 +52,24 @@ class Package:
 
     @property
     def name(self) -> str:
-        """What the package's file is called, for messages."""
+        """The name of the package's file, for messages."""
         return self.source.name
 
     def prepare(self) -> None:
-        """Import whatever reading takes. Raises KheadersfsError."""
+        """Import whatever reading needs, for a process that cannot import later.
+
+        Raises KheadersfsError when a library is not installed.
+        """
         self.content.prepare()
         if self._control is not None:
             self._control.prepare()
 
     def facts(self) -> Facts:
-        """Return what the package says of itself, which may be anything. Raises DamagedArchive."""
+        """Return what the package says of itself, which need not be true. Raises DamagedArchive."""
         return self._read_facts()
 
     def require_sound(self) -> None:
-        """Raise DamagedArchive if there is a sum of the content that it does not have."""
+        """Raise DamagedArchive if the package has a checksum of its content that is not right."""
         if self._check is not None:
             self._check()
 
@@ -76,7 +79,7 @@ class Package:
 
 
 def open_package(path: str, limits: Limits = DEFAULT_LIMITS) -> Package:
-    """Open the package at *path*.
+    """Open the package in the file *path*.
 
     Raises ArchiveUnavailable, UnsupportedArchive, DamagedArchive, RefusedArchive.
     """
