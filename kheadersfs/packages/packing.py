@@ -1,6 +1,6 @@
-"""From the packages of one kernel to a packed archive of its headers.
+"""Makes a packed archive of the headers in the packages of one kernel.
 
-What goes in is what ``pack`` takes of the same packages where they are unpacked, byte for byte.
+Its headers are those that ``pack`` takes from the same packages when these are installed.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ def pack_packages(
     progress: Callable[[int, int], None],
     release: str | None = None,
 ) -> None:
-    """Write the headers in *packages*, which are of one kernel, to *file*.
+    """Write a packed archive of the headers in *packages*, which are of one kernel, to *file*.
 
-    *missing* are packages that these need and that are not there; *arch* is by default the
-    configured one. Unless it is None, *release* is what they have to be of. Raises UsageError when
-    it is no kernel, half of one or another one, and what reading an archive raises.
+    *missing* are names of packages that these need and that were not given. *arch* is the SRCARCH
+    to take, None for the one that the kernel is configured for. *release* is the release that the
+    kernel must have, None for any. *progress* is as in write_headers(). Raises UsageError when the
+    packages have no kernel, only half of one, several, or one of another release; and what reading
+    an archive raises.
     """
     files = PackageFiles(packages)
     tree = _find_tree(files, packages, missing, arch)
