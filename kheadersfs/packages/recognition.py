@@ -1,4 +1,4 @@
-"""Whether what somebody names is a package, or a directory that may have some."""
+"""Tells packages, and directories that may have some, from archives."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import stat
 from kheadersfs.archive.sniffing import DEB_MAGIC, RPM_MAGIC
 
 LONGEST_MAGIC = len(DEB_MAGIC)
+"""Bytes at the start of a file that tell whether it is a package."""
 SUFFIXES = (".deb", ".rpm")
+"""What the names of the packages in a directory end with."""
 
 
 def may_be_packages(path: str) -> bool:
-    """Tell whether *path* is a directory, or a file that begins like a package."""
+    """Tell whether *path* is a directory, or a file that begins like a package.
+
+    Returns False for what cannot be opened or read.
+    """
     try:
-        # O_NONBLOCK: a fifo must not be waited for.
+        # Without O_NONBLOCK, opening a fifo would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError):
         return False
