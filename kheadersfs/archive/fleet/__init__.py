@@ -1,7 +1,7 @@
-"""What an archive of several kernels holds, and how its index, version 4, writes it.
+"""The index of an archive of several kernels: version 4 of the format (tools/docs/fleet-index.md).
 
-Kernels of a series have nearly all names and files in common, so nothing is written once for each
-kernel. A page has the names of some directories, whichever kernels have them, and for each name
-its versions: the file, directory or symlink that some kernels have there. Which kernels, says a
-set, of which there are few. A kernel costs what it has that others have not.
+Kernels of a series share nearly all names and files, so the index has each of these once for all
+kernels. A page lists the names in some directories. Each name has versions: a version is a file, a
+directory or a symlink that some kernels have at that name. A set says which kernels have a version;
+there are few different sets. So a kernel takes space only for what the others do not have.
 """
