@@ -1,4 +1,4 @@
-"""From what several kernels have at each path to the pages of an index."""
+"""Builds the pages of an index from the versions that several kernels have at each path."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """What the kernels ``members``, as bits, have at a path.
+    """What some kernels have at a path.
 
-    ``start`` is of a file's content in the stream; ``target`` a symlink's.
+    ``members`` has a bit for each of these kernels, the lowest for kernel 0. ``mode`` is st_mode,
+    ``mtime`` in nanoseconds, ``size`` in bytes. ``start`` is the offset of a file's content in the
+    decompressed stream. ``target`` is that of a symlink.
     """
 
     members: int
@@ -35,7 +37,12 @@ class Version(NamedTuple):
 
 
 class Union(NamedTuple):
-    """All that an index says of the names of several kernels."""
+    """What an index of several kernels says of their names.
+
+    ``root`` is the archive's root. ``sets`` are the different ``Version.members``, ascending.
+    ``page_directories`` is the number of directories of each page, the kernels' roots counting as
+    one in the first. Starts of files are written in units of ``1 << shift`` bytes.
+    """
 
     root: Directory
     kernels: Sequence[FleetKernel]
@@ -47,7 +54,10 @@ class Union(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A name, its versions, and what is in it if it is a directory of some kernels."""
+    """A name and its versions.
+
+    ``children`` are the names in it if a version is a directory, None if none is.
+    """
 
     name: bytes
     versions: Sequence[Version]
@@ -61,14 +71,15 @@ def unite(
     block_starts: Sequence[int],
     page_entries: int = PAGE_ENTRIES,
 ) -> Union:
-    """Return the index of *kernels*, which are sorted by name and have *versions* of each path.
+    """Return what an index of *kernels*, sorted by name, has to say.
 
-    Paths are relative to a kernel's root, which is not among them; parents are. *block_starts* are
-    where blocks begin. A page ends behind the directory that has its entry number *page_entries*.
+    *versions* are those of each path. A path is relative to a kernel's root. The root itself is not
+    among the paths; all directories above a path are. *block_starts* are the offsets in the stream
+    where blocks begin. A page ends with the directory that brings it to *page_entries* entries.
     """
     levels = list(_levels(versions))
     entries = [entry for level in levels for entry in level]
-    # Of the kernels' roots, and each directory in the order of its entry.
+    # Numbers of entries: in the kernels' roots, and in each directory in the order of its entry.
     children = [len(levels[0]) if levels else 0]
     children += [len(entry.children) for entry in entries if entry.children is not None]
     cuts = _cuts(children, page_entries)
@@ -89,7 +100,7 @@ def unite(
 
 
 def _levels(versions: Mapping[bytes, Sequence[Version]]) -> Iterator[list[_Entry]]:
-    """Yield the entries of all directories that are equally deep, the kernels' roots' first."""
+    """Yield the entries of all directories at one depth, beginning with the kernels' roots."""
     listed: dict[bytes, list[bytes]] = {}
     for path in versions:
         parent, _, name = path.rpartition(b"/")
@@ -113,7 +124,10 @@ def _levels(versions: Mapping[bytes, Sequence[Version]]) -> Iterator[list[_Entry
 
 
 def _cuts(children: list[int], page_entries: int) -> list[int]:
-    """Return the entries that pages begin with, and where the last one ends."""
+    """Return the number of each page's first entry, and at last the number of all entries.
+
+    *children* are the numbers of entries in each directory.
+    """
     cuts = [0]
     starts = list(accumulate(children, initial=0))
     for start in starts[:-1]:
@@ -128,6 +142,10 @@ def _page(
     numbers: Mapping[int, int],
     block_starts: Sequence[int],
 ) -> Versions:
+    """Return the columns of a page.
+
+    *children* are the numbers of entries in its directories, *numbers* those of the sets.
+    """
     rows = [version for entry in entries for version in entry.versions]
     files = [version for version in rows if stat.S_ISREG(version.mode)]
     return Versions(
@@ -146,6 +164,7 @@ def _page(
 
 
 def _outline(levels: list[list[_Entry]], cuts: list[int], pages: list[Versions]) -> Outline:
+    """Return what is known of all pages before any is read; see names.outline."""
     inodes = accumulate((len(page.modes) for page in pages), initial=ROOT)
     ends = accumulate((sum(page.children) for page in pages), initial=0)
     files = [
@@ -158,7 +177,7 @@ def _outline(levels: list[list[_Entry]], cuts: list[int], pages: list[Versions])
         for mode, size in zip(page.modes, page.sizes, strict=True)
         if stat.S_ISLNK(mode)
     )
-    # The archive's root is counted in the first page, as an index of one kernel has it.
+    # The archive's root counts as an inode of the first page, as it does in version 3.
     bounds = Bounds(
         array("I", cuts),
         array("I", [ROOT, *(end + 1 for end in list(inodes)[1:])]),
