@@ -1,8 +1,9 @@
 """The embedded index of an archive of several kernels: version 4 of the format.
 
-Footer, sections and the outline are those of version 3, see names.index. The first section has a
-header, the SHA-256 of every block, the kernels, the sets of them, the outline, and of each page how
-many directories it names. Each of the others is a page, see page.
+Source: tools/docs/fleet-index.md. Footer, sections and outline are those of version 3; see
+names.index. The first section has a header, the SHA-256 of every block, the kernels, the sets of
+kernels, the outline, and the number of directories of each page. Every further section is a page;
+see page.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     from kheadersfs.archive.fleet.page import FleetPage
     from kheadersfs.limits import Limits
 
-# blocks, hot blocks, start shift, kernels, size of the stream before the index's block
 _HEADER = struct.Struct("<IIIIQ")
+"""Blocks, hot blocks, shift of starts, kernels, bytes of the stream in front of the index."""
 
 
 class FleetIndex(NamedTuple):
-    """What the index says of its archive; see names.index.Index."""
+    """What the index says of its archive. The fields are those of names.index.Index."""
 
     table: FleetTable
     digests: list[bytes]
@@ -53,7 +54,12 @@ class FleetIndex(NamedTuple):
 
 
 def encode(union: Union, digests: list[bytes], hot_blocks: int, stream_size: int) -> bytes:
-    """Return the index of *union*, footer included."""
+    """Return the bytes of the index of *union*, with the footer.
+
+    *digests* are the SHA-256 of each block, as it is stored. The first *hot_blocks* of the blocks
+    have the headers that most builds read. *stream_size* is what all blocks decompress to, in
+    bytes.
+    """
     header = _HEADER.pack(len(digests), hot_blocks, union.shift, len(union.kernels), stream_size)
     first = b"".join(
         (
@@ -76,7 +82,11 @@ def decode(
     limits: Limits,
     completely: bool = False,
 ) -> FleetIndex:
-    """Return the index in *body*; see names.index.decode, which does the same for one kernel."""
+    """Return the index in *body*. See names.index.decode, which does the same for one kernel.
+
+    Raises ValueError when it cannot be right, RefusedArchive when it is beyond *limits*, and if it
+    is checked *completely* DamagedArchive.
+    """
     first, *pages = split(body)
     section = first.inflate()
     if len(section) < _HEADER.size:
