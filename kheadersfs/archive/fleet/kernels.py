@@ -1,4 +1,4 @@
-"""The kernels of an archive, and the sets of them that have something in common."""
+"""The kernels of an archive, and the sets of kernels that have versions in common."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST_KERNELS = 1 << 12
+"""Kernels that one archive may have."""
 _NOT_IN_NAMES = (b"/", b"\0")
 
 
 class Directory(NamedTuple):
-    """Permissions with the type, as st_mode, and the modification time in nanoseconds."""
+    """A directory that no page lists: its st_mode, and its modification time in nanoseconds."""
 
     mode: int
     mtime: int
 
 
 class FleetKernel(NamedTuple):
-    """A kernel: the name of its directory, its release and SRCARCH, empty when unknown."""
+    """A kernel: the name of its directory in the archive's root, and that directory as ``root``.
+
+    ``release`` and ``arch``, the SRCARCH, are empty when they are not known.
+    """
 
     name: bytes
     release: str
@@ -33,7 +37,7 @@ class FleetKernel(NamedTuple):
 
 
 def encode_kernels(kernels: Sequence[FleetKernel], root: Directory) -> bytes:
-    """Return *kernels*, sorted by name, and the archive's *root* as decode_kernels() reads them."""
+    """Return *kernels*, sorted by name, and the archive's *root* as bytes for decode_kernels()."""
     words = [
         [kernel.name for kernel in kernels],
         [kernel.release.encode() for kernel in kernels],
@@ -43,14 +47,14 @@ def encode_kernels(kernels: Sequence[FleetKernel], root: Directory) -> bytes:
     columns = [
         *(encode_column(map(len, column)) for column in words),
         encode_column(directory.mode for directory in directories),
-        # Times may lie before 1970, so they are kept as they would be in memory, unsigned.
+        # A time before 1970 is negative. A column has no signs, so it gets the two's complement.
         encode_column(directory.mtime & (1 << 64) - 1 for directory in directories),
     ]
     return b"".join([*columns, *(word for column in words for word in column)])
 
 
 def decode_kernels(sections: Sections, count: int) -> tuple[Directory, list[FleetKernel]]:
-    """Return the archive's root and its *count* kernels. Raises ValueError."""
+    """Return the archive's root and its *count* kernels. Raises ValueError for what cannot be."""
     if not 0 < count <= MOST_KERNELS:
         raise ValueError("it has an impossible number of kernels")
     lengths = [sections.column(count, "B") for _ in range(3)]
@@ -76,14 +80,20 @@ def decode_kernels(sections: Sections, count: int) -> tuple[Directory, list[Flee
 
 
 def encode_sets(sets: Iterable[int], kernels: int) -> bytes:
-    """Return *sets*, each a number with a bit for each of so many *kernels*."""
+    """Return *sets* as bytes for decode_sets().
+
+    Each is a number with a bit for each kernel, of which there are *kernels*.
+    """
     size = -(-kernels // 8)
     listed = list(sets)
     return encode_column([len(listed)]) + b"".join(s.to_bytes(size, "little") for s in listed)
 
 
 def decode_sets(sections: Sections, kernels: int) -> list[int]:
-    """Return the sets, which are ascending, and none of them empty. Raises ValueError."""
+    """Return the sets of so many *kernels*.
+
+    Raises ValueError unless they ascend, and each has a kernel and none that there is not.
+    """
     (count,) = sections.column(1, "I")
     size = -(-kernels // 8)
     payload = sections.take(count * size)
