@@ -1,4 +1,4 @@
-"""The way down in a table of several kernels, for paths many of which lie in the same places."""
+"""Resolves paths in a table of several kernels, many of which share their directories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FleetLookup(WayDown):
-    """See WayDown."""
+    """See names.paths.WayDown. The first name of a path is a kernel's."""
 
     __slots__ = ("_table",)
 
