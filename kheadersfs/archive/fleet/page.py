@@ -1,8 +1,9 @@
 """A page of a table of several kernels: names, and the versions that kernels have of each.
 
-Names are those of all kernels together, in breadth-first order, each once. A version is a file, a
-directory or a symlink; no two versions of a name are in one kernel. A directory is numbered for all
-its versions together, the kernels' roots being number 0.
+The pages list the names of all kernels together, each once, in breadth-first order. A version is a
+file, a directory or a symlink. A kernel has at most one version of a name. A name of which some
+versions are directories has one number as a directory, for all kernels. The kernels' roots together
+are directory number 0.
 """
 
 from __future__ import annotations
@@ -30,32 +31,37 @@ if TYPE_CHECKING:
 
 
 class FleetPage(NamedTuple):
-    """Some names, and the versions of each. A row is a version; its number is its inode's."""
+    """Some names, and the versions of each.
+
+    An entry is a name, and a row is a version. Entries, directories and inodes are numbered through
+    all pages, rows from 0 in each page. The inode number of a row that is no directory is
+    ``first_inode`` plus the row's.
+    """
 
     first_entry: int
     first_inode: int
-    """Of the first row."""
+    """Inode number of the first row."""
     first_directory: int
     entry_name_end: array[int]
-    """Type I: offset in ``names`` behind the entry's name; it starts where the last one ends."""
+    """Type I: offset in ``names`` where each entry's name ends, and the next one's begins."""
     names: bytes
     entry_rows: array[int]
-    """Type I: the first row of each entry, and as a last element where the last one's rows end."""
+    """Type I: the first row of each entry, and at last the number of all rows."""
     kernel_set: array[int]
-    """Type I: of each row the number of the set of the kernels that have it."""
+    """Type I: for each row, the number of the set of the kernels that have it."""
     mode: array[int]
     """Type I: file type and permissions, as in st_mode."""
     mtime: array[int]
     """Type q: nanoseconds since 1970."""
     size: array[int]
-    """Type Q: bytes; of a directory 0."""
+    """Type Q: bytes of a file, or of a symlink's target; 0 for a directory."""
     start: array[int]
-    """Type Q: of a file where its content begins in the stream, of a symlink in ``targets``."""
+    """Type Q: offset of a file's content in the stream, or of a symlink's target in ``targets``."""
     targets: bytes
     directories: array[int]
     """Type q: the entry of each directory named here, ascending; -1 for the kernels' roots."""
     children: array[int]
-    """Type I: the first entry of each of them, and as a last element where the last one ends."""
+    """Type I: the first entry in each directory, and at last where the last one's entries end."""
 
     def name(self, entry: int) -> bytes:
         """Return the name of entry number *entry*."""
@@ -63,21 +69,21 @@ class FleetPage(NamedTuple):
         return self.names[ends[number - 1] if number else 0 : ends[number]]
 
     def rows(self, entry: int) -> range:
-        """Return the rows of the versions of entry number *entry*."""
+        """Return the rows of entry number *entry*: its versions."""
         number = entry - self.first_entry
         return range(self.entry_rows[number], self.entry_rows[number + 1])
 
     def entry_of(self, row: int) -> int:
-        """Return the entry that *row* is a version of."""
+        """Return the number of the entry that *row* is a version of."""
         return self.first_entry + bisect_right(self.entry_rows, row) - 1
 
     def directory_number(self, entry: int) -> int:
-        """Return the number of the directory that *entry* is in some kernels."""
+        """Return the number, as a directory, of *entry*, which is one in some kernels."""
         return self.first_directory + bisect_right(self.directories, entry) - 1
 
 
 class Versions(NamedTuple):
-    """The columns of a page as they are before and after they are written."""
+    """The columns of a page in the index; tools/docs/fleet-index.md says what each is."""
 
     name_lengths: Sequence[int]
     counts: Sequence[int]
@@ -86,16 +92,17 @@ class Versions(NamedTuple):
     mtimes: Sequence[int]
     sizes: Sequence[int]
     blocks: Sequence[int]
-    """Of each file."""
+    """The block that each file begins in."""
     starts: Sequence[int]
-    """Of each file, in bytes."""
+    """The offset of each file's content in the stream, in bytes."""
     children: Sequence[int]
+    """The number of entries in each directory."""
     names: bytes
     targets: bytes
 
 
 def encode_page(versions: Versions, shift: int) -> bytes:
-    """Return a page as decode_page() reads it; starts are in units of ``1 << shift`` bytes."""
+    """Return a page as bytes for decode_page(). Starts are in units of ``1 << shift`` bytes."""
     files = [
         size
         for mode, size in zip(versions.modes, versions.sizes, strict=True)
@@ -124,10 +131,11 @@ def decode_page(
     block_starts: Sequence[int],
     shift: int,
 ) -> FleetPage:
-    """Return page *number*, sound in itself. *block_starts* has the end of the last one too.
+    """Return page *number* from its section *payload*, after checking that it is sound in itself.
 
-    *first_directories* are the numbers of each page's first directory, and of how many there are.
-    Raises ValueError for what is no page.
+    *first_directories* are the numbers of each page's first directory, and at last the number of
+    all directories. *block_starts* are the offsets in the stream where blocks begin, and at last
+    where the last one ends. Raises ValueError when the page cannot be right.
     """
     sections = Sections(payload)
     bounds = outline.bounds
@@ -186,7 +194,10 @@ def decode_page(
 def _directories(
     kinds: list[int], sizes: array[int], entry_rows: array[int], first_entry: int, is_first: bool
 ) -> array[int]:
-    """Return which entries are directories, after -1 for the kernels' roots in the first page."""
+    """Return the entries that are directories; in the first page -1, for the roots, comes first.
+
+    Raises ValueError when a directory has a size.
+    """
     directories = array("q", (-1,) if is_first else ())
     for row, kind in enumerate(kinds):
         if kind == stat.S_IFDIR:
@@ -199,7 +210,10 @@ def _directories(
 
 
 def _check_children(page: FleetPage, number: int, outline: Outline) -> None:
-    """Check that entries of directories follow each other, one level below where these are."""
+    """Check that the entries of each directory are one level below the directory.
+
+    Raises ValueError.
+    """
     if page.children[-1] != outline.bounds.children[number + 1]:
         raise ValueError("its directories do not add up to its entries")
     levels = outline.level_starts
@@ -211,7 +225,7 @@ def _check_children(page: FleetPage, number: int, outline: Outline) -> None:
 
 
 def _check_sets(page: FleetPage, sets: Sequence[int]) -> None:
-    """Check that no kernel has two versions of a name."""
+    """Check that no kernel has two versions of a name. Raises ValueError."""
     if max(page.kernel_set, default=0) >= len(sets) and len(page.kernel_set):
         raise ValueError("it has a version that is in no set of kernels")
     for first, last in pairwise(page.entry_rows):
