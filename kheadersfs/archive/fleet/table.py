@@ -1,8 +1,8 @@
-"""All pages of an archive of several kernels, each made when it is needed.
+"""All pages of an archive of several kernels. Each is decoded when it is needed.
 
-A file or symlink has the number of its version, one for all kernels that have it. A directory has
-a number for each kernel: behind all versions come the first kernel's directories, then the
-second's.
+Inode numbers (tools/docs/fleet-index.md): a file or a symlink has one number for its version, in
+all kernels that have it. A directory has one number for each kernel. The numbers of the first
+kernel's directories come behind those of all versions, then those of the second kernel's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class FleetTable(Pages[FleetPage]):
     """The pages of an archive of several kernels. May be used from any thread.
 
-    What is read of a page that lies raises DamagedArchive.
+    Any method that reads a page raises DamagedArchive when the page contradicts itself or the
+    outline.
     """
 
     def __init__(
@@ -39,7 +40,11 @@ class FleetTable(Pages[FleetPage]):
         first_directories: Sequence[int],
         make: Callable[[int], FleetPage],
     ) -> None:
-        """*make* makes a page, sound in itself, or raises ValueError."""
+        """*make* decodes the page of a number, or raises ValueError if it is not sound.
+
+        *sets* are bits, one for each kernel. *first_directories* are the numbers of each page's
+        first directory, and at last the number of all directories.
+        """
         super().__init__(archive, outline.bounds, outline.content_size, make)
         self.root = root
         self.kernels = kernels
@@ -50,21 +55,21 @@ class FleetTable(Pages[FleetPage]):
 
     @property
     def directories(self) -> int:
-        """How many directories a kernel can have."""
+        """Number of directories of all kernels together; each kernel has some of them."""
         return self._first_directories[-1]
 
     @property
     def versions_end(self) -> int:
-        """The number behind that of the last version, which is the first directory's."""
+        """The inode number behind the last version's: that of the first kernel's root."""
         return self.bounds.inodes[-1]
 
     @property
     def inodes(self) -> int:
-        """How many inode numbers there are, from ROOT on; not every kernel has every directory."""
+        """Number of inode numbers from ROOT on. Those of directories that a kernel lacks count."""
         return self.versions_end + len(self.kernels) * self.directories - ROOT
 
     def kernel_number(self, name: bytes) -> int | None:
-        """Return the number of the kernel whose directory is *name*."""
+        """Return the number of the kernel whose directory is *name*, None if there is none."""
         return self._numbers.get(name)
 
     def page_of_version(self, inode: int) -> FleetPage:
@@ -72,35 +77,38 @@ class FleetTable(Pages[FleetPage]):
         return self.page(bisect_right(self.bounds.inodes, inode) - 1)
 
     def place(self, inode: int) -> Place:
-        """Return the directory that *inode* is. Raises IndexError."""
+        """Return kernel and directory of *inode*. Raises IndexError unless it is a directory's."""
         if not self.versions_end <= inode < ROOT + self.inodes:
             raise IndexError(inode)
         return Place(*divmod(inode - self.versions_end, self.directories))
 
     def inode_of(self, place: Place) -> int:
-        """Return the number of the inode at *place*."""
+        """Return the inode number of the directory at *place*."""
         return self.versions_end + place.kernel * self.directories + place.directory
 
     def _naming_page(self, directory: int) -> tuple[FleetPage, int]:
-        """Return the page that has *directory*, and its place among that page's directories."""
+        """Return the page that names *directory*, and its index in that page's ``directories``."""
         page = self.page(bisect_right(self._first_directories, directory) - 1)
         return page, directory - page.first_directory
 
     def version_of(self, page: FleetPage, entry: int, kernel: int) -> int | None:
-        """Return the row of the version of *entry* that *kernel* has."""
+        """Return the row of the version of *entry* that *kernel* has, None if it has none."""
         for row in page.rows(entry):
             if self.sets[page.kernel_set[row]] >> kernel & 1:
                 return row
         return None
 
     def child(self, page: FleetPage, entry: int, row: int, kernel: int) -> int:
-        """Return the inode that *row*, the version of *entry*, is in *kernel*."""
+        """Return the inode number in *kernel* of *row*, a version of *entry*."""
         if stat.S_ISDIR(page.mode[row]):
             return self.inode_of(Place(kernel, page.directory_number(entry)))
         return page.first_inode + row
 
     def directory(self, directory: int) -> tuple[FleetPage, range]:
-        """Return the entries of *directory* in any kernel, and the page that has them all."""
+        """Return the entries that *directory* has in all kernels together, and their page.
+
+        They are checked the first time. Raises DamagedArchive.
+        """
         own, number = self._naming_page(directory)
         first, last = own.children[number], own.children[number + 1]
         if first == last:
@@ -116,7 +124,11 @@ class FleetTable(Pages[FleetPage]):
         return page, entries
 
     def _check_directory(self, own: FleetPage, entry: int, page: FleetPage, entries: range) -> None:
-        """Check that *entries*, of the directory *entry* of page *own*, can be there."""
+        """Check the *entries* on *page* of the directory that is *entry* on page *own*.
+
+        They must be on one page and sorted, and kernels may have them only where they have the
+        directory. Raises ValueError.
+        """
         if entries.stop > page.first_entry + len(page.entry_rows) - 1:
             raise ValueError("a directory is in two pages")
         check_listing([page.name(child) for child in entries])
@@ -131,16 +143,16 @@ class FleetTable(Pages[FleetPage]):
             raise ValueError("a kernel has a name in a directory that it does not have")
 
     def root_of(self, kernel: int) -> int:
-        """Return the inode of a kernel's directory."""
+        """Return the inode number of the root of *kernel*, its directory in the archive's root."""
         return self.inode_of(Place(kernel, 0))
 
     def roots(self) -> Iterator[tuple[bytes, int]]:
-        """Yield name and inode of each kernel's directory, sorted."""
+        """Yield name and inode number of each kernel's root, sorted by name."""
         for number, kernel in enumerate(self.kernels):
             yield kernel.name, self.root_of(number)
 
     def listing(self, place: Place) -> Iterator[tuple[bytes, int]]:
-        """Yield name and inode of all that the directory at *place* has, sorted."""
+        """Yield name and inode number of everything in the directory at *place*, by name."""
         page, entries = self.directory(place.directory)
         kernel = place.kernel
         within = [members >> kernel & 1 for members in self.sets]
@@ -150,10 +162,11 @@ class FleetTable(Pages[FleetPage]):
                     yield page.name(entry), self.child(page, entry, row, kernel)
 
     def walk(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield path, inode and kernels, as bits, of every version, directories before content.
+        """Yield path, inode number and kernels, as bits, of every version.
 
-        Of a directory that several kernels have, the inode is the first's. Kernels' roots are left
-        out. Raises DamagedArchive.
+        A path is relative to a kernel's root. Kernels' roots are left out. A directory comes before
+        what is in it. If several kernels have it, the inode number is the first kernel's. Raises
+        DamagedArchive.
         """
         pending = [(b"", 0)]
         while pending:
@@ -169,7 +182,7 @@ class FleetTable(Pages[FleetPage]):
                     pending.append((name, page.directory_number(entry)))
 
     def described(self, inode: int) -> Described:
-        """Return what *inode* is. Raises IndexError if there is none, DamagedArchive."""
+        """Return mode, time, size and links of *inode*. Raises IndexError if there is none."""
         if inode == ROOT:
             return Described(*self.root, 0, 2 + len(self.kernels))
         if inode < ROOT:
@@ -191,7 +204,10 @@ class FleetTable(Pages[FleetPage]):
         return Described(mode, mtime, 0, 2 + self._subdirectories(place))
 
     def extent(self, inode: int) -> tuple[int, int]:
-        """Return start and size in bytes of the content of the file *inode*."""
+        """Return offset in the stream and size, in bytes, of the content of the file *inode*.
+
+        Raises IndexError for a number that no file can have.
+        """
         if not ROOT < inode < self.versions_end:
             raise IndexError(inode)
         page = self.page_of_version(inode)
@@ -199,7 +215,7 @@ class FleetTable(Pages[FleetPage]):
         return page.start[row], page.size[row]
 
     def _subdirectories(self, place: Place) -> int:
-        """Count the directories in the one at *place*."""
+        """Return the number of directories in the one at *place*."""
         page, entries = self.directory(place.directory)
         if not entries:
             return 0
@@ -217,9 +233,10 @@ class FleetTable(Pages[FleetPage]):
         return page.targets[page.start[row] : page.start[row] + page.size[row]]
 
     def naming(self, inode: int, kernel: int | None) -> tuple[Place, bytes]:
-        """Return where a name of *inode* is, and the name: in *kernel*, or the first that has it.
+        """Return the directory that a name of *inode* is in, and the name.
 
-        *inode* is neither the archive's root nor a kernel's. Raises IndexError, DamagedArchive.
+        The name is that in *kernel*, or in the first kernel that has *inode*. This cannot be the
+        archive's root or a kernel's. Raises IndexError if there is no such inode.
         """
         if inode < self.versions_end:
             page = self.page_of_version(inode)
@@ -238,11 +255,14 @@ class FleetTable(Pages[FleetPage]):
     def _parent(self, entry: int) -> int:
         """Return the number of the directory that *entry* is in."""
         page = self.page(bisect_right(self.bounds.children, entry) - 1)
-        # Of directories with the same first entry all but the last are empty.
+        # Several directories may have the same first entry: all but the last of them are empty.
         return page.first_directory + bisect_right(page.children, entry) - 1
 
     def files(self, number: int) -> list[tuple[int, int]]:
-        """Return start and inode of each file with content in page *number*, sorted."""
+        """Return offset and inode number of each file on page *number* that is not empty, sorted.
+
+        Offsets are those of contents in the stream, in bytes.
+        """
         page = self.page(number)
         return sorted(
             (page.start[row], page.first_inode + row)
@@ -251,9 +271,9 @@ class FleetTable(Pages[FleetPage]):
         )
 
     def count(self, file_type: int) -> int:
-        """Count what is of *file_type*, one of those of module stat, directories for each kernel.
+        """Return the number of inodes of *file_type*, such as stat.S_IFREG.
 
-        Kernels' roots and the archive's are left out.
+        A directory counts once for each kernel that has it. The roots are left out.
         """
         found = (
             members.bit_count() if file_type == stat.S_IFDIR else 1
@@ -263,7 +283,7 @@ class FleetTable(Pages[FleetPage]):
         return sum(found)
 
     def check(self) -> None:
-        """Look at everything, so that nothing can be found to lie later. Raises DamagedArchive."""
+        """Check all pages and directories, so that no later read fails. Raises DamagedArchive."""
         for number in range(len(self)):
             self.page(number)
         for directory in range(self.directories):
