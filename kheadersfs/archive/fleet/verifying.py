@@ -1,4 +1,4 @@
-"""Holds an index of several kernels against the headers of all members."""
+"""Compares an index of several kernels with the headers of all members of its archive."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 def require_all_names(
     table: FleetTable, blocks: BlockTable, progress: Callable[[int, int], None]
 ) -> None:
-    """Check that each name in *table* has one header in *blocks*, which check the rest of it.
+    """Check that each name in *table* has exactly one header in *blocks*.
 
-    The root need not have one. *progress* is called with the number of blocks done and the number
-    there are. Raises DamagedArchive.
+    The archive's root need not have one. Decoding a block checks whatever else its headers say.
+    *progress* is called with the number of blocks that are done and the number of all. Raises
+    DamagedArchive.
     """
     table.check()
     seen: dict[int, int] = {}
-    """Kernels, as bits, whose headers name an inode."""
+    """For each inode number, the kernels, as bits, that have had a header for it."""
     for number in range(len(blocks)):
         progress(number, len(blocks))
         lookup = FleetLookup(table)
