@@ -1,4 +1,4 @@
-"""The fields of tar's headers: numbers, and what extended headers say."""
+"""Fields of tar headers: magic, checksum, numbers, and the records of extended headers."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 512
-"""Bytes of a header. Each content, and a tar as a whole, is padded to a multiple of them."""
+"""Bytes of a header. The content of each member, and the tar, is padded to a multiple of them."""
 LARGEST_PADDING = 1 << 20
-"""GNU cpio and tar pad to their output block; nobody uses larger ones than this."""
+"""Bytes of padding at the end of an archive. GNU tar and cpio pad it to a multiple of the size in
+which they write, and nobody sets a larger one than this."""
 USTAR = b"ustar\0"
 POSIX = USTAR + b"00"
 GNU = b"ustar  \0"
 MAGIC = 257
+"""Offset of the magic in a header. The magic is POSIX or GNU; old tar has none."""
 GNU_EXTENSIONS = {b"L": b"path", b"K": b"linkpath"}
-"""What each type of GNU's headers says of the member behind it, by pax's keyword for the same."""
+"""Types of GNU's headers in front of a member, and the pax keyword for what each one says."""
 _DIGITS_OF_A_LENGTH = 20
 _NEWLINE = ord("\n")
 
 
 def is_header(head: bytes) -> bool:
-    """Tell whether *head* is a tar header, by its checksum (old tar has no magic)."""
+    """Tell whether *head* begins with a tar header, by its checksum, as old tar has no magic."""
     if len(head) < BLOCK:
         return False
     try:
@@ -34,14 +36,15 @@ def is_header(head: bytes) -> bool:
 
 
 def may_be_packed(header: bytes) -> bool:
-    """Tell whether *header* is one that pack may have written: GNU's, with nothing optional."""
+    """Tell whether pack may have written *header*: GNU's, with no optional field filled in."""
     return header.startswith(GNU, MAGIC) and not any(header[MAGIC + len(GNU) :])
 
 
 def number(field: bytes, signed: bool = False) -> int:
-    """Return the number in *field*, in octal digits or in base 256; GNU tar has that of 95 bits.
+    """Return the number in *field*: octal digits, or GNU tar's base 256.
 
-    Raises ValueError.
+    The latter is marked by the field's highest bit, and is in two's complement in all other bits.
+    Raises ValueError for no number, and for a negative one unless it may be *signed*.
     """
     if not field[0] & 0x80:
         return parse_digits(field.strip(b" \0") or b"0", 8)
@@ -55,9 +58,10 @@ def number(field: bytes, signed: bool = False) -> int:
 
 
 def pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keyword and value of each of *records*: length, space, keyword=value, newline.
+    """Yield keyword and value of each record in the content of an extended header.
 
-    Raises ValueError.
+    A record is its length in decimal digits, a space, ``keyword=value`` and a newline. Raises
+    ValueError when one is malformed.
     """
     position = 0
     while position < len(records):
@@ -72,9 +76,10 @@ def pax_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def pax_time(value: bytes) -> int:
-    """Return *value*, seconds in decimal digits and perhaps a fraction, in nanoseconds.
+    """Return the time *value* of an extended header in nanoseconds since 1970.
 
-    Raises ValueError.
+    It is written as seconds in decimal digits, and may have a fraction. Digits beyond nanoseconds
+    are cut off. Raises ValueError for no time, and for one with a fraction before 1970.
     """
     seconds, _, fraction = value.partition(b".")
     negative = seconds.startswith(b"-")
