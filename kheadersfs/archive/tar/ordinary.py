@@ -1,8 +1,8 @@
-"""tar's headers that are ordinary: those that all readers take for the same.
+"""Parses ordinary tar headers: those that GNU tar, bsdtar and libarchive understand alike.
 
-Most of a tar has no others, and to read one here takes a fifth of what libarchive takes. Whatever
-is not known here to mean the same to libarchive is not ordinary. Sources: POSIX.1-2017, pax; the
-GNU tar manual, "Basic Tar Format".
+Most tars have no others. Reading a header here takes a fifth of the time that libarchive takes. A
+header is ordinary only if libarchive is known to read the same from it; libarchive reads all
+others. Sources: POSIX.1-2017, pax; the GNU tar manual, "Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -20,37 +20,48 @@ from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HEADER = struct.Struct("100s48s8s356s")  # name, numbers, checksum, all behind it
-_NUMBERS = struct.Struct("8s16x12s12s")  # mode, size, time
-_KIND = struct.Struct("c100s8s80x155s12s")  # type, target, magic and version, prefix, the rest
+# A header's 512 bytes in four parts: name; numbers; checksum; and what is called its kind here.
+_HEADER = struct.Struct("100s48s8s356s")
+_NUMBERS = struct.Struct("8s16x12s12s")  # mode, size and modification time; uid and gid between
+# type, link target, magic and version, prefix of the name, padding; owner and device between
+_KIND = struct.Struct("c100s8s80x155s12s")
 _FILE, _HARD_LINK, _SYMLINK, _DIRECTORY = b"0", b"1", b"2", b"5"
 _KINDS = {
     b"\0": stat.S_IFREG,
     _FILE: stat.S_IFREG,
-    _HARD_LINK: 0,  # of the type that what it points to has
+    _HARD_LINK: 0,  # its type is that of its target
     _SYMLINK: stat.S_IFLNK,
     _DIRECTORY: stat.S_IFDIR,
 }
 _FILES, _LINKS = (b"\0", _FILE), (_HARD_LINK, _SYMLINK)
 _NO_PREFIX, _NOTHING_BEHIND = bytes(155), bytes(12)
-"""GNU has a map of sparse files where POSIX has a prefix, and star its own name behind that."""
+"""In place of the prefix, GNU tar has times and the map of a sparse file. In the padding behind it,
+star has a magic of its own."""
 _PAX, _GLOBAL = b"x", b"g"
 _LARGEST_EXTENSION = 16 << 10
-"""Bytes, which are all looked at before a member is."""
+"""Bytes of an extended header. All of them are in memory before its member is read."""
 _OTHER_NUMBERS = (b"atime", b"ctime", b"uid", b"gid")
+"""Keywords whose values must be numbers, and are not used."""
 _IGNORED = (b"uname", b"gname", b"comment")
 
 _NO_FILE = frozenset((b"", b"/"))
-"""What the names of files do not end with. libarchive takes a file with a slash for a directory."""
+"""The last byte of a name that is not ordinary for a file: none, or a slash. libarchive takes a
+file whose name ends with a slash for a directory."""
 _FEW = 256
+"""Bytes whose sum fits into the low half of an Adler-32 and stays below its modulus, 65521."""
 _SUM = 0xFFFF
-"""The low half of an Adler-32, which of a few bytes is their sum, and 1."""
+"""The low half of an Adler-32 (RFC 1950), which is the sum of the bytes, and 1. zlib computes it in
+less time than sum() takes."""
 _BLANKS = 8 * 0x20
-"""The sum of a checksum that is not there yet, with which a header was summed up."""
+"""The sum of the checksum field while the checksum is computed, when it is filled with spaces."""
 
 
 class _Kind(NamedTuple):
-    """What is behind the checksum of an ordinary member, and ``total``, the sum of all that."""
+    """What the kind of an ordinary header says, the 356 bytes behind its checksum.
+
+    ``form`` is the file type in st_mode, 0 for a hard link. ``target`` is None unless it is a link.
+    ``prefix`` goes in front of the name, with its slash. ``total`` is the sum of all 356 bytes.
+    """
 
     form: int
     is_file: bool
@@ -61,9 +72,10 @@ class _Kind(NamedTuple):
 
 
 class _Common(NamedTuple):
-    """What a header says beside the name, which is often what those before it said.
+    """What an ordinary header says apart from its name, which is often the same as in the last one.
 
-    The fields are those of a Member, and of a _Kind; ``total`` is the sum of it all.
+    The fields are those of Member and of _Kind. ``total`` is the sum of the bytes of both numbers
+    and kind.
     """
 
     mode: int
@@ -77,16 +89,17 @@ class _Common(NamedTuple):
 
 
 def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
-    """Return the ordinary files whose headers follow each other in *piece* from *offset* on.
+    """Return the empty files whose ordinary headers follow each other in *piece* from *offset* on.
 
-    They have no content, or their headers would not.
+    Stops at the first header of anything else, or of a file with content.
     """
     files = EmptyFiles([], [], [])
     names = files.names
     end = len(piece) - (len(piece) - offset) % BLOCK
     last_numbers, last_kind = b"", b""
     mode, mtime, prefix, total = 0, 0, b"", 0
-    # There are hundreds in a piece, and few say what the one before has not said.
+    # A piece may have hundreds of them. Most differ from the one before in the name only, so what
+    # does not differ is not parsed again.
     for field, numbers, checksum, kind in _HEADER.iter_unpack(memoryview(piece)[offset:end]):
         if numbers != last_numbers or kind != last_kind:
             files.complete(mode, mtime)
@@ -105,9 +118,9 @@ def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
 
 
 def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
-    """Return the member of *header*, a whole block, if it is ordinary.
+    """Return the member of *header*, one block, or None if that is not ordinary.
 
-    Extensions in front of it have *said* more of it, see note_extension().
+    *said* is what extensions in front of it say of the member; see note_extension().
     """
     field, numbers, checksum, kind = _HEADER.unpack(header)
     common = _common(numbers, kind)
@@ -126,7 +139,7 @@ def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
 
 
 def _common(numbers: bytes, kind: bytes) -> _Common | None:
-    """Return what is said in front of a checksum, and behind it, if both are ordinary."""
+    """Return what *numbers* and *kind* of a header say, or None if one of them is not ordinary."""
     known = _kind(kind)
     if known is None:
         return None
@@ -142,9 +155,9 @@ def _common(numbers: bytes, kind: bytes) -> _Common | None:
     return _Common(mode, time * NANOSECONDS, size, target, is_hard_link, is_file, prefix, total)
 
 
-@lru_cache(64)  # but for links, most members have the same
+@lru_cache(64)  # most members have the same kind, unless they are links
 def _kind(field: bytes) -> _Kind | None:
-    """Return what *field* says, all that is behind a checksum, if it is ordinary."""
+    """Return what the kind of a header says, or None if it is not ordinary."""
     kind, target, magic, prefix, rest = _KIND.unpack(field)
     form = _KINDS.get(kind)
     if form is None or rest != _NOTHING_BEHIND:
@@ -163,31 +176,38 @@ def _kind(field: bytes) -> _Kind | None:
 
 
 def _sum(field: bytes) -> int:
-    """Return the sum of the bytes in *field*, fewer than 512."""
+    """Return the sum of the bytes in *field*, at most 512."""
     return (adler32(field[:_FEW]) & _SUM) + (adler32(field[_FEW:]) & _SUM) - 2
 
 
-@lru_cache(1024)  # of similar headers they are similar
+@lru_cache(1024)  # similar headers have similar checksums
 def _expected(checksum: bytes) -> int:
-    """Return what all but the *checksum* of a header comes to; what nothing does for no number."""
+    """Return the sum that all bytes of a header but its *checksum* must have.
+
+    Returns -1, which is no sum, if *checksum* is not a number.
+    """
     try:
         return _octal(checksum) - _BLANKS
     except ValueError:
         return -1
 
 
-@lru_cache(64)  # most members have a mode, a time and a length that others have too
+@lru_cache(64)  # many members have the same mode, time or size
 def _octal(field: bytes) -> int:
-    """Return the number that *field* has in octal digits. Raises ValueError if it is no such."""
+    """Return the number in *field*, in octal digits. Raises ValueError if it has anything else."""
     digits = field.rstrip(b" \0")
-    # int() alone would also take signs, blanks and underscores.
+    # int() alone would also accept signs, spaces and underscores.
     if not digits.isdigit():
         raise ValueError("a header has no number where there should be one")
     return int(digits, 8)
 
 
 def extension_size(header: bytes) -> int | None:
-    """Return how many bytes follow *header*, if it is an ordinary one that is about the next."""
+    """Return the size in bytes of the extension behind *header*, if that has an ordinary one.
+
+    An extension says something of the next member: a pax header, or GNU's long name or target.
+    Returns None for the header of anything else.
+    """
     name, numbers, checksum, behind = _HEADER.unpack(header)
     kind = behind[:1]
     if kind not in (_PAX, _GLOBAL) and kind not in GNU_EXTENSIONS:
@@ -201,14 +221,17 @@ def extension_size(header: bytes) -> int | None:
 
 
 def note_extension(header: bytes, content: bytes, said: dict[bytes, bytes]) -> bool:
-    """Add to *said* what an extension says of the next member. Returns whether that is ordinary."""
+    """Add to *said*, by pax keyword, what an extension says of the next member.
+
+    *content* is that of the extension. Returns whether all of it is ordinary.
+    """
     kind = header[156:157]
     try:
         if kind in GNU_EXTENSIONS:
             value = content.removesuffix(b"\0")
             return b"\0" not in value and _note(GNU_EXTENSIONS[kind], value, said)
         records = list(pax_records(content))
-        if kind == _GLOBAL:  # git's, with the commit that an archive is of
+        if kind == _GLOBAL:  # git archive notes the commit in one
             return all(keyword == b"comment" for keyword, _ in records)
         return all(_note_record(keyword, value, said) for keyword, value in records)
     except ValueError:
@@ -216,20 +239,21 @@ def note_extension(header: bytes, content: bytes, said: dict[bytes, bytes]) -> b
 
 
 def _note_record(keyword: bytes, value: bytes, said: dict[bytes, bytes]) -> bool:
-    """As note_extension, of one record. Raises ValueError."""
+    """Add one record to *said*; see note_extension(). Raises ValueError for a malformed number."""
     if keyword in _IGNORED:
         return True
     if keyword in _OTHER_NUMBERS:
         return pax_time(value) >= 0
     if keyword == b"mtime":
         return pax_time(value) >= 0 and _note(keyword, value, said)
-    # libarchive converts others, and composes some of their characters.
+    # libarchive converts names that are not ASCII, and composes some of their characters.
     if keyword in (b"path", b"linkpath"):
         return value.isascii() and b"\0" not in value and _note(keyword, value, said)
     return False
 
 
 def _note(keyword: bytes, value: bytes, said: dict[bytes, bytes]) -> bool:
+    """Add *value* to *said*. Returns False if it is empty, or if there is another one already."""
     if not value or keyword in said:
         return False
     said[keyword] = value
