@@ -1,9 +1,10 @@
-"""What tar's own headers say of a member, where libarchive says something else.
+"""What tar headers say of a member, where libarchive reports something else.
 
-In front of a member's header there may be others that say more of it. Of some, libarchive makes
-what GNU tar does not: the permissions of an access control list replace those of the header, star's
-``SCHILY.realsize`` replaces the size of a file that is not sparse, and what a global header says is
-passed over. Sources: POSIX.1-2017, pax; the GNU tar manual, "Sparse Formats"; star(5).
+Extended headers in front of a member's header may say more of it. libarchive treats three kinds of
+them differently from GNU tar. It replaces the permissions of the header by those of an access
+control list. It replaces the size of a file by star's ``SCHILY.realsize``, even if the file is not
+sparse. And it ignores global headers. This module reads what GNU tar makes of them. Sources:
+POSIX.1-2017, pax; the GNU tar manual, "Sparse Formats"; star(5).
 """
 
 from __future__ import annotations
@@ -17,24 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ORDINARY = frozenset(b"\x000123456 7")
-"""Types of members for which a header says all there is to say."""
+"""Types of a member's own header that needs no correction, unless another header is in front."""
 _PAX = (b"x", b"X")
 _GLOBAL = b"g"
-# Headers that are about the member behind them: extended headers, GNU's long names and targets, a
-# volume's label, and Solaris' access control lists.
+# Types of headers in front of a member's: extended headers, GNU's long names and targets, the label
+# of a volume, and Solaris' access control lists.
 _IN_FRONT = (*_PAX, _GLOBAL, b"L", b"K", b"V", b"A")
 _SPARSE = b"S"
 _SPARSE_KEYWORDS = (b"GNU.sparse.", b"SUN.holesdata")
 _ACCESS = b"SCHILY.acl."
 _REAL_SIZE = b"SCHILY.realsize"
 _AMBIGUOUS = frozenset((b"path", b"linkpath", b"size"))
+"""What a global header must not say, as it would hold for all members."""
 
 
 class Preamble(NamedTuple):
-    """What tar's own headers say of a member where libarchive says something else.
+    """Corrections of what libarchive reports of a member; None where it is right.
 
-    None means that libarchive is right. ``sparse`` tells that content which is not in the archive
-    is a hole.
+    ``permissions`` are the low 12 bits of st_mode, ``mtime`` is in nanoseconds, ``size`` in bytes.
+    ``sparse`` tells that the file is sparse, so that content that the archive does not have is a
+    hole.
     """
 
     permissions: int | None = None
@@ -43,7 +46,7 @@ class Preamble(NamedTuple):
     sparse: bool = False
 
     def corrected(self, mode: int, mtime: int, size: int) -> tuple[int, int, int]:
-        """Return st_mode, time in nanoseconds and size of the member with what is to replace it."""
+        """Return st_mode, time in nanoseconds and size in bytes after the corrections."""
         if self.permissions is not None:
             mode = mode & ~0o7777 | self.permissions
         return (
@@ -57,19 +60,19 @@ NOTHING = Preamble()
 
 
 class Preambles:
-    """Looks at the headers of one tar after the other."""
+    """Reads the headers in front of each member of a tar, in order."""
 
     __slots__ = ("_at", "_everywhere")
 
     def __init__(self, at: Callable[[int, int], bytes]) -> None:
-        """*at* returns the bytes at a position, of a length, as far as they are known."""
+        """*at* takes a position and a length, and returns these bytes, or those still held."""
         self._at = at
         self._everywhere: dict[bytes, bytes] = {}
 
     def read(self, position: int) -> Preamble:
-        """Return what the headers from *position* on say. Raises ValueError if they make no sense.
+        """Return the corrections for the member whose first header is at *position*.
 
-        They are those of the next member, which libarchive has read.
+        libarchive has read its headers already. Raises ValueError if they are malformed.
         """
         header = self._at(position, BLOCK)
         if len(header) < BLOCK or (header[156] in _ORDINARY and not self._everywhere):
@@ -87,17 +90,17 @@ class Preambles:
         return self._told(header, said) if len(header) == BLOCK else NOTHING
 
     def _take_global(self, content: bytes) -> None:
-        """Remember what is said of all members from now on. Raises ValueError.
+        """Remember what a global header with this *content* says of all further members.
 
-        As in GNU tar, nothing of an earlier global header holds any more; in POSIX it would, where
-        this one is silent.
+        It replaces all earlier ones, as in GNU tar. In POSIX, an earlier one would still hold for
+        the keywords that this one lacks. Raises ValueError.
         """
         self._everywhere = dict(pax_records(content))
         if not _AMBIGUOUS.isdisjoint(self._everywhere):
             raise ValueError("a global header gives all members one name or size")
 
     def _told(self, header: bytes, said: dict[bytes, bytes]) -> Preamble:
-        """Return what *header* tells, and what was *said* in front of it."""
+        """Return the corrections from a member's *header* and what was *said* in front of it."""
         sparse = header[156:157] == _SPARSE
         permissions = size = mtime = None
         for keyword in said:
