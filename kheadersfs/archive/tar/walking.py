@@ -1,4 +1,7 @@
-"""What the tar headers in a block of a packed archive say of the members in it."""
+"""Reads the members in a block of a packed archive from their tar headers.
+
+Any header that pack does not write, or that readers understand differently, is an error.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from kheadersfs.archive.tar.fields import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The fields are: name, mode, size, time, type, target, magic, prefix.
+# The fields are: name, mode, size, modification time, type, link target, magic, prefix.
 _HEADER = struct.Struct("100s8s16x12s12s8xc100s8s80x155s12x")
 _KINDS = {
     b"0": stat.S_IFREG,
@@ -33,6 +36,7 @@ _KINDS = {
 _HARD_LINK = b"1"
 _PAX = b"x"
 _PAX_IGNORED = frozenset((b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname", b"comment"))
+"""Keywords of extended headers that say nothing of what is served."""
 _PAX_SERVED = (b"path", b"linkpath", b"mtime")
 
 
@@ -61,12 +65,15 @@ def walk(block: bytes, is_last: bool) -> Iterator[Member]:
         offset = start + -(-size // BLOCK) * BLOCK
     if offset != len(block):
         raise ValueError("it does not end with a whole member")
-    if said:  # other readers take it for the first member of the next block
+    if said:  # a reader of the whole tar would apply it to the first member of the next block
         raise ValueError("what is said of a member has no member behind it")
 
 
 def _member(header: bytes, start: int, said: dict[bytes, bytes]) -> Member:
-    """Return the member of *header*, of which extensions in front of it have *said* more."""
+    """Return the member of *header*, whose content is at *start* of the block.
+
+    *said* is what extensions in front of it say of the member. Raises ValueError.
+    """
     name, mode, size_field, time, kind, target, magic, prefix = _HEADER.unpack(header)
     size = number(size_field)
     if kind not in _KINDS:
