@@ -1,4 +1,4 @@
-"""cpio: what headers of the newc format say, how they are written, and the sums of the crc format.
+"""The cpio format: reading and writing newc headers, and checking the checksums of the crc format.
 
 Source: cpio(5) of libarchive.
 """
