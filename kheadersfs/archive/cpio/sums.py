@@ -1,7 +1,7 @@
-"""The checksums of cpio's crc format, which libarchive does not look at.
+"""Checks the checksums of cpio's crc format, which libarchive does not check.
 
-They are sums of the bytes of each file (cpio(5), "New CRC Format"). What libarchive reads is
-looked at on its way there.
+A checksum is the sum of all bytes of a file, modulo 2^32 (cpio(5), "New CRC Format"). The archive's
+bytes are followed here on their way to libarchive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kheadersfs.archive.tar import fields as tar
 
 
 class CpioSums:
-    """Follows an archive of the crc format piece by piece; other formats it leaves alone."""
+    """Follows an archive of the crc format, piece by piece. Other formats are not checked."""
 
     __slots__ = ("_check", "_done", "_head", "_left", "_padding", "_started", "_sum")
 
@@ -28,7 +28,7 @@ class CpioSums:
         self._done = False
 
     def follow(self, piece: bytes) -> None:
-        """Look at the next *piece* of the archive. Raises ValueError when a checksum is wrong."""
+        """Check the next *piece* of the archive. Raises ValueError when a checksum is wrong."""
         if not self._started:
             self._started = True
             # The first member of a tar may have a name that begins like cpio's magic.
@@ -48,6 +48,7 @@ class CpioSums:
                 position += self._take_head(piece[position:])
 
     def _add(self, content: bytes) -> None:
+        """Add *content* to the sum of its file, and check that at its end. Raises ValueError."""
         if self._check is None:
             return
         self._sum = (self._sum + sum(content)) & 0xFFFFFFFF
@@ -55,20 +56,21 @@ class CpioSums:
             raise ValueError(f"a file's checksum is {self._sum:08x}, not {self._check:08x}")
 
     def _take_head(self, piece: bytes) -> int:
-        """Collect a header and the name behind it. Returns how much of *piece* that took."""
+        """Collect a header and its name from *piece*. Returns the number of bytes taken."""
         wanted = HEADER_SIZE
         if len(self._head) >= HEADER_SIZE:
             wanted = aligned(HEADER_SIZE + parse_digits(self._head[94:102], 16), ALIGNMENT)
         taken = piece[: wanted - len(self._head)]
         self._head += taken
         if not self._head.startswith(CRC_MAGIC[: len(self._head)]):
-            self._done = True  # another format, or what libarchive will complain of
+            self._done = True  # another format, or damage that libarchive will report
         elif len(self._head) == wanted > HEADER_SIZE:
             self._begin_content(self._head)
             self._head = b""
         return len(taken)
 
     def _begin_content(self, head: bytes) -> None:
+        """Note size and checksum of the member with the header and name *head*."""
         self._left = parse_digits(head[54:62], 16)
         self._padding = -self._left % ALIGNMENT
         self._sum = 0
