@@ -1,4 +1,7 @@
-"""What the newc headers in a block of a packed archive say of the members in it."""
+"""Reads the members in a block of a packed archive from their newc headers.
+
+Any header that pack does not write, or that readers understand differently, is an error.
+"""
 
 from __future__ import annotations
 
