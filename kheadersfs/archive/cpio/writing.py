@@ -1,4 +1,4 @@
-"""A member's header, as newc cpio writes it. Nothing of the host gets in."""
+"""Writes the newc headers of members. Nothing of the host gets in, such as users or inodes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from kheadersfs.errors import KheadersfsError
 if TYPE_CHECKING:
     from kheadersfs.archive.member import Member
 
-_LIMIT = 1 << 32
+_LIMIT = 1 << 32  # a number in a header has 8 hexadecimal digits
 
 
 def header(member: Member, number: int, links: int, size: int) -> bytes:
-    """Return the newc header of *member* with its name, padded to four bytes.
+    """Return the newc header of *member* with its name, padded to a multiple of four bytes.
 
-    *number* stands for the inode, which has *links* names; *size* is that of what follows. Raises
-    KheadersfsError for what this format has no room for.
+    *number* is the inode number to write, and *links* the number of its names. *size* is that of
+    the content in bytes; a symlink's content is its target. Raises KheadersfsError for a size or a
+    time that the format cannot hold.
     """
     seconds, fraction = divmod(member.mtime, NANOSECONDS)
     if size >= _LIMIT or not 0 <= seconds < _LIMIT or fraction:
@@ -38,10 +39,11 @@ def _block(name: bytes, number: int, mode: int, links: int, seconds: int, size: 
 
 
 def end_marker(position: int, behind: int = 0) -> bytes:
-    """Return the end marker for a stream of *position* bytes, up to a whole block of 512 bytes.
+    """Return the end marker behind *position* bytes of cpio, and padding to a block of 512 bytes.
 
-    With bytes *behind* it, it announces them as its content, so that the kernel, which
-    goes on to the next of several archives when it unpacks an initramfs, passes over them.
+    If *behind* is not 0, so many bytes follow the marker, which is not padded and states them as
+    its content. The kernel, which looks for another archive behind the marker when it unpacks an
+    initramfs, then skips them.
     """
     marker = _block(TRAILER, 0, 0, 1, 0, behind)
     return marker if behind else marker + bytes(-(position + len(marker)) % BLOCK)
