@@ -1,8 +1,8 @@
-"""Compressed bytes to members. Knows nothing of FUSE.
+"""Archives: from compressed bytes to names, inodes and content. Knows nothing of FUSE.
 
-``opening.open_archive`` is the way in, and ``readers`` finds out what is in what it opens. The
-steps behind them are ``source`` (bytes), ``compression`` (framing and decoding), ``blocks`` (what
-can be decoded by itself), ``onepass`` and ``members`` (an archive read from front to back),
-``names`` (every name and inode, and the index that lists them) and ``fleet`` (those of several
-kernels). ``tar`` and ``cpio`` are the formats that members are written in.
+``opening.open_archive`` opens an archive, and ``readers`` finds out what is in it. These use
+``source`` (bytes of a file), ``compression`` (framing and decoding), ``blocks`` (parts of an
+archive that can be decoded alone), ``onepass`` and ``members`` (reading an archive from front to
+back), ``names`` (every name and inode, and the index that lists them) and ``fleet`` (the same for
+several kernels). ``tar`` and ``cpio`` are the formats of members.
 """
