@@ -1,4 +1,4 @@
-"""An archive at an address. Only what is read of it is fetched."""
+"""An archive at an address, of which only those bytes are fetched that are read."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 
 
 class AddressedSource(Source):
-    """The file at *address*; ``name`` is without what may be secret in that."""
+    """The file at *address*. ``name`` is the address without what may be secret."""
 
     __slots__ = ("_digests", "_extents", "_file")
 
     is_far = True
 
     def __init__(self, address: str) -> None:
-        """Raises UsageError, ArchiveUnavailable, UnsupportedArchive."""
+        """Start the process that fetches. Raises what RemoteFile raises, or UnsupportedArchive.
+
+        The latter means that the file is empty.
+        """
         self._file = RemoteFile(address)
         super().__init__(self._file.name, self._file.size)
         self._extents: list[tuple[int, int, bytes]] = []
         self._digests: dict[tuple[int, int], bytes] = {}
         if not self.size:
-            raise UnsupportedArchive(f"{self.name}: the file is empty; make it again")
+            raise UnsupportedArchive(f"{self.name}: the file is empty; make and upload it again")
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See Source.read_at."""
