@@ -1,7 +1,8 @@
-"""Names in archives are UTF-8, whatever the user's locale is.
+"""Reads names in UTF-8, whatever the user's locale is.
 
-libarchive converts the names in pax headers from UTF-8 to the locale of the thread that asks. The
-same archive must have the same names for everybody, so libarchive is asked in the locale C.UTF-8.
+libarchive converts the names in pax headers from UTF-8 to the charset of the calling thread's
+locale. An archive must have the same names for every user, so libarchive is called in the locale
+C.UTF-8.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _UTF8_LOCALE = b"C.UTF-8"
 
 @cache
 def _library() -> ctypes.CDLL:
+    """Return the C library."""
     library = ctypes.CDLL(None)
     library.newlocale.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
     library.uselocale.argtypes = (ctypes.c_void_p,)
@@ -24,13 +26,16 @@ def _library() -> ctypes.CDLL:
 
 @cache
 def prepare() -> int | None:
-    """Load the locale, which lies in a file. None where there is none: then the user's must do."""
+    """Return the locale C.UTF-8, None if the machine has none; then the user's locale is used.
+
+    The first call reads it from a file, so it must come before the process gives up its rights.
+    """
     locale: int | None = _library().newlocale(_LC_CTYPE_MASK, _UTF8_LOCALE, None)
     return locale
 
 
 class Utf8Names:
-    """Use it in ``with``; in the same thread, not within itself."""
+    """A context manager that gives the calling thread the locale C.UTF-8. It cannot be nested."""
 
     __slots__ = ("_before", "_use")
 
