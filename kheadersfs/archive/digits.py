@@ -1,4 +1,4 @@
-"""Numbers in headers, and how far it is from one to the next."""
+"""Numbers in headers, and padding."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _DIGITS = {8: b"01234567", 10: b"0123456789", 16: b"0123456789abcdefABCDEF"}
 
 
 def parse_digits(field: bytes, base: int) -> int:
-    """Return the number that *field* holds in digits of *base* and nothing else.
+    """Return the number in *field*. Raises ValueError unless that has digits of *base* only.
 
-    int() would also take signs, spaces, underscores and prefixes, and a walk whose steps can be
-    negative need not end. Raises ValueError.
+    int() would also accept signs, spaces, underscores and prefixes. A negative size would lead
+    whoever follows it backwards, perhaps without an end.
     """
     if not field or field.strip(_DIGITS[base]):
         raise ValueError("a header has no number where there should be one")
@@ -24,5 +24,5 @@ def aligned(size: int, alignment: int) -> int:
 
 
 def padded(content: bytes, alignment: int) -> bytes:
-    """Return *content* with zeros up to a multiple of *alignment*."""
+    """Return *content*, padded with zeros to a multiple of *alignment* bytes."""
     return content + bytes(-len(content) % alignment)
