@@ -1,7 +1,7 @@
-"""How an archive ends: with an end marker or without one, and what lies behind that.
+"""How an archive ends: whether it has an end marker, and what lies behind that.
 
-tar, bsdtar and cpio stop at the end marker, so another archive behind it is not seen. Without an
-end marker a tar is complete for both of them, and so it is here; to a cpio it belongs.
+GNU tar, bsdtar and cpio stop at the end marker, so they do not see another archive behind it. A tar
+without an end marker is complete for GNU tar and bsdtar, and so it is here. A cpio must have one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_END_MARKER = "it has no end marker: if it was cut off between two members, the rest is missing"
+"""A note on a tar that ends behind a member."""
 MORE = {
     "tar": "there is more behind its end marker, which is not shown; "
     "if that is another archive, tar --ignore-zeros shows both",
     "cpio": "there is more behind its end marker, which is not shown; cpio does not show it either",
 }
+"""Notes on an archive with something behind its end marker, by its format."""
 _TRAILER = TRAILER + b"\0"
 
 
 def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
-    """Return what is odd about how a tar or cpio ends, as *format_name* says; empty if nothing.
+    """Return a note for the user on the end of an archive; empty if nothing is odd.
 
-    *rest* is what follows the last member, in pieces. Zeros may follow the end marker, and an
-    index of ours; no more is looked at than it takes to know.
+    *format_name* is "tar" or "cpio". *rest* are the bytes behind the last member, in pieces. Behind
+    the end marker there may be zeros, and an embedded index. Reads no further than it takes to
+    know. Raises what *rest* raises.
     """
     start = next(rest, b"")
     while len(start) < BLOCK and (piece := next(rest, b"")):
@@ -49,7 +52,7 @@ def note_on_end(format_name: str, rest: Iterator[bytes]) -> str:
         if zeros > LARGEST_PADDING or sum(map(len, behind)) > embedded.LARGEST:
             break
     content = b"".join(behind)
-    # In cpio, an index of ours is the content of a further end marker.
+    # In a cpio, an embedded index is the content of a second end marker.
     if content.startswith(_TRAILER, HEADER_SIZE):
         content = content[HEADER_SIZE + len(_TRAILER) :].lstrip(b"\0")
     return MORE[format_name] if content and not embedded.is_alone(content) else ""
