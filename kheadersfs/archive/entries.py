@@ -1,4 +1,4 @@
-"""What libarchive finds in what it is fed, one entry after the other."""
+"""Steps through the entries that libarchive finds in the bytes of a feed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 def new_buffer(size: int) -> Buffer:
-    """Return *size* bytes that libarchive can write to; to be used again and again.
+    """Return a buffer of *size* bytes that libarchive can write to.
 
-    ctypes makes a type for each size there is, which takes longer than to read a header file.
+    Use it again for every member. ctypes makes a new type for each size, and that takes longer than
+    reading a header file.
     """
     return ctypes.create_string_buffer(size)
 
 
 class EntryStream:
-    """An open archive, positioned before its first entry. Not for use by two threads.
+    """An archive that libarchive reads, before its first entry. Only one thread may use it.
 
-    Of libarchive's *formats* only these are looked for, behind the filter *compression* if that is
-    not "none". What its functions report is raised as DamagedArchive or UnsupportedArchive.
+    libarchive tries only *formats*, and decompresses with its filter *compression* unless that is
+    "none". Its errors are raised as DamagedArchive or UnsupportedArchive, and those of the feed's
+    source as they are.
     """
 
     def __init__(self, feed: Feed, formats: tuple[str, ...], compression: str) -> None:
@@ -34,7 +36,7 @@ class EntryStream:
         self._name = feed.name
         self._feed = feed
         self._unread = False
-        # libarchive keeps the address of this object, not a reference.
+        # libarchive keeps only the address of the callback, so this object has to keep it alive.
         self._read_callback = ffi.READ_CALLBACK(feed.read)
         self._entry = None
         self._archive = ffi.read_new()
@@ -68,7 +70,10 @@ class EntryStream:
             self._archive = None
 
     def _translated(self, error: Exception) -> Exception:
-        """Return what is behind libarchive's *error*, as one of ours."""
+        """Return the exception to raise for libarchive's *error*.
+
+        That is the failure of the feed if there was one, else an error of kheadersfs.errors.
+        """
         if self._feed.failure is not None:
             return self._feed.failure
         text = str(getattr(error, "msg", None) or "libarchive cannot read it").strip()
@@ -98,10 +103,10 @@ class EntryStream:
         return self._unread
 
     def _check_warning(self) -> None:
-        """Raise DamagedArchive unless the warning is of a name in another encoding.
+        """Raise DamagedArchive unless the warning is of a name that could not be converted.
 
-        Others are of extensions that libarchive did not understand and went on without, though
-        they may have held a name, a size, or where the content is.
+        Any other warning is of an extension that libarchive ignored because it did not understand
+        it. The extension may have held a name, a size, or the place of the content.
         """
         text: bytes = self._ffi.error_string(self._archive) or b"an extension makes no sense"
         if b"can't be converted" not in text:
@@ -111,14 +116,14 @@ class EntryStream:
             )
 
     def _read_data(self, buffer: Buffer, offset: int, size: int) -> int:
-        """Put up to *size* bytes of the entry's content into *buffer* at *offset*.
+        """Read up to *size* bytes of the entry's content into *buffer* at *offset*.
 
-        Returns how many; 0 at its end.
+        Returns how many were read; 0 at the end of the content.
         """
         try:
             count: int = self._ffi.read_data(self._archive, ctypes.byref(buffer, offset), size)
         except self._ffi.ArchiveError as error:
             raise self._translated(error) from error
-        if count < 0:  # a warning, which is no number of bytes
+        if count < 0:  # the code of a warning, not a number of bytes
             raise DamagedArchive(f"{self._name}: a member cannot be read; make or fetch it again")
         return count
