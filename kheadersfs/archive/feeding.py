@@ -1,6 +1,7 @@
-"""How libarchive gets an archive's bytes, of which the latest can be looked at again.
+"""Feeds an archive's bytes to libarchive, and holds the latest ones.
 
-What libarchive makes of a header is not always what the header says; see preamble.py.
+Headers are read again from the held bytes, because libarchive does not report all that they say;
+see preamble.py.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from kheadersfs.archive.source import Source
 
 READ_SIZE = 256 << 10
+"""Bytes of a piece, at most."""
 _KEPT = 64 << 10
-"""Bytes that are kept behind the latest piece. libarchive looks ahead of what it reports, but never
-as far as this."""
+"""Bytes that are held in front of the latest piece. libarchive reads ahead of the member that it
+reports, but never as far as this."""
 
 
 def next_piece(source: Source, offset: int) -> bytes:
-    """Return what comes next at *offset* of *source*, to be read in order; nothing at its end.
+    """Return the piece at *offset* of *source*, which is read in order; an empty one at its end.
 
     Raises what the source raises.
     """
@@ -29,11 +31,11 @@ def next_piece(source: Source, offset: int) -> bytes:
 
 
 class Feed:
-    """Hands bytes to libarchive, piece by piece: *ahead* and then *source* from *offset* on.
+    """Hands bytes to libarchive, piece by piece: *ahead*, and then *source* from *offset* on.
 
-    Positions are counted from the first byte that it is handed. While ``holding`` is set, no piece
-    is let go. An exception cannot pass through C, so it is kept in ``failure``, to be raised on the
-    other side.
+    Positions are counted from the first byte handed over. While ``holding`` is true, no piece is
+    dropped. An exception cannot pass through C. It is kept in ``failure``, and whoever called
+    libarchive has to raise it.
     """
 
     def __init__(self, source: Source, offset: int = 0, ahead: bytes = b"") -> None:
@@ -48,17 +50,20 @@ class Feed:
         self._size = 0
 
     def read(self, _archive: int, _context: int, buffer: ctypes.Array[ctypes.c_void_p]) -> int:
-        """Point *buffer* to the next bytes and return how many there are."""
+        """Point *buffer* to the next piece, and return its size. libarchive's read callback.
+
+        Returns -1 when there is none because of a ``failure``.
+        """
         try:
             piece = self._next()
-        except Exception as error:  # noqa: BLE001 - raised again by MemberStream
+        except Exception as error:  # noqa: BLE001 - raised again by EntryStream
             self.failure = error
             return -1
         buffer[0] = ctypes.cast(ctypes.c_char_p(piece), ctypes.c_void_p)
         return len(piece)
 
     def _next(self) -> bytes:
-        """Return the next piece, keep it, and let go of old ones. Raises what the source raises."""
+        """Return the next piece and hold it; drop old ones. Raises what the source raises."""
         piece = self._ahead
         if piece:
             self._ahead = b""
@@ -74,7 +79,7 @@ class Feed:
         return piece
 
     def at(self, position: int, length: int) -> bytes:
-        """Return *length* bytes at *position*, or as many as are still held."""
+        """Return *length* bytes at *position*, or fewer where they are not held."""
         start = self._end
         for piece in reversed(self._pieces):
             start -= len(piece)
@@ -88,7 +93,7 @@ class Feed:
         return b"".join(self._pieces)[position - self._end + self._size :][:length]
 
     def rest(self, position: int) -> Iterator[bytes]:
-        """Yield what is at *position*, which must still be held, and behind it, to the end.
+        """Yield all bytes from *position*, which must still be held, to the end of the archive.
 
         Raises what the source raises.
         """
