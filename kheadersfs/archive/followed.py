@@ -1,4 +1,4 @@
-"""A source that tells how far it is read, for those who wait."""
+"""A source that reports how far it has been read, for a display of progress."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class FollowedSource(Source):
-    """Tells how far *source*, which it closes, is read: the place, and the size, in bytes.
+    """Calls *tell* after each read of *source*, with the end of that read and the size, in bytes.
 
-    What is read as a whole is read from front to back.
+    An archive without an index is read from front to back, so that this is its progress. Closing
+    this closes *source*.
     """
 
     __slots__ = ("_source", "_tell", "is_far")
