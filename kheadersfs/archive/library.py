@@ -1,10 +1,10 @@
-"""libarchive, by way of libarchive-c, of which this is the only importer."""
+"""Loads libarchive. This is the only module that imports libarchive-c, its bindings."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import shlex  # noqa: F401 - for old_cpio(), when nothing can be imported any more
+import shlex  # noqa: F401 - old_cpio() quotes with it when nothing can be imported any more
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive import charset
@@ -18,10 +18,11 @@ _LIBRARY = "libarchive.so.13"
 
 
 def import_library() -> ModuleType:
-    """Return libarchive's functions, loaded, so that ``open_members`` needs no file any more.
+    """Return libarchive's functions, loaded, so that ``open_members`` opens no file any more.
 
-    Where the library is, libarchive-c asks ldconfig, through ctypes.util, which imports subprocess:
-    20 ms for a name that has not changed since 2010. Raises KheadersfsError when it is missing.
+    libarchive-c asks ctypes.util for the name of the library. That imports subprocess and runs
+    ldconfig, which takes 20 ms, for a name that has not changed since 2010. So the name is given
+    here. Raises KheadersfsError when the library or its bindings are missing.
     """
     try:
         ctypes.CDLL(_LIBRARY)
@@ -40,14 +41,15 @@ def import_library() -> ModuleType:
 
     _declare_missing(ffi)
     charset.prepare()
-    # libarchive-c warns of names that are not UTF-8, and hands them over unchanged, as is wanted.
+    # libarchive-c warns of each name that is not UTF-8, and returns it unchanged. That is wanted
+    # here, so nothing is to be logged.
     logging.getLogger("libarchive").setLevel(logging.ERROR)
     library: ModuleType = ffi
     return library
 
 
 def _declare_missing(ffi: ModuleType) -> None:
-    """Declare what version 2.9 of libarchive-c, Debian 12's, does not, or as another type."""
+    """Declare the functions that libarchive-c 2.9, Debian 12's, lacks or declares wrongly."""
     if hasattr(ffi, "c_time_t"):
         return
     ffi.ffi("entry_mtime", [ffi.c_archive_entry_p], ctypes.c_long)
