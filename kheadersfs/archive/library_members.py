@@ -1,7 +1,7 @@
-"""The members of an archive as one stream, through libarchive; see members.py.
+"""The members of an archive, in order, as libarchive reads them; see members.py.
 
-It reads tar (ustar, pax, GNU) and cpio (newc, crc, odc), and only those are switched on. It is
-given what is decompressed already; see decoding.py.
+libarchive tries only tar (ustar, pax, GNU) and cpio (newc, crc, odc). It gets bytes that are
+decompressed already; see decoding.py.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class LibraryMembers(EntryStream):
-    """The members, of which the content of each can be read until the next step."""
+    """The members in *feed*. The content of each can be read before the next step only."""
 
     def __init__(self, feed: Feed) -> None:
-        """Raises UnsupportedArchive when there is neither tar nor cpio inside."""
+        """Find out the format. Raises UnsupportedArchive when it is neither tar nor cpio."""
         super().__init__(feed, ("tar", "cpio"), "none")
         self._preambles = Preambles(self._feed.at)
         self._preamble = NOTHING
@@ -43,7 +43,7 @@ class LibraryMembers(EntryStream):
         self._inode = declare("entry_ino64", [ctypes.c_void_p], ctypes.c_int64)
 
     def __iter__(self) -> Iterator[Member]:
-        """Step through the members."""
+        """Step through the members. Raises DamagedArchive, UnsupportedArchive."""
         utf8_names = charset.Utf8Names()
         while True:
             with utf8_names:
@@ -60,7 +60,7 @@ class LibraryMembers(EntryStream):
         return self._member()
 
     def _read_preamble(self) -> Preamble:
-        """Return what tar's own headers say of the current member."""
+        """Return what the current member's own headers say where libarchive is wrong."""
         if self.format != "tar":
             return NOTHING
         try:
@@ -71,7 +71,7 @@ class LibraryMembers(EntryStream):
             ) from error
 
     def note_on_end(self) -> str:
-        """Return what is odd about how the archive ends, of which all members were read.
+        """Return a note on the end of the archive, once all members were read; see ending.py.
 
         Raises what the source raises.
         """
@@ -89,37 +89,41 @@ class LibraryMembers(EntryStream):
         inode: tuple[int, int] | None = None
         if self._links(entry) > 1 and self.format == "cpio":
             inode = self._device(entry), self._inode(entry)
-        # libarchive reports cpio's equal inode numbers as hard links too, even for directories.
+        # In a cpio, libarchive also reports equal inode numbers as hard links, even of directories.
+        # These were dealt with above.
         elif (original := ffi.entry_hardlink(entry)) is not None:
-            # Some writers repeat the content; like tar we take it from the first name.
+            # Some writers repeat the content. Like tar, we take it from the first name.
             return Member(name, mode, mtime, 0, original, True)
         target: bytes | None = ffi.entry_symlink(entry) or b"" if stat.S_ISLNK(mode) else None
         return Member(name, mode, mtime, size, target, False, inode)
 
     @property
     def format(self) -> str:
-        """Which of the two formats the archive is written in, as its first member tells.
+        """The format of the archive, "tar" or "cpio", which is known from its first member on.
 
-        It is "tar" or "cpio". Raises UnsupportedArchive for cpio's old format.
+        Raises UnsupportedArchive for cpio's old binary format.
         """
         if not self._format:
             name: bytes = self._ffi.format_name(self._archive) or b""
-            if b"binary" in name:  # as it says of old cpio
+            if b"binary" in name:  # libarchive's name of the old format has this word
                 raise old_cpio(self._name)
             self._format = "cpio" if b"cpio" in name else "tar"
         return self._format
 
     def read_into(self, buffer: Buffer, offset: int, length: int) -> None:
-        """Put the current member's next *length* bytes into *buffer* at *offset*.
+        """Read the current member's next *length* bytes into *buffer* at *offset*.
 
-        Holes of sparse files come as zeros. Raises DamagedArchive when there are fewer.
+        Holes of sparse files read as zeros. Raises DamagedArchive when there are fewer bytes.
         """
         end = offset + length
         while offset < end:
             count = self._read_data(buffer, offset, end - offset)
             if count == 0:
                 if not self._preamble.sparse:
-                    raise DamagedArchive(f"{self._name}: a member is shorter than its header says")
+                    raise DamagedArchive(
+                        f"{self._name}: a member is shorter than its header says; make or fetch it "
+                        "again"
+                    )
                 # A sparse file may end with a hole, which libarchive does not report.
                 count = end - offset
                 ctypes.memset(ctypes.byref(buffer, offset), 0, count)
