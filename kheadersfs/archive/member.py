@@ -1,4 +1,4 @@
-"""What a header says of a member, whatever the format, and whoever reads or writes it."""
+"""Members, as headers of any format describe them, for readers and writers alike."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import NamedTuple
 class Member(NamedTuple):
     """One member.
 
-    ``name`` and ``target`` are raw bytes. ``mode`` is st_mode, type included; ``mtime`` is in
-    nanoseconds; ``size`` counts the bytes of content that follow. ``target`` is what a symlink or a
-    hard link points to, None for all else; ``hard_link`` tells the two apart. cpio has no hard
-    links: there ``inode`` is what all its names have in common, None if it has but one, and
-    ``links`` how many names it has, 0 where that is not known. Within a block, the content begins
-    at ``start``.
+    ``name`` and ``target`` are raw bytes. ``mode`` is st_mode with the file type; ``mtime`` is in
+    nanoseconds since 1970; ``size`` is that of the content behind the header, in bytes. ``target``
+    is what a symlink or a hard link points to, None for anything else; ``hard_link`` tells the two
+    apart.
+
+    cpio has no hard links. Instead, all names of a file have the same ``inode``, device and number;
+    it is None for a file with one name. ``links`` is the number of names, 0 if it is not known.
+
+    ``start`` is the offset of the content, if the member was read from a block of a packed archive.
     """
 
     name: bytes
@@ -28,35 +31,35 @@ class Member(NamedTuple):
 
 
 class EmptyFiles(NamedTuple):
-    """Files without content that follow each other in an archive, as columns; see Member."""
+    """Empty files that follow each other in an archive, as columns; see Member."""
 
     names: list[bytes]
     modes: list[int]
     mtimes: list[int]
 
     def complete(self, mode: int, mtime: int) -> None:
-        """Give *mode* and *mtime* to those that have only names so far."""
+        """Give *mode* and *mtime* to all files that have only a name so far."""
         count = len(self.names) - len(self.modes)
         self.modes.extend([mode] * count)
         self.mtimes.extend([mtime] * count)
 
     def member(self, number: int) -> Member:
-        """Return *number* of them for itself."""
+        """Return file *number*, counted from 0."""
         return Member(self.names[number], self.modes[number], self.mtimes[number], 0)
 
 
 def plain_name(name: bytes) -> bytes:
-    """Return *name* without ``./``; the root's is empty."""
+    """Return *name* without ``./`` in front. The name of the root, ``.``, becomes empty."""
     return b"" if name == b"." else name.removeprefix(b"./")
 
 
 def archived_name(name: bytes) -> bytes:
-    """Return *name* as tar and cpio list it; the kernel's own archives have ``./`` in front."""
+    """Return *name* with ``./`` in front, as in the kernel's own archives; ``.`` for the root."""
     return b"./" + name if name else b"."
 
 
 def relative(member: Member) -> Member:
-    """Return *member* without leading slashes, as tar and bsdtar extract it."""
+    """Return *member* without leading slashes in names, as tar and bsdtar extract it."""
     name = member.name.lstrip(b"/")
     if not member.hard_link:
         return member._replace(name=name)
@@ -64,13 +67,16 @@ def relative(member: Member) -> Member:
 
 
 def content_at(block: bytes, start: int, size: int) -> bytes:
-    """Return *size* bytes of *block* from *start*. Raises ValueError."""
+    """Return *size* bytes of *block* from *start*. Raises ValueError if it has fewer."""
     if start + size > len(block):
         raise ValueError("a member reaches beyond its block")
     return block[start : start + size]
 
 
 def require_end(block: bytes, offset: int, is_last: bool) -> None:
-    """Raise ValueError unless an archive may end at *offset* of *block*, where readers stop."""
+    """Raise ValueError unless the end marker at *offset* of *block* has only zeros behind it.
+
+    It must be in the last block. Other readers stop there, and would not see what is behind it.
+    """
     if not is_last or block.count(0, offset) != len(block) - offset:
         raise ValueError("an end marker has something behind it")
