@@ -1,7 +1,7 @@
-"""The members of an archive as one stream, whoever reads it.
+"""The members of an archive, in order, by the fastest reader that can read them.
 
-What begins as an ordinary tar is read here. From the first member on that is not ordinary, it is
-libarchive that reads the rest.
+OrdinaryMembers reads a tar up to the first member whose headers are not ordinary. libarchive reads
+the rest, and all other formats.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 class MemberStream:
-    """The members, of which the content of each can be read until the next step."""
+    """The members in *source*. The content of each can be read before the next step only."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._reader: OrdinaryMembers | LibraryMembers = OrdinaryMembers(source)
 
     def __iter__(self) -> Iterator[Member | EmptyFiles]:
-        """Step through the members. Raises DamagedArchive.
+        """Step through the members; empty files may come many at once.
 
-        Raises UnsupportedArchive when there is neither tar nor cpio inside.
+        Raises DamagedArchive, and UnsupportedArchive when the format is neither tar nor cpio.
         """
         ordinary = OrdinaryMembers(self._source)
         self._reader = ordinary
@@ -41,10 +41,11 @@ class MemberStream:
             yield from self._read_by_libarchive(ordinary)
 
     def _read_by_libarchive(self, ordinary: OrdinaryMembers) -> Iterator[Member]:
-        """Step through what is behind the *ordinary* members.
+        """Step through the members behind the *ordinary* ones.
 
-        What libarchive makes of an odd one depends on the form of those before it, and on whether
-        one was a link. So it gets a link in the same form first.
+        How libarchive reads some headers depends on the form of those before, GNU's or POSIX's, and
+        on whether there was a link among them. So it gets the header of a link in the same form
+        first, which is skipped here.
         """
         begun = ordinary.read > len(ordinary.unread)
         ahead = symlink_header(ordinary.is_pax) if begun else b""
@@ -58,33 +59,33 @@ class MemberStream:
 
     @property
     def format(self) -> str:
-        """Which of the two formats the archive is written in: "tar" or "cpio".
+        """The format of the archive: "tar" or "cpio".
 
-        Raises UnsupportedArchive for cpio's old format.
+        Raises UnsupportedArchive for cpio's old binary format.
         """
         return self._reader.format
 
     def read_into(self, buffer: Buffer, offset: int, length: int) -> None:
-        """Put the current member's next *length* bytes into *buffer* at *offset*.
+        """Read the current member's next *length* bytes into *buffer* at *offset*.
 
-        Holes of sparse files come as zeros. Raises DamagedArchive when there are fewer.
+        Holes of sparse files read as zeros. Raises DamagedArchive when there are fewer bytes.
         """
         self._reader.read_into(buffer, offset, length)
 
     def note_on_end(self) -> str:
-        """Return what is odd about how the archive ends, of which all members were read.
+        """Return a note on the end of the archive, once all members were read; see ending.py.
 
         Raises what the source raises.
         """
         return self._reader.note_on_end()
 
     def close(self) -> None:
-        """Give back what the reader holds. The stream cannot be used afterwards."""
+        """Free what the reader holds. The stream cannot be used afterwards."""
         self._reader.close()
 
 
 @contextmanager
 def open_members(source: Source) -> Iterator[MemberStream]:
-    """Open *source*, which is not compressed, as a stream of members."""
+    """Open *source*, which is decompressed, as a stream of members that the block's end closes."""
     with closing(MemberStream(source)) as stream:
         yield stream
