@@ -1,4 +1,4 @@
-"""Open an archive: find out how the file is compressed, and what its framing says."""
+"""Opens archives: finds out how the file is compressed, and reads its framing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _ADDRESSES = ("http://", "https://", "s3://", "oci://")
 
 
 class Archive:
-    """An open archive. See readers.py for who reads what is in it.
+    """An open archive, whose ``source`` it owns. readers.py reads what is in it.
 
-    ``blocks`` are those of the file itself when they can be decoded one by one, else None.
-    ``checked`` is False when nothing would show damage.
+    ``blocks`` are the file's own blocks if they can be decoded one by one, else None. ``checked``
+    is False if the file has no checksums that would show damage.
     """
 
     def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Look at the file's framing, without decompressing anything.
+        """Read the file's framing, without decompressing anything.
 
-        Raises UnsupportedArchive, RefusedArchive, or DamagedArchive when the file does not look
-        complete.
+        Raises UnsupportedArchive, RefusedArchive when it is beyond *limits*, and DamagedArchive
+        when the file does not look complete.
         """
         self.source = source
         self.limits = limits
@@ -37,7 +37,7 @@ class Archive:
 
     @property
     def compression(self) -> str:
-        """What the compression is called; "none" when there is none."""
+        """The name of the compression; "none" if the file is not compressed."""
         return self.kind.name
 
     @property
@@ -46,23 +46,23 @@ class Archive:
         return self.kind is PLAIN
 
     def close(self) -> None:
-        """Close the file. What one pass has read stays usable until it is released."""
+        """Close the file. Content that was read as a whole stays usable until it is released."""
         self.source.close()
 
 
 def is_address(name: str) -> bool:
-    """Tell whether *name* is an address of which bytes can be fetched, and no file's name."""
+    """Tell whether *name* is an address of a kind that can be fetched, not a file name."""
     return name.lower().startswith(_ADDRESSES)
 
 
 def open_place(place: str | bytes) -> Source:
     """Open the file at the path or address *place* for positional reads.
 
-    Raises ArchiveUnavailable, UnsupportedArchive when it is empty, UsageError for an address that
-    is none.
+    Raises ArchiveUnavailable, UnsupportedArchive when it is empty, UsageError for a malformed
+    address.
     """
     if isinstance(place, str) and is_address(place):
-        # It takes 25 ms, which only addresses pay.
+        # This import takes 25 ms, which only addresses need.
         from kheadersfs.archive.addressed import AddressedSource
 
         return AddressedSource(place)
@@ -79,7 +79,7 @@ def open_archive(path: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Archive:
 
 
 def archive_in(source: Source, limits: Limits = DEFAULT_LIMITS) -> Archive:
-    """Return the archive in *source*, which is its own then; *source* is closed if it is none.
+    """Return the archive in *source*, which it then owns. *source* is closed if this fails.
 
     Raises what Archive raises.
     """
