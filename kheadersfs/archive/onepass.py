@@ -1,9 +1,9 @@
-"""Read an archive without an index: from front to back, keeping everything.
+"""Reads an archive without an index in one pass, from front to back, and holds its content.
 
-The content goes into blocks of a fixed size, which are compressed while the decoder is awaited; see
-blocks/compressing.py. So what stays in memory is near the compressed size, and is served by the
-same code as an archive that was packed in blocks. Another pass makes the same blocks again, for who
-has released them.
+The content is held in blocks of a fixed size. They are compressed while the pass waits for the
+decoder; see blocks/compressing.py. So they take about as much memory as the compressed archive, and
+the code that serves packed archives serves them too. They may be released: another pass then makes
+the same blocks again.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 HELD_BLOCK_SIZE = 64 << 10
 """Bytes of content in each block that is held.
 
-A build decodes the blocks that its headers are in. Of blocks of this size it decodes 183 of 404,
-12 MB; of blocks four times as large it would decode 61 of 101, 16 MB. One is decoded in 0.1 ms.
-Small blocks compress less well: these take 4 % more memory than the large ones would.
+A build decodes the blocks that its headers are in: 183 of 404 blocks of this size, which have 12 MB
+of content. Of blocks four times as large it would decode 61 of 101, with 16 MB. Decoding a block
+takes 0.1 ms. Small blocks compress less well: these take 4 % more memory than the large ones would.
 """
 
 
 class Pass(NamedTuple):
-    """What one pass yields: the table, the content it refers to, and what was left out.
+    """The result of a pass: the table of names, the blocks of content, and what was left out.
 
-    ``format`` is "tar" or "cpio". ``damage`` says why there may be more in the archive than in
-    the table, and is empty when there is not. ``absolute`` counts members whose name or target
-    was absolute. ``ending`` says what is odd about the end, and is empty if nothing. ``extent`` is
-    how many bytes of what was decompressed, from the first on, were looked at.
+    ``refusals`` are members that were left out. ``format`` is "tar" or "cpio". ``damage`` says why
+    members may be missing from the table, empty if none are. ``absolute`` is the number of names
+    and targets of hard links that had a leading slash. ``ending`` is a note on an odd end, or
+    empty. ``extent`` is the number of decompressed bytes that were read, from the first on.
     """
 
     table: Table
@@ -63,7 +63,7 @@ class Pass(NamedTuple):
 
 
 class _MeteredSource(Source):
-    """A source that is read once, in order, while its limits and checksums are looked after."""
+    """A source that is read once, in order, and checks limits and cpio's checksums meanwhile."""
 
     __slots__ = ("_meter", "_source", "_sums", "extent", "head")
 
@@ -73,9 +73,9 @@ class _MeteredSource(Source):
         self._meter = meter
         self._sums = CpioSums()
         self.head = b""
-        """The first piece, or the first bytes of it."""
+        """The first bytes of the archive, at most a block of tar."""
         self.extent = 0
-        """How many bytes were read."""
+        """The number of bytes that were read."""
 
     def available(self, offset: int, limit: int) -> int:
         """See Source.available."""
@@ -97,9 +97,9 @@ class _MeteredSource(Source):
 
 
 class _ContentWriter:
-    """Lays member after member into blocks of HELD_BLOCK_SIZE.
+    """Fills blocks of HELD_BLOCK_SIZE with the content of one member after the other.
 
-    *check* is called after each block, and may raise.
+    *check* is called after each block, and may raise RefusedArchive.
     """
 
     def __init__(self, compressor: BlockCompressor, check: Callable[[], None]) -> None:
@@ -108,10 +108,10 @@ class _ContentWriter:
         self._buffer = new_buffer(HELD_BLOCK_SIZE)
         self._filled = 0
         self.position = 0
-        """Offset of the next byte in the stream that the blocks make."""
+        """Offset of the next byte in the stream that all blocks make up."""
 
     def copy(self, stream: MemberStream, size: int) -> None:
-        """Read the current member's content of *size* bytes into the blocks."""
+        """Read the content of the current member, *size* bytes, into the blocks."""
         while size:
             length = min(size, HELD_BLOCK_SIZE - self._filled)
             stream.read_into(self._buffer, self._filled, length)
@@ -123,7 +123,7 @@ class _ContentWriter:
                 self._check()
 
     def flush(self) -> None:
-        """Hand over what is in the buffer."""
+        """Hand what is in the buffer to the compressor as a block."""
         if self._filled:
             self._compressor.put(bytes(memoryview(self._buffer)[: self._filled]))
             self._filled = 0
@@ -132,9 +132,9 @@ class _ContentWriter:
 def read_in_one_pass(archive: Archive, ahead: DecodedStream | None = None) -> Pass:
     """Read all of *archive*; *ahead* is what it decodes to, if somebody decodes it already.
 
-    Of an archive in several blocks, what comes before a damaged one is kept. Otherwise nothing
-    is returned before the last byte was read and every checksum on the way was right. Raises
-    DamagedArchive, UnsupportedArchive, RefusedArchive.
+    If its blocks can be checked one by one, the members in front of a damaged block are returned,
+    with ``damage``. Otherwise nothing is returned before the last byte was read and every checksum
+    was right. Raises DamagedArchive, UnsupportedArchive, RefusedArchive.
     """
     try:
         result = _read_once(archive, ahead)
@@ -177,8 +177,8 @@ def _read_members(
 ) -> Pass:
     """Read the members in *source*, which is decompressed, and hold their content.
 
-    *cuttable* are the blocks of a file that may seem whole though it was cut off between two of
-    them; None for any other. With *keep_on_damage*, what comes before damage is returned.
+    *cuttable* are the blocks of a file, if that would look complete when it is cut off between two
+    blocks; None if it would not. With *keep_on_damage*, members in front of damage are returned.
     """
     builder = TableBuilder(source.name, meter.limits)
     check_memory = partial(_check_memory, source.name, meter.limits, builder, compressor)
@@ -197,7 +197,7 @@ def _read_members(
             if ending == NO_END_MARKER and cuttable and _may_be_cut(cuttable, metered.head):
                 raise damaged(source.name, "it has no end marker")
         except DamagedArchive as error:
-            # A file that cannot be read now may be read next time, so nothing is served of it.
+            # A file that cannot be read now is not damaged: the next attempt may read all of it.
             if not keep_on_damage or isinstance(error, UnreadableArchive):
                 raise
             damage = str(error)
@@ -222,7 +222,10 @@ def _read_members(
 def _check_memory(
     archive: str, limits: Limits, builder: TableBuilder, compressor: BlockCompressor
 ) -> None:
-    """Raise RefusedArchive when names and compressed content take more memory than allowed."""
+    """Raise RefusedArchive when names and compressed content take more memory than allowed.
+
+    If content that waits to be compressed would take too much, it is compressed first.
+    """
     held = builder.text_size + compressor.held
     if held + compressor.waiting > limits.memory:
         while compressor.work():
@@ -232,15 +235,22 @@ def _check_memory(
 
 
 def _note_on_end(stream: MemberStream, keep_on_damage: bool) -> str:
-    """Return what is odd about how the archive of *stream* ends; see ending.py."""
+    """Return a note on the end of the archive of *stream*, empty if nothing is odd; see ending.py.
+
+    With *keep_on_damage*, damage behind the last member is ignored.
+    """
     try:
         return stream.note_on_end()
     except DamagedArchive:
         if not keep_on_damage:
             raise
-        return ""  # nothing that is served lies there; verify tells what is wrong with it
+        return ""  # nothing that is served is there, and verify reports the damage
 
 
 def _may_be_cut(blocks: BlockTable, head: bytes) -> bool:
-    """Tell whether *blocks* may have been more, of which the first begins with *head*."""
+    """Tell whether the file may have had more blocks than *blocks*.
+
+    *head* is what the first of them begins with. If there is only one, the file may be the start of
+    a packed archive, if pack may have written that header.
+    """
     return len(blocks) > 1 or may_be_packed(head)
