@@ -1,4 +1,7 @@
-"""The members of a tar as one stream, as long as its headers are ordinary; see tar/ordinary.py."""
+"""The members of a tar, in order, up to the first whose headers are not ordinary.
+
+tar/ordinary.py says which headers are ordinary.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _NOTHING_SAID: Mapping[bytes, bytes] = {}
 
 
 class OrdinaryMembers:
-    """The members, of which the content of each can be read until the next step."""
+    """The members in *source*. The content of each can be read before the next step only."""
 
     format = "tar"
 
@@ -36,20 +39,22 @@ class OrdinaryMembers:
         self._source = source
         self._piece = b""
         self._offset = 0
-        """In the piece, of what is to be looked at next."""
+        """Offset in the piece of the next byte to look at."""
         self._left = 0
-        """How many bytes there are still from there to the next header."""
+        """Bytes from there to the next header: content that was not read, and padding."""
         self.read = 0
-        """How many bytes of the source were read."""
+        """Bytes of the source that were read."""
         self.is_pax = False
-        """Whether the last extension was one of POSIX."""
+        """Whether the last extension was in POSIX's form, not in GNU's."""
         self.ended = False
-        """Whether there are no more members; otherwise the next one is not ordinary."""
+        """After the last step: whether the archive has ended. If not, the next member is not
+        ordinary."""
 
     def __iter__(self) -> Iterator[Member | EmptyFiles]:
-        """Step through the members, to the end or to one that is not ordinary.
+        """Step through the members, up to the end or to one that is not ordinary.
 
-        Raises DamagedArchive when the archive ends in the middle of a member.
+        Empty files may come many at once. Raises DamagedArchive when the archive ends within a
+        member.
         """
         while True:
             if self._left:
@@ -65,7 +70,7 @@ class OrdinaryMembers:
             self._left = aligned(member.size, BLOCK)
             yield member
             if not self._left:
-                # Where one has no content, many may have none.
+                # Often many files without content follow each other.
                 files = empty_files_at(self._piece, self._offset)
                 self._offset += BLOCK * len(files.names)
                 if files.names:
@@ -73,13 +78,16 @@ class OrdinaryMembers:
 
     @property
     def unread(self) -> bytes:
-        """What was read of the source and is not of a member so far."""
+        """Bytes that were read from the source, behind the last member that was returned."""
         return self._piece[self._offset :]
 
     def _extended(self) -> Member | None:
-        """Return the next member, if there is one, with what extensions say of it."""
+        """Return the next member with what extensions in front of it say.
+
+        Returns None at the end, which sets ``ended``, and for a member that is not ordinary.
+        """
         said: dict[bytes, bytes] = {}
-        start = 0  # of a header, from the member's first extension on
+        start = 0  # offset of a header behind the first extension of the member
         while self._look_ahead(start + BLOCK):
             at = self._offset + start
             header = self._piece[at : at + BLOCK]
@@ -100,7 +108,7 @@ class OrdinaryMembers:
         return None
 
     def _look_ahead(self, length: int) -> bool:
-        """Have *length* bytes from the offset on in the piece, if there are so many."""
+        """Make the piece hold *length* bytes from the offset on. Returns whether there are any."""
         while len(self._piece) - self._offset < length:
             rest = self._piece[self._offset :]
             if not self._read():
@@ -109,7 +117,7 @@ class OrdinaryMembers:
         return True
 
     def _read(self) -> bool:
-        """Have the next piece instead of the last one. Returns whether there is one."""
+        """Replace the piece by the next one. Returns whether there is one."""
         piece = next_piece(self._source, self.read)
         if not piece:
             return False
@@ -118,7 +126,7 @@ class OrdinaryMembers:
         return True
 
     def _skip(self) -> None:
-        """Go to where the next member begins."""
+        """Go to the next header. Raises DamagedArchive when the archive ends before it."""
         while self._left > len(self._piece) - self._offset:
             self._left -= len(self._piece) - self._offset
             self._read_more()
@@ -126,6 +134,7 @@ class OrdinaryMembers:
         self._left = 0
 
     def _read_more(self) -> None:
+        """Replace the piece by the next one. Raises DamagedArchive when there is none."""
         if not self._read():
             raise DamagedArchive(
                 f"{self._source.name}: is damaged or truncated (a member is cut off); "
@@ -133,7 +142,7 @@ class OrdinaryMembers:
             )
 
     def read_into(self, buffer: Buffer, offset: int, length: int) -> None:
-        """Put the current member's next *length* bytes into *buffer* at *offset*.
+        """Read the current member's next *length* bytes into *buffer* at *offset*.
 
         Raises DamagedArchive when there are fewer.
         """
@@ -149,7 +158,7 @@ class OrdinaryMembers:
             length -= len(found)
 
     def note_on_end(self) -> str:
-        """Return what is odd about how the archive ends. Raises what the source raises."""
+        """Return a note on the end of the archive; see ending.py. Raises what the source raises."""
         return note_on_end(self.format, self._rest())
 
     def _rest(self) -> Iterator[bytes]:
@@ -158,4 +167,4 @@ class OrdinaryMembers:
             yield self._piece
 
     def close(self) -> None:
-        """Do nothing: nothing is held that has to be given back."""
+        """Do nothing, as nothing has to be freed. LibraryMembers has this method too."""
