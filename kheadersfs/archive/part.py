@@ -7,12 +7,15 @@ from kheadersfs.errors import damaged
 
 
 class PartSource(Source):
-    """*size* bytes of *source* from *start* on. Who closes *source* closes this."""
+    """*size* bytes of *source* from the offset *start* on.
+
+    Closing this does not close *source*, whose owner has to.
+    """
 
     __slots__ = ("_source", "_start")
 
     def __init__(self, source: Source, start: int, size: int) -> None:
-        """Raises DamagedArchive if *source* has fewer."""
+        """Check the range. Raises DamagedArchive if *source* has fewer bytes."""
         if start + size > source.size:
             raise damaged(source.name, "it ends before its last part does")
         super().__init__(source.name, size)
