@@ -1,4 +1,4 @@
-"""Decompression by libarchive, for what the standard library has nothing: lz4."""
+"""Decompression by libarchive, of lz4, which Python's standard library does not have."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 
 class _RawStream(EntryStream):
-    """All of a file as the content of one entry."""
+    """A compressed file, which libarchive presents as one entry with all of its content."""
 
     def __init__(self, source: Source, compression: str) -> None:
         super().__init__(Feed(source), ("raw",), compression)
 
     def pieces(self, piece_size: int) -> Iterator[bytes]:
-        """Yield the content. Raises UnsupportedArchive when it is compressed again."""
+        """Yield the decompressed content in pieces of at most *piece_size* bytes.
+
+        Raises UnsupportedArchive when that is compressed again.
+        """
         while self._step():
-            if self._ffi.filter_count(self._archive) > 2:  # one is the reading itself
+            if self._ffi.filter_count(self._archive) > 2:  # the other one is reading the file
                 raise UnsupportedArchive(
                     f"{self._name}: is compressed more than once; decompress it once"
                 )
@@ -35,9 +38,10 @@ class _RawStream(EntryStream):
 
 
 def decompress(source: Source, compression: str, piece_size: int) -> Iterator[bytes]:
-    """Yield what *source* decompresses to by libarchive's filter *compression*, in pieces.
+    """Decompress *source* by libarchive's filter *compression*, such as "lz4".
 
-    Raises DamagedArchive, UnsupportedArchive when that is compressed again.
+    Yields pieces of at most *piece_size* bytes. Raises DamagedArchive, and UnsupportedArchive when
+    they are compressed again.
     """
     with closing(_RawStream(source, compression)) as stream:
         yield from stream.pieces(piece_size)
