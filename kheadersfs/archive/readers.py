@@ -1,8 +1,8 @@
-"""Find out what is in an archive, by its index or by reading everything.
+"""Readers find out what is in an open archive, from its index or by reading all of it.
 
-A reader is made of an opened archive, for one process that may lose the right to open and import
-anything before it reads. ``WholeReader`` reads all there is, with libarchive where no index helps.
-``IndexReader`` does without that, and knows what the index says.
+``IndexReader`` uses the index only. ``WholeReader`` checks all of the index, and reads the whole
+archive if there is none that can be used; that may need libarchive. A reader can be prepared, so
+that it still works when its process has lost the right to open files and to import.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ if TYPE_CHECKING:
 class Content(Record):
     """What is in an archive: every name and inode, and the blocks their extents refer to.
 
-    ``indexed`` tells that it came from the embedded index, so that nothing but that was
-    decoded; ``digests`` and what follows are only known then. ``refusals`` are members left out.
-    ``index_digest`` is the SHA-256 of the index, empty without one. ``warning`` says why an index
-    that is there was not used. ``format`` is "tar" or "cpio", empty while no member was looked at.
-    ``damage`` says why members may be missing, empty if none.
-    ``absolute`` counts names, and targets of hard links, that are served without a leading slash;
-    ``ending`` says what is odd about how the archive ends, empty if nothing. ``extent`` is how many
-    bytes of the file, from the first on, were read for all that; 0 if only the index was.
+    ``indexed`` tells that this came from the embedded index, so that nothing else was decoded. Only
+    then are known: ``release`` and ``arch`` of the kernel, empty if the index lists several or does
+    not say; ``hot_blocks``, the number of blocks at the start that most builds read; and
+    ``index_digest``, the SHA-256 of the index.
+
+    The others describe an archive that was read as a whole, and are empty or 0 if only the index
+    was read. ``refusals`` are members that were left out. ``warning`` says why its index was not
+    used, empty if it has none. ``format`` is "tar" or "cpio". ``damage`` says why members may be
+    missing, empty if none are. ``absolute`` is the number of names and targets of hard links that
+    are served without their leading slash. ``ending`` is a note on an odd end of the archive, or
+    empty. ``extent`` is the number of bytes of the file, from the first on, that were read.
     """
 
     table: Table | FleetTable
@@ -62,12 +65,12 @@ class Content(Record):
 
     @property
     def kernels(self) -> Sequence[FleetKernel]:
-        """The kernels that the index lists by name: several, or none of an archive of one."""
+        """The kernels that an index of several lists; empty for an archive of one kernel."""
         return self.table.kernels
 
     @property
     def notes(self) -> list[str]:
-        """What those who take the archive for good should know of it all the same."""
+        """What a user should know of the archive although it can be served."""
         notes = [self.ending] if self.ending else []
         if self.absolute:
             notes.append(f"leading / removed from {self.absolute} member names or targets")
@@ -75,10 +78,10 @@ class Content(Record):
 
 
 class Reader:
-    """One way to know an archive. ``load`` may be called from any thread."""
+    """Finds out what is in *archive*, once. ``load`` may be called from any thread."""
 
     is_indexed = False
-    """Whether there is an index to read; it may still prove a lie."""
+    """Whether the archive has an index, which may still turn out to be wrong."""
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
@@ -86,14 +89,14 @@ class Reader:
         self._content: Content | None = None
 
     def prepare(self) -> None:
-        """Import whatever ``load`` needs, because importing will not be possible any more.
+        """Import whatever ``load`` needs, before the process loses the right to import.
 
         Raises KheadersfsError when a library is not installed.
         """
         self.archive.kind.prepare_blocks()
 
     def load(self) -> Content:
-        """Return the content, which the first call reads.
+        """Return what is in the archive. The first call reads it, further calls wait for that.
 
         Raises DamagedArchive, UnsupportedArchive, RefusedArchive.
         """
@@ -103,28 +106,30 @@ class Reader:
             return self._content
 
     def _read(self) -> Content:
+        """Find out what is in the archive. Raises what load() raises."""
         raise NotImplementedError
 
     @property
     def format(self) -> str:
-        """What the members are written as: "tar" or "cpio". Decodes the first block."""
+        """The format of the members: "tar" or "cpio". May decode the first block to find out."""
         content = self.load()
         if content.format:
             return content.format
         return "cpio" if cpio.is_header(content.blocks.decode(0)) else "tar"
 
     def digest(self) -> bytes:
-        """Return a SHA-256 that is the same for the same file, and reads no more of it than load().
+        """Return a SHA-256 by which to tell this archive from others.
 
-        It is of the index, which has a digest of each block; without one, of the file, as far as
-        it was read: behind a tar's end marker may lie anything. Raises DamagedArchive.
+        With an index it is the index's own, which contains the digest of each block. Without one it
+        is that of the file as far as load() read it, as anything may lie behind a tar's end marker.
+        Raises what load() and reading raise.
         """
         content = self.load()
         return content.index_digest or digest_of(self.archive.source, content.extent)
 
 
 class IndexReader(Reader):
-    """Knows what the index says, of which it looks at a part when somebody needs that."""
+    """Reads the index only. Each page of it is checked when it is first needed."""
 
     is_indexed = True
 
@@ -136,16 +141,16 @@ class IndexReader(Reader):
             raise DamagedArchive(unusable(archive.source.name, error)) from error
         if found is None:
             raise DamagedArchive(
-                f"{archive.source.name}: was changed after it was opened, its index is gone; "
-                "open it anew"
+                f"{archive.source.name}: was changed after it was opened: its index is gone; "
+                "open it again"
             )
         return found
 
 
 class WholeReader(Reader):
-    """Reads everything, or the index if it is right in all it says.
+    """Reads the index and checks all of it, or else reads the whole archive.
 
-    *ahead* is what the archive decodes to, if somebody decodes it already.
+    *ahead* is what the archive decodes to, if another process decodes it already.
     """
 
     def __init__(self, archive: Archive, ahead: DecodedStream | None = None) -> None:
@@ -154,9 +159,9 @@ class WholeReader(Reader):
 
     def prepare(self) -> None:
         """See Reader.prepare."""
-        from kheadersfs.archive import library, onepass  # noqa: F401 - the latter when used
+        from kheadersfs.archive import library, onepass  # noqa: F401 - loaded for load()
         from kheadersfs.archive.compression import zstd_coding
-        from kheadersfs.archive.fleet import index, lookup  # noqa: F401 - for archives of several
+        from kheadersfs.archive.fleet import index, lookup  # noqa: F401 - loaded for load()
 
         super().prepare()
         self.archive.kind.prepare_stream()
@@ -176,7 +181,7 @@ class WholeReader(Reader):
         return found or self._read_everything(warning)
 
     def _read_everything(self, warning: str) -> Content:
-        """Read all members; *warning* says why the index that there is was not used."""
+        """Read all members. *warning* says why an index was not used, empty if there is none."""
         from kheadersfs.archive.onepass import read_in_one_pass  # loads libarchive: 25 ms
 
         archive = self.archive
@@ -202,38 +207,39 @@ class WholeReader(Reader):
 
 
 def prepare_to_serve(archive: Archive, ahead: DecodedStream | None = None) -> Reader:
-    """Return who reads *archive* for a mount, with all imported that it needs.
+    """Return a prepared reader of *archive* for a mount. Raises KheadersfsError.
 
-    *ahead* is what it decodes to, if somebody decodes it already, as nothing without an index is.
-    Only what has no index needs libarchive, which takes 25 ms and 10 MB. What an attacker put into
-    the index is not looked at here.
+    *ahead* is what the archive decodes to, if another process decodes it already.
+    Only an archive without an index needs libarchive, which takes 25 ms and 10 MB. The content of
+    the index is not parsed here, because this process still has its rights.
     """
     version = _index_version(archive)
     reader = IndexReader(archive) if version else WholeReader(archive, ahead)
     if version == embedded.FLEET_VERSION:
-        # 5 ms, which an archive of one kernel does not pay.
+        # This import takes 5 ms, which an archive of one kernel does not need.
         from kheadersfs.archive.fleet import index, lookup  # noqa: F401
     reader.prepare()
     return reader
 
 
 def lists_kernels(archive: Archive) -> bool:
-    """Tell whether *archive* has an index of several kernels, which may still prove a lie."""
+    """Tell whether *archive* has an index of several kernels, which may turn out to be wrong."""
     return _index_version(archive) == embedded.FLEET_VERSION
 
 
 def _index_version(archive: Archive) -> int:
-    """Return the version of the index that there is; 0 for none that can be used."""
+    """Return the version of the index of *archive*; 0 if it has none, or a damaged one."""
     try:
         return _find_index(archive.blocks)[0] if archive.blocks is not None else 0
     except ValueError:
-        return 0  # load() will find the same, and say so
+        return 0  # load() will find the same, and report it
 
 
 def _find_index(blocks: BlockTable) -> tuple[int, bytes]:
-    """Return version and bytes of the index in the last of *blocks*; 0 and nothing without one.
+    """Return version and bytes of the index in the last of *blocks*; 0 and b"" without one.
 
-    Raises ValueError when it is damaged: one pass will find out what else is.
+    Raises ValueError when the index is damaged. Whoever needs the members may then read the whole
+    archive.
     """
     last = len(blocks) - 1
     if last < 1 or blocks.largest(range(last, last + 1)) > embedded.LARGEST:
@@ -248,10 +254,10 @@ def _find_index(blocks: BlockTable) -> tuple[int, bytes]:
 
 
 def _read_index(archive: Archive, completely: bool) -> Content | None:
-    """Return what the index of *archive* says, checked *completely* or not; None without one.
+    """Return what the index of *archive* says, None if it has none.
 
-    Raises ValueError or DamagedArchive when it cannot be used, RefusedArchive when what it lists is
-    beyond a limit.
+    Unless it is checked *completely*, its pages are checked when they are first needed. Raises
+    ValueError or DamagedArchive when it cannot be used, RefusedArchive when it is beyond a limit.
     """
     blocks, limits = archive.blocks, archive.limits
     version, body = _find_index(blocks) if blocks is not None else (0, b"")
