@@ -1,4 +1,4 @@
-"""Which kind of archive a file is, from its first bytes, and whether one that is plain is whole."""
+"""Tells the compression of an archive by its first bytes, and whether a plain archive is whole."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ if TYPE_CHECKING:
 
 DEB_MAGIC = b"!<arch>\n"
 RPM_MAGIC = b"\xed\xab\xee\xdb"
-"""What packages of Debian and of RPM begin with. The commands read packages; see packages/."""
+"""What packages of Debian and of RPM begin with. Commands read them by way of packages/."""
 _PACKAGES = (DEB_MAGIC + b"debian", RPM_MAGIC)
 _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
     b"\x1f\x9d": ("compress", "gzip -dc"),
-    # lzma has no magic. These bytes say the usual settings, and a dictionary of whole 64 KiB.
+    # lzma has no magic. These bytes are the default settings and the low bytes of the size of the
+    # dictionary, which is a multiple of 64 KiB.
     b"\x5d\0\0": ("lzma", "xz -dc"),
 }
-"""Compressions that are not read here, by magic: what each is called, and what decompresses it."""
+"""Compressions that are not supported, by magic: the name of each, and a command for it."""
 _LONGEST_MAGIC = 16
+"""Bytes that are enough for the magic of any compression."""
 
 
 def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
-    """Return how *source* is compressed, from its first bytes.
+    """Return the compression of *source*, by its first bytes; PLAIN for a tar or cpio.
 
-    A tar begins with the name of its first member, which may be anything. Raises
-    UnsupportedArchive when it is neither compressed nor tar nor cpio, DamagedArchive when it is a
-    tar of nothing, RefusedArchive when more is to be skipped at its start than *limits* allow.
+    A tar is recognised first: it begins with the name of a member, which may look like any magic.
+    Raises UnsupportedArchive when *source* is none of these, DamagedArchive when it is a tar
+    without members, RefusedArchive when more bytes have to be skipped at its start than *limits*
+    allow.
     """
     head = source.read_at(0, min(tar.BLOCK, source.size))
     if tar.is_header(head) or cpio.is_header(head):
@@ -52,7 +55,7 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
         raise old_cpio(source.name)
     if head.startswith(_PACKAGES):
         raise UnsupportedArchive(
-            f"{source.name}: is a package, not an archive; make one of it: kheadersfs pack "
+            f"{source.name}: is a package, not an archive; make an archive of it: kheadersfs pack "
             f"{quoted(source.name)} -o NEW.tar.zst"
         )
     for magic, (compression, command) in _OTHERS.items():
@@ -82,7 +85,7 @@ def old_cpio(archive: str) -> UnsupportedArchive:
 
 
 def _is_empty_tar(source: Source) -> bool:
-    """Tell whether *source* is the end marker of a tar and nothing else, padded or not."""
+    """Tell whether *source* is nothing but the end marker of a tar and its padding."""
     size = source.size
     if size % tar.BLOCK or not 2 * tar.BLOCK <= size <= tar.LARGEST_PADDING:
         return False
@@ -90,9 +93,10 @@ def _is_empty_tar(source: Source) -> bool:
 
 
 def check_end(source: Source) -> None:
-    """Check that an uncompressed archive may end where it does. Raises DamagedArchive.
+    """Check that an uncompressed archive may end where *source* does. Raises DamagedArchive.
 
-    A cpio needs its end marker; a tar may end behind any of its members.
+    A cpio must have its end marker. A tar may end behind any member, which is at a multiple of
+    512 bytes.
     """
     complete = source.size % tar.BLOCK == 0
     if cpio.is_header(source.read_at(0, min(tar.BLOCK, source.size))):
