@@ -1,7 +1,7 @@
-"""Positional reads over an archive's bytes.
+"""Sources: bytes of an archive that can be read at any offset.
 
-There is no shared cursor, so any thread may read at any time, and the file is never mapped:
-a mapped file that somebody truncates kills its reader with SIGBUS, where a read can fail.
+There is no shared cursor, so any thread may read at any time. Files are not mapped into memory:
+when somebody truncates a mapped file, its reader gets SIGBUS, while a read fails with an error.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from kheadersfs.errors import (
     DamagedArchive,
     UnreadableArchive,
     UnsupportedArchive,
+    damaged,
     quoted,
     reason,
 )
@@ -24,20 +25,20 @@ if TYPE_CHECKING:
 
 _NO_PIPE = "an archive is read at any place in it, so save it to a file and name that"
 _DIGESTED_AT_ONCE = 1 << 20
-"""Bytes that are read at once to make a digest of them."""
+"""Bytes that are read and digested at once."""
 
 
 class Source:
-    """Bytes that can be read at any offset.
+    """Bytes that can be read at any offset, from any thread.
 
-    ``name`` is for messages; ``size`` is in bytes and was true when the source was opened.
+    ``name`` is for messages. ``size`` is that of the file when it was opened, in bytes.
     """
 
     __slots__ = ("name", "size")
 
     is_far = False
-    """Whether each read is a request to another machine. Then learn() and expect() save
-    requests."""
+    """Whether each read is a request to another machine. Then learn() and expect() help to fetch
+    blocks in advance."""
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
@@ -46,30 +47,37 @@ class Source:
     def read_at(self, offset: int, length: int) -> bytes:
         """Return exactly *length* bytes from *offset*.
 
-        Raises DamagedArchive when they are not there (any more), UnreadableArchive when the file
-        cannot be read now.
+        Raises DamagedArchive when the file has fewer bytes, UnreadableArchive when it cannot be
+        read now.
         """
         raise NotImplementedError
 
     def available(self, offset: int, limit: int) -> int:
-        """Return how many bytes from *offset*, up to *limit*, one piece of damage takes away."""
+        """Return how many bytes to read at *offset* at once, *limit* at most.
+
+        A source that decodes returns no more than what is left of the piece that is decoded. So
+        damage behind that piece does not take these bytes away.
+        """
         return min(limit, self.size - offset)
 
     def learn(self, extents: Iterable[tuple[int, int, bytes]]) -> None:
-        """Take note of the blocks that will be read: offset, size and SHA-256 of each."""
+        """Take note of the blocks in the file: offset, size in bytes and SHA-256 of each."""
 
     def expect(self, count: int) -> None:
-        """Fetch the first *count* of the blocks that it has learnt of, while nobody waits."""
+        """Fetch the first *count* of the blocks that learn() got, without waiting for them."""
 
     def keep_all(self) -> None:
-        """Fetch everything, as all will be read from front to back. Raises UnreadableArchive."""
+        """Fetch the whole file at once, before all of it is read from front to back.
+
+        Raises UnreadableArchive, and RefusedArchive when it is too large for that.
+        """
 
     def close(self) -> None:
-        """Give back what the source holds."""
+        """Close what the source has open."""
 
 
 class FileSource(Source):
-    """An open regular file, owned by this object."""
+    """The open file *descriptor*, a regular file, which this object owns."""
 
     __slots__ = ("descriptor",)
 
@@ -78,7 +86,7 @@ class FileSource(Source):
         self.descriptor = descriptor
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """See Source.read_at; a file that shrank while it was served ends here, as an error."""
+        """See Source.read_at. A file that has become shorter raises DamagedArchive."""
         pieces: list[bytes] = []
         missing = length
         while missing > 0:
@@ -106,7 +114,7 @@ class FileSource(Source):
 
 
 class BytesSource(Source):
-    """An archive that is held in memory."""
+    """An archive in memory."""
 
     __slots__ = ("content",)
 
@@ -118,7 +126,7 @@ class BytesSource(Source):
         """See Source.read_at."""
         piece = self.content[offset : offset + length]
         if len(piece) != length:
-            raise DamagedArchive(f"{self.name}: ends before offset {offset + length}")
+            raise damaged(self.name, f"it ends before offset {offset + length}")
         return piece
 
 
@@ -134,7 +142,7 @@ def open_source(path: str | bytes) -> FileSource:
     if name == "-":
         raise ArchiveUnavailable(f"-: standard input is not read; {_NO_PIPE}")
     try:
-        # O_NONBLOCK: opening a fifo must be refused, not waited for.
+        # Without O_NONBLOCK, opening a fifo would wait for a writer. It is to be refused instead.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise ArchiveUnavailable(_why_not_opened(name, error)) from error
@@ -156,7 +164,10 @@ def open_source(path: str | bytes) -> FileSource:
 
 
 def _why_not_opened(name: str, error: OSError) -> str:
-    """Return what to say of the file *name*, which may be no file's name."""
+    """Return the message for the file *name* that could not be opened.
+
+    It may be an address of a kind that is not fetched.
+    """
     scheme, is_address, place = name.partition("://")
     if not is_address or not isinstance(error, FileNotFoundError):
         return f"{name}: cannot open the archive: {reason(error)}"
