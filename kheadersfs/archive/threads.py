@@ -1,4 +1,4 @@
-"""Threads that work in parallel where somebody waits for all of them."""
+"""A thread pool that reports an exhausted system as an error with advice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Result = TypeVar("Result")
 
 
 class ThreadPool(ThreadPoolExecutor):
-    """Threads, for which there may be no room: RLIMIT_NPROC counts all of a user's."""
+    """A pool of threads. Starting one may fail: RLIMIT_NPROC counts all threads of a user."""
 
     def submit(
         self, function: Callable[..., Result], /, *arguments: Any, **keywords: Any
     ) -> Future[Result]:
-        """See Executor.submit. Raises KheadersfsError when there is no thread for it."""
+        """See Executor.submit. Raises KheadersfsError when no thread can be started for it."""
         try:
             return super().submit(function, *arguments, **keywords)
         except RuntimeError as error:
