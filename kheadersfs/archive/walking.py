@@ -1,8 +1,8 @@
-"""What a block's own headers say of the members in it.
+"""Reads the members in a block of a packed archive from their headers.
 
-An index is a shortcut past these headers; here is what it is held against. Blocks of a packed
-archive begin with a header, so each can be walked by itself. What a packed archive has no use for
-is an error, so that nothing here depends on how a reader takes it.
+The index says where members are without these headers, and is checked against them here. Each block
+begins with a header, so it can be read alone. Any header that pack does not write is an error, so
+that nothing depends on how a reader would understand it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def walk_members(block: bytes, is_last: bool = True) -> Iterator[Member]:
-    """Yield what *block* has the headers of, in order; only the last has the end marker.
+    """Yield the members in *block*, which is decompressed, in order.
 
-    Names are without ``./``, and so are the targets of hard links. Raises ValueError when the block
-    does not consist of whole members of a packed archive.
+    Names and targets of hard links are without ``./``. Only the last block may have an end marker.
+    Raises ValueError when the block does not consist of whole members of a packed archive.
     """
     return cpio.walk(block, is_last) if block.startswith(MAGIC) else tar.walk(block, is_last)
