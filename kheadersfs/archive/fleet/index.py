@@ -2,8 +2,8 @@
 
 Source: tools/docs/fleet-index.md. Footer, sections and outline are those of version 3; see
 names.index. The first section has a header, the SHA-256 of every block, the kernels, the sets of
-kernels, the outline, and the number of directories of each page. Every further section is a page;
-see page.
+kernels, the outline, and the number of directories of each page. Every further section is a page,
+as page.py describes.
 """
 
 from __future__ import annotations
