@@ -78,7 +78,7 @@ class FleetPage(NamedTuple):
         return self.first_entry + bisect_right(self.entry_rows, row) - 1
 
     def directory_number(self, entry: int) -> int:
-        """Return the number, as a directory, of *entry*, which is one in some kernels."""
+        """Return the directory number of *entry*, which is a directory in some kernels."""
         return self.first_directory + bisect_right(self.directories, entry) - 1
 
 
