@@ -108,7 +108,7 @@ class OrdinaryMembers:
         return None
 
     def _look_ahead(self, length: int) -> bool:
-        """Make the piece hold *length* bytes from the offset on. Returns whether there are any."""
+        """Read until the piece has *length* bytes from the offset on. Returns whether it has."""
         while len(self._piece) - self._offset < length:
             rest = self._piece[self._offset :]
             if not self._read():
