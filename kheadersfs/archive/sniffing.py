@@ -71,7 +71,7 @@ def sniff(source: Source, limits: Limits = DEFAULT_LIMITS) -> Compression:
 
 
 def may_be_package(source: Source) -> bool:
-    """Tell whether *source* begins like a package. Raises UnreadableArchive."""
+    """Tell whether *source* begins like a package. Raises what its read_at() raises."""
     head = source.read_at(0, min(len(DEB_MAGIC), source.size))
     return head.startswith((DEB_MAGIC, RPM_MAGIC))
 
