@@ -77,7 +77,7 @@ class Source:
 
 
 class FileSource(Source):
-    """The open file *descriptor*, a regular file, which this object owns."""
+    """An open regular file, whose *descriptor* this object owns."""
 
     __slots__ = ("descriptor",)
 
@@ -147,7 +147,9 @@ def open_source(path: str | bytes) -> FileSource:
     except OSError as error:
         raise ArchiveUnavailable(_why_not_opened(name, error)) from error
     except ValueError as error:
-        raise ArchiveUnavailable(f"{name!r}: not a file name: {error}") from error
+        raise ArchiveUnavailable(
+            f"{name!r}: is not a file name: {error}; name an archive of kernel headers"
+        ) from error
     try:
         status = os.fstat(descriptor)
         if stat.S_ISFIFO(status.st_mode):
