@@ -36,7 +36,7 @@ def is_header(head: bytes) -> bool:
 
 
 def may_be_packed(header: bytes) -> bool:
-    """Tell whether pack may have written *header*: GNU's, with no optional field filled in."""
+    """Tell whether pack may have written *header*: a GNU header with zeros behind the magic."""
     return header.startswith(GNU, MAGIC) and not any(header[MAGIC + len(GNU) :])
 
 
