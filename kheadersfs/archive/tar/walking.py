@@ -1,6 +1,6 @@
 """Reads the members in a block of a packed archive from their tar headers.
 
-Any header that pack does not write, or that readers understand differently, is an error.
+What a packed archive has no use for is an error, and so is what readers understand differently.
 """
 
 from __future__ import annotations
