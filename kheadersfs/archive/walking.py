@@ -1,7 +1,7 @@
 """Reads the members in a block of a packed archive from their headers.
 
 The index says where members are without these headers, and is checked against them here. Each block
-begins with a header, so it can be read alone. Any header that pack does not write is an error, so
+begins with a header, so it can be read alone. What a packed archive has no use for is an error, so
 that nothing depends on how a reader would understand it.
 """
 
