@@ -83,7 +83,7 @@ def _provider(need: Need, facts: Sequence[Facts], owner: str) -> int | None:
 def satisfies(facts: Facts, need: Need) -> bool:
     """Tell whether the package of *facts* fulfils *need*.
 
-    The version in *need* may lack the last part, behind a hyphen.
+    The version in *need* may be without the revision of the package, the part behind a hyphen.
     """
     return facts.name == need.name and (
         need.version in ("", facts.version) or facts.version.startswith(f"{need.version}-")
