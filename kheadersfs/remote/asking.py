@@ -113,8 +113,8 @@ class RemoteFile:
         try:
             channel.send(request)
             patience = protocol.allowed_seconds(self._patience, length)
-            # The process asks the server again when that has closed a kept connection. So a reply
-            # may take twice the time of one answer.
+            # The server may have closed a connection that was kept. Then the process asks it again,
+            # and the reply takes up to twice the time of one answer.
             return channel.receive(2 * patience)
         finally:
             self._free.put(channel)
