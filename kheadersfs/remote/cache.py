@@ -166,7 +166,7 @@ class Cache:
         return True
 
     def _list(self) -> Iterator[tuple[int, int, str]]:
-        """Yield the time of last use in nanoseconds, the size in bytes and the path of each."""
+        """Yield time of last use in nanoseconds, size in bytes and path of each object."""
         with suppress(OSError), os.scandir(self._objects) as entries:
             for entry in entries:
                 with suppress(OSError):
