@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import trio
 
-from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive
+from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, damaged
 from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
 from kheadersfs.remote.cache import Cache, Known, Piece
 from kheadersfs.remote.http import Answer, Client, Unchanged, Unreachable, Version
@@ -101,7 +101,7 @@ class RemoteContent:
         """
         offset, length, _ = extent
         if length <= 0 or offset < 0 or offset + length > self.size:
-            raise DamagedArchive(f"{self._name}: there is nothing at offset {offset}")
+            raise damaged(self._name, f"there is nothing at offset {offset}")
         while (event := self._under_way.get(extent)) is not None:
             await event.wait()
         content = self._here(extent)
