@@ -99,8 +99,8 @@ class Client:
         *length* is the largest number of bytes to accept. *version* is the only one to accept, None
         for any. *unless* is an ETag; if it is the file's, Unchanged is raised. Raises Unreachable;
         ArchiveUnavailable when the server refuses or its answer does not fit the request;
-        RefusedArchive when it sends too much or redirects to where is not followed; DamagedArchive
-        when the file was changed.
+        RefusedArchive when it sends too much, or redirects to another scheme than https or http;
+        DamagedArchive when the file was changed.
         """
         headers = {} if version is None else version.condition
         if wanted:
@@ -121,10 +121,13 @@ class Client:
             ) from None
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError) as error:
             raise Unreachable(
-                f"{self._name}: the server cannot be reached{self._connections.way}: {_said(error)}"
+                f"{self._name}: the server cannot be reached{self._connections.way}: "
+                f"{_said(error)}; check the address and the network, and try again"
             ) from None
         except (httpcore.ProtocolError, OSError) as error:
-            raise Unreachable(f"{self._name}: the answer is cut off: {_said(error)}") from None
+            raise Unreachable(
+                f"{self._name}: the answer is cut off: {_said(error)}; try again"
+            ) from None
         fresh_until = _fresh_until(answer)
         if status == 304 and unless:
             raise Unchanged(fresh_until)
@@ -243,18 +246,21 @@ class Client:
         )
 
     def _nonsense(self, what: str) -> ArchiveUnavailable:
-        return ArchiveUnavailable(f"{self._name}: the server's answer makes no sense: {what}")
+        return ArchiveUnavailable(
+            f"{self._name}: the server's answer makes no sense: {what}; ask its server"
+        )
 
 
-_OTHER = "the server does not give it"
+_OTHER = "the server does not give it; ask its server"
 _REASONS = {
     401: "the server asks for a password; put it where kheadersfs help mount says",
-    403: "the server does not let you read it",
-    404: "there is no such file on the server",
+    403: "the server does not let you read it; ask for the right to, or name another address",
+    404: "there is no such file on the server; correct the address",
     407: "the proxy asks for a password; put it into the proxy's address in the environment",
-    410: "there is no such file on the server any more",
-    416: "the server says that it is shorter than it was",
+    410: "there is no such file on the server any more; name another address",
+    416: "the server says that it is shorter than it was; unmount it, and mount it again",
 }
+"""What to say, and to advise, of the status of an answer."""
 
 
 def _is_same(one: Version, other: Version) -> bool:
