@@ -1,9 +1,8 @@
 """The content of one file on a server: what is held of it, and what has to be fetched.
 
-Runs on trio, in the process that fetches. Where an extent has a digest in the archive's index, its
-bytes are checked against that before they are kept or passed on. The beginning and the end of the
-file, where the framing is, have no such digest. They are of the one version of the file that was
-found when it was opened.
+Runs on trio, in the process that fetches. Blocks that the archive's index lists are checked against
+their digests before they are kept or passed on. The beginning and the end of the file, where the
+framing is, have no digest. They are of the version that was found when the file was opened.
 """
 
 from __future__ import annotations
@@ -24,16 +23,15 @@ from kheadersfs.remote.protocol import ANY
 from kheadersfs.remote.settings import LARGEST_WHOLE
 
 HEAD, TAIL = 512, 64 << 10
-"""Bytes of the beginning and the end, which are fetched first. The end has room for the index of a
-kernel and the framing around it, which take 58 KiB."""
+"""Bytes of the beginning and the end, which are fetched first: the index of a kernel takes 58 KiB
+with what is around it."""
 _AT_ONCE = 6
-"""Extents that are fetched in advance at the same time."""
 _LARGEST_AHEAD = 32 << 20
-"""Bytes fetched in advance that memory may hold, when the cache could not keep them on disk."""
+"""Bytes that are held in memory ahead of need, where they cannot be kept on disk."""
 
 
 class Extent(NamedTuple):
-    """A range in bytes, and the SHA-256 that its content must have, or protocol.ANY."""
+    """A range, and the SHA-256 of its content, or ANY."""
 
     offset: int
     length: int
@@ -41,11 +39,7 @@ class Extent(NamedTuple):
 
 
 class RemoteContent:
-    """The file at the address *place*, which messages call *name*.
-
-    Call open() or take_over() before anything else. All methods run in the same trio loop; any
-    number of tasks may read at the same time.
-    """
+    """The file at *place*, which messages call *name*. First of all open it, or take it over."""
 
     def __init__(self, place: str, name: str, origin: Origin, cache: Cache, client: Client) -> None:
         self.note = ""
@@ -78,8 +72,8 @@ class RemoteContent:
     async def open(self) -> None:
         """Find out the current version of the file, and fetch its beginning and end.
 
-        The cache is used instead in three cases: its record is fresh, the server says that the
-        version has not changed, or the server cannot be reached. Raises KheadersfsError.
+        The cache is used instead if its record is fresh, if the server says that the version has
+        not changed, and if the server cannot be reached. Raises KheadersfsError.
         """
         adopted = adopt(self._cache, self._place)
         if adopted is not None:
@@ -94,11 +88,7 @@ class RemoteContent:
             self.note = f"{error}; what the cache has of it is used"
 
     async def read(self, extent: Extent) -> bytes:
-        """Return the content of *extent*, fetched unless it is held already.
-
-        Raises DamagedArchive when it is not in the file or has another digest, and what
-        http.Client.fetch() raises.
-        """
+        """Return the content of *extent*. Raises DamagedArchive, and what Client.fetch() raises."""
         offset, length, _ = extent
         if length <= 0 or offset < 0 or offset + length > self.size:
             raise damaged(self._name, f"there is nothing at offset {offset}")
@@ -111,10 +101,7 @@ class RemoteContent:
         return content
 
     async def read_ahead(self, extent: Extent) -> None:
-        """Fetch *extent* unless it is held, so that a later read() finds it.
-
-        Raises no KheadersfsError.
-        """
+        """Fetch *extent* if it is not there, to be asked for later. Raises nothing of ours."""
         if extent in self._under_way or self._whole is not None or extent in self._ahead:
             return
         if self._cache.has(extent.digest.hex()):
@@ -123,17 +110,13 @@ class RemoteContent:
             try:
                 content = await self._fetch(extent)
             except KheadersfsError:
-                return  # the later read() tries again, and raises
+                return  # whoever asks for it tries again, and is told
         held = sum(map(len, self._ahead.values()))
         if not self._cache.has(extent.digest.hex()) and held < _LARGEST_AHEAD:
             self._ahead[extent] = content
 
     async def keep_all(self) -> None:
-        """Fetch the whole file by one request.
-
-        Raises RefusedArchive when it is larger than LARGEST_WHOLE, and what http.Client.fetch()
-        raises.
-        """
+        """Fetch the whole file by one request. Raises RefusedArchive beyond LARGEST_WHOLE bytes."""
         if self._whole is not None:
             return
         if self.size > LARGEST_WHOLE:
@@ -165,14 +148,12 @@ class RemoteContent:
         await self._fetch_ends()
 
     def _forget(self, version: Version) -> None:
-        """Forget the version that the cache has, and use *version* from now on."""
-        # A registry's blob never changes, but its tag may name another blob at any time. So the
-        # record of an address with a tag is never fresh.
+        # A registry's blob never changes, but its tag may name another: it is never fresh.
         self._version, self._fresh_until = version, 0.0
         self._pieces, self._whole = {}, None
 
     async def _fetch_ends(self) -> None:
-        """Fetch the beginning and the end at the same time, and check that both are one version."""
+        """Fetch beginning and end at the same time, and check that both are of one version."""
         answers: list[Answer] = []
         failures: list[KheadersfsError] = []
 
@@ -199,10 +180,7 @@ class RemoteContent:
             self._version = version
             self._fresh_until = min(answer.fresh_until for answer in answers)
         elif version.size != self.size:
-            raise DamagedArchive(
-                f"{self._name}: has {version.size} bytes, and its manifest says {self.size}; "
-                "push it again"
-            )
+            raise damaged(self._name, "it has another size than its registry says")
         for answer in answers:
             if len(answer.content) == self.size:
                 self._take_whole(answer.content)
@@ -213,8 +191,7 @@ class RemoteContent:
     def _condition(self) -> Version | None:
         """Return the version that an answer must have, None for any."""
         if self._origin.resolve is not None:
-            # A registry may redirect to another server, whose ETag is not the blob's digest. So
-            # only the size can be compared.
+            # A redirect may lead to a server with another ETag, so only the size is compared.
             return Version(self.size, "", "")
         return self._version if self.size else None
 
@@ -233,7 +210,7 @@ class RemoteContent:
 
     @asynccontextmanager
     async def _alone(self, extent: Extent) -> AsyncIterator[None]:
-        """Let other tasks that want *extent* wait until the ``async with`` block has ended."""
+        """Let others who want *extent* wait for the end of the block."""
         event = self._under_way[extent] = trio.Event()
         try:
             yield
@@ -242,7 +219,6 @@ class RemoteContent:
             event.set()
 
     async def _fetch(self, extent: Extent) -> bytes:
-        """Fetch *extent*, check its digest, keep it and return its content."""
         offset, length, digest = extent
         wanted = f"{offset}-{offset + length - 1}"
         answer = await self._client.fetch(wanted, length, self._condition())
@@ -268,17 +244,11 @@ class RemoteContent:
         self._pieces[piece] = content
 
     def _take_whole(self, content: bytes) -> None:
-        """Hold *content* as the whole file. Raises DamagedArchive if its digest is not the blob's.
-
-        Only a registry gives a digest of the whole file.
-        """
+        """Hold *content* as the whole file. Raises DamagedArchive if a registry names another."""
         if self._origin.resolve is not None:
             actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
             if actual != self._version.tag:
-                raise DamagedArchive(
-                    f"{self._name}: the registry sends other bytes than its manifest names; ask "
-                    "whoever runs the registry"
-                )
+                raise damaged(self._name, "the registry sends other bytes than it names")
         self._whole = content
 
     def _note_down(self) -> None:
