@@ -1,7 +1,6 @@
 """Ranges of a file by HTTP. Each takes one request, and every part of the answer is checked.
 
-Source: RFC 9110 (section 13, conditional requests; section 14, ranges), RFC 9111 (how long an
-answer is fresh).
+Source: RFC 9110 (13: conditional requests, 14: ranges), RFC 9111 (how long an answer is fresh).
 """
 
 from __future__ import annotations
@@ -76,11 +75,9 @@ class Unchanged(Exception):
 
 
 class Client:
-    """Fetches ranges of one file. Connections are kept for the next request.
+    """Fetches ranges of a file. *name* is for messages, *patience* in seconds.
 
-    *name* is for messages. *patience* is in seconds. *target* is called for each request with an
-    empty string. If the answer has the status 401, *target* is called once more, with the
-    WWW-Authenticate field of that answer.
+    *target* is called with "" for each request, and once again with the WWW-Authenticate of a 401.
     """
 
     def __init__(
@@ -94,13 +91,11 @@ class Client:
     async def fetch(
         self, wanted: str, length: int, version: Version | None, unless: str = ""
     ) -> Answer:
-        """Return the range *wanted*, such as ``0-511`` or ``-512``; the whole file if it is empty.
+        """Return the range *wanted*, such as ``0-511`` or ``-512``; everything if it is empty.
 
-        *length* is the largest number of bytes to accept. *version* is the only one to accept, None
-        for any. *unless* is an ETag; if it is the file's, Unchanged is raised. Raises Unreachable;
-        ArchiveUnavailable when the server refuses or its answer does not fit the request;
-        RefusedArchive when it sends too much, or redirects to another scheme than https or http;
-        DamagedArchive when the file was changed.
+        *length* is how many bytes that can be. Only *version* is accepted, None is any. *unless* is
+        an ETag, for which Unchanged is raised. Raises Unreachable, ArchiveUnavailable,
+        RefusedArchive, and DamagedArchive when the file was changed, or the answer does not fit.
         """
         headers = {} if version is None else version.condition
         if wanted:
@@ -112,7 +107,7 @@ class Client:
             with trio.fail_after(seconds) as scope:
                 try:
                     status, answer, body = await self._request(headers, length, scope)
-                except httpcore.ReadError:  # the server has just closed a kept connection
+                except httpcore.ReadError:  # a kept connection that the server has just closed
                     status, answer, body = await self._request(headers, length, scope)
         except trio.TooSlowError:
             raise Unreachable(
@@ -125,9 +120,7 @@ class Client:
                 f"{_said(error)}; check the address and the network, and try again"
             ) from None
         except (httpcore.ProtocolError, OSError) as error:
-            raise Unreachable(
-                f"{self._name}: the answer is cut off: {_said(error)}; try again"
-            ) from None
+            raise Unreachable(f"{self._name}: is cut off: {_said(error)}; try again") from None
         fresh_until = _fresh_until(answer)
         if status == 304 and unless:
             raise Unchanged(fresh_until)
@@ -136,7 +129,7 @@ class Client:
     async def _request(
         self, headers: dict[str, str], length: int, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, header fields and body of the answer at the end of all redirects."""
+        """Return status, headers and body of the answer that redirects lead to."""
         challenge = ""
         target = await self._target(challenge)
         for _ in range(_MOST_REDIRECTS + 1):
@@ -171,10 +164,6 @@ class Client:
     async def _once(
         self, target: Target, headers: dict[str, str], length: int, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
-        """Send one request, and return status, header fields and body, if any, of its answer.
-
-        A server without ranges sends the whole file, for which the deadline of *scope* is put off.
-        """
         sent: dict[bytes | str, bytes | str] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         sent.update({**headers, **target.headers})
         pool = self._connections.leading_to(target.address)
@@ -215,9 +204,7 @@ class Client:
         if status == 412:
             raise self._changed()
         if status in _BUSY:
-            raise Unreachable(
-                f"{self._name}: the server cannot answer now (status {status}); try again"
-            )
+            raise Unreachable(f"{self._name}: the server cannot answer now ({status}); try again")
         if status not in (200, 206):
             raise ArchiveUnavailable(f"{self._name}: {_REASONS.get(status, _OTHER)} ({status})")
         if answer.get("content-encoding", "identity") != "identity":
@@ -246,12 +233,10 @@ class Client:
         )
 
     def _nonsense(self, what: str) -> ArchiveUnavailable:
-        return ArchiveUnavailable(
-            f"{self._name}: the server's answer makes no sense: {what}; ask its server"
-        )
+        return ArchiveUnavailable(f"{self._name}: the answer is nonsense: {what}; ask its server")
 
 
-_OTHER = "the server does not give it; ask its server"
+_OTHER = "the server does not give it; ask whoever runs it"
 _REASONS = {
     401: "the server asks for a password; put it where kheadersfs help mount says",
     403: "the server does not let you read it; ask for the right to, or name another address",
@@ -260,7 +245,6 @@ _REASONS = {
     410: "there is no such file on the server any more; name another address",
     416: "the server says that it is shorter than it was; unmount it, and mount it again",
 }
-"""What to say, and to advise, of the status of an answer."""
 
 
 def _is_same(one: Version, other: Version) -> bool:
@@ -270,7 +254,6 @@ def _is_same(one: Version, other: Version) -> bool:
 
 
 def _is_range(wanted: str, first: int, last: int, size: int) -> bool:
-    """Tell whether *first* to *last* is the range *wanted* of a file of *size* bytes."""
     begin, _, end = wanted.partition("-")
     if not begin:
         return first == max(0, size - int(end)) and last == size - 1
