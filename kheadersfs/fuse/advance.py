@@ -1,12 +1,13 @@
-"""Names and pages that the kernel has before a build asks for them.
+"""Give the kernel names and pages before a build asks for them.
 
-A build asks for hundreds of headers, one after the other, and waits for each of its names and for
-each open. So once one is recognised, a process of ours lists the directories that have hot headers,
-which fills the kernel's cache of names, and a thread stores the pages of these headers in its page
-cache. To open a file the kernel then need not ask either.
+A build opens hundreds of headers, one after the other. For each it waits until the server has
+answered LOOKUP, OPEN and READ. The headers that most builds read are called hot. Once a build is
+recognised, a second process, the lister, lists the directories that have hot headers. The answers
+to READDIRPLUS fill the kernel's cache of names. Then a thread stores the pages of the same headers
+in the kernel's page cache. From then on the kernel also opens files without asking; see relay.
 
-To that process, the lister, only hot headers are named: every name takes time, here and in the
-kernel. It is the guardian of a mount, and a child of ``run``.
+The lister is shown hot headers only, because each further name costs time in the server and in the
+kernel. For a mount the guardian is the lister, for ``run`` a child process; see run.lister.
 """
 
 from __future__ import annotations
@@ -33,28 +34,33 @@ if TYPE_CHECKING:
     from kheadersfs.mount.guardian import Guardian
 
 OPENS_OF_A_BUILD = 8
-"""Files that are opened before names and pages are given in advance. More than for decoding ahead:
-while the guardian lists a directory, the mount is in use."""
+"""Number of opened files that makes a build. It is larger than content.OPENS_OF_A_BUILD, because
+the mount cannot be unmounted while the guardian lists a directory."""
 
 COST_OF_LISTING = 3
-"""Requests that to list a directory takes, and a little. A hot header that has not been listed
-takes two, for its name and its pages, and a directory one."""
+"""What the listing of one directory costs, in requests, rounded up. It is listed only if that saves
+more: two requests for each hot header in it (LOOKUP and READ), and one for each directory."""
 
 APART = 1 << 30
-"""What positions of the lister have in them that no others have. Without OPENDIR the kernel keeps
-listings, and puts together those whose positions meet."""
+"""The bit that only the lister's positions in a directory have. Where OPENDIR is not asked, the
+kernel caches listings, and would continue a cached one at the same position. The lister's has hot
+headers only, so no other listing may continue it."""
 
 _STORE = struct.Struct("=IiQQQII")
-"""Length, FUSE_NOTIFY_STORE, 0; node, offset, size, 0 (include/uapi/linux/fuse.h)."""
+"""Length, FUSE_NOTIFY_STORE, 0, node, offset, size, 0: ``struct fuse_out_header`` and
+``fuse_notify_store_out`` of include/uapi/linux/fuse.h."""
 _NOTIFY_STORE = 4
 
 
 class Advance:
-    """What one mount gives the kernel in advance, once. It is the loop's thread that calls this.
+    """Gives the kernel names and pages in advance, once for each mount.
 
-    *is_indexed* tells whether the archive's index says what is hot. *device* is /dev/fuse, for the
-    thread that stores pages: a page that somebody reads stays locked until the reader has his
-    answer, so that thread may have to wait for the loop's.
+    All methods are called in the loop's thread. Pages are stored in another thread: the kernel
+    locks a page while a process waits for READ of it, and so the thread that stores it may have to
+    wait until the loop has answered that READ.
+
+    *device* is the descriptor of /dev/fuse to which pages are written. *is_indexed* tells whether
+    the archive's index says which blocks are hot. Without a *guardian* only ``begin_for`` begins.
     """
 
     def __init__(
@@ -77,16 +83,16 @@ class Advance:
         self._unlisted: dict[int, list[HotEntry]] = {}
         self._files: dict[int, HotFile] = {}
         self._listed: set[HotFile] = set()
-        """Those whose names the kernel has, and whose pages it is to be given."""
+        """Files whose names the kernel has, and whose pages are to be stored."""
         self._is_storing = False
 
     @property
     def has_begun(self) -> bool:
-        """Whether names and pages are on their way to the kernel, or there."""
+        """Whether there is a lister, so that the kernel has names and pages, or soon will."""
         return self._lister is not None
 
     def note_open(self, served: Served) -> None:
-        """Take note that a file was opened, and begin if that makes a build."""
+        """Count an opened file. At the OPENS_OF_A_BUILD-th have the guardian list directories."""
         self._opens += 1
         guardian = self._guardian
         if self._opens == OPENS_OF_A_BUILD and guardian is not None and self._may_begin(served):
@@ -94,10 +100,11 @@ class Advance:
             self._loop.start(self._have_listed(served, guardian))
 
     async def begin_for(self, process: int) -> list[bytes]:
-        """Begin, with *process* as the lister. Returns the paths that it has to list.
+        """Make the process with pid *process* the lister. Returns the paths that it has to list.
 
-        There are none if nothing is hot, or another process is the lister. The same process may
-        ask again. Raises DamagedArchive.
+        Returns no paths if nothing is hot, or if another process is the lister. The lister may ask
+        again, and gets the directories that have not been listed yet. Raises what reading the
+        archive raises, DamagedArchive above all.
         """
         served = await self._answers.serve()
         if self.is_for(process):
@@ -109,17 +116,23 @@ class Advance:
         return self._paths(served)
 
     def is_for(self, process: int) -> bool:
-        """Tell whether *process* is the lister."""
+        """Tell whether the process with pid *process* is the lister."""
         return process == self._lister
 
     def listing(self, directory: int, after: int) -> Iterator[HotEntry]:
-        """Yield the hot headers of *directory* behind position *after*, at positions APART."""
+        """Yield the entries that the lister gets of *directory* behind position *after*.
+
+        These are hot headers and the directories that lead to some. All positions have APART set.
+        """
         for position, name, inode in self._unlisted.get(directory, ()):
             if position | APART > after:
                 yield HotEntry(position | APART, name, inode)
 
     def note_listed(self, directory: int) -> None:
-        """Take note that somebody has listed all of *directory*: the kernel has its names."""
+        """Store the hot headers of *directory*, whose names the kernel has from a full listing.
+
+        It does not matter which process has listed the directory.
+        """
         entries = self._unlisted.pop(directory, None)
         if entries is None:
             return
@@ -134,7 +147,7 @@ class Advance:
         return bool(possible) and can_be_found(served.tree) and not self.has_begun
 
     async def _find(self, served: Served) -> None:
-        """Find out what is hot, and which directories are to be listed for that."""
+        """Find the hot headers, and the directories whose listing saves requests."""
         content = served.content
         tree, largest = served.tree, STORED_AT_OPEN
         if self._is_indexed:
@@ -150,10 +163,11 @@ class Advance:
         }
 
     def _paths(self, served: Served) -> list[bytes]:
-        """Return the paths of directories that have not been listed yet."""
+        """Return the paths of the directories that are still to be listed."""
         return [served.tree.path(number) for number in self._unlisted]
 
     async def _have_listed(self, served: Served, guardian: Guardian) -> None:
+        """Tell *guardian* which directories to list."""
         try:
             await self._find(served)
             guardian.list(self._paths(served))
@@ -161,7 +175,7 @@ class Advance:
             self._give_up(error)
 
     async def _have_stored(self) -> None:
-        """Store the pages of what has been listed, and of what is listed meanwhile."""
+        """Store the pages of all files in ``_listed``, also of those that are added meanwhile."""
         content = (await self._answers.serve()).content
         while self._listed:
             files, self._listed = sorted(self._listed), set()
@@ -169,7 +183,7 @@ class Advance:
         self._is_storing = False
 
     async def _have_these_stored(self, content: ContentServer, files: list[HotFile]) -> None:
-        """Store the pages of *files*, which are in the order of the archive, block by block."""
+        """Store the pages of *files*, block by block. *files* are in the order of the stream."""
         for _, group in groupby(files, lambda file: bisect_right(content.starts, file.start)):
             missing = [file for file in group if not self._answers.has_pages(file.inode)]
             if not missing:
@@ -181,16 +195,17 @@ class Advance:
                 for inode in await self._loop.run_apart(store):
                     self._answers.note_stored(inode)
             except (KheadersfsError, MemoryError) as error:
-                self._give_up(error)  # whoever reads a file of that block hears of it
+                self._give_up(error)  # a process that reads a file of that block gets the error
 
     def _give_up(self, error: Exception) -> None:
         self._log.debug("nothing was given to the kernel in advance: %s", error)
 
 
 def _store_all(device: int, content: memoryview, files: list[HotFile]) -> list[int]:
-    """Store the pages of *files*, of which *content* starts with the first.
+    """Store the pages of *files*. *content* begins with the first file's.
 
-    Returns the inodes of which the kernel took the pages: it does not if it has forgotten the name.
+    Returns the inodes whose pages the kernel has taken. It takes none of an inode that it has
+    forgotten.
     """
     stored: list[int] = []
     first = files[0].start

@@ -1,4 +1,7 @@
-"""Which headers most builds read: the files that lie in an archive's hot blocks."""
+"""Find the hot headers: the files in those blocks of an archive that most builds read.
+
+The index of an archive says how many of its first blocks are hot.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,19 @@ if TYPE_CHECKING:
     from kheadersfs.tree import Tree
 
 LARGEST_TABLE = 8
-"""Pages of a table up to which hot headers are looked for: those of one kernel, and some more. To
-decode those of very many names would take longer than a build, and stay in memory."""
+"""Most pages that a table may have for its hot headers to be looked for; one kernel's has 4.
+Larger tables take longer to decode than a build saves, and decoded pages stay in memory."""
 
 _TYPE_SHIFT = 12
 _FILE = stat.S_IFREG >> _TYPE_SHIFT
-"""What a regular file's mode has above its permissions."""
+"""The file type in the mode of a regular file."""
 
 
 class HotFile(NamedTuple):
-    """A file: its inode number, and the extent of its content in the archive's stream."""
+    """A hot header: its inode number, and where its content is in the archive's stream, in bytes.
+
+    Such tuples sort in the order of the stream.
+    """
 
     start: int
     size: int
@@ -34,7 +40,7 @@ class HotFile(NamedTuple):
 
 
 class HotEntry(NamedTuple):
-    """A name in a directory: position in the listing, name, inode number."""
+    """An entry of a directory: its position in the listing, its name, its inode number."""
 
     position: int
     name: bytes
@@ -42,10 +48,11 @@ class HotEntry(NamedTuple):
 
 
 class Hot(NamedTuple):
-    """The hot headers: what leads to them, by directory, and the files of each block, in order.
+    """The hot headers of a tree.
 
-    That are their names, and those of the directories on the way to them. A directory comes before
-    those in it, and otherwise one with more entries before one with fewer.
+    ``entries`` has, for the inode number of each directory, the entries that are hot headers or
+    directories that lead to some. A directory with more entries comes before one with fewer, but
+    after its own parent. ``blocks`` has the files of each hot block, in the order of the stream.
     """
 
     entries: dict[int, list[HotEntry]]
@@ -53,17 +60,18 @@ class Hot(NamedTuple):
 
 
 def can_be_found(tree: Tree) -> bool:
-    """Tell whether hot headers of *tree* are found soon: it shows one kernel, and is not large."""
+    """Tell whether *tree* shows one kernel and is small enough to be searched for hot headers."""
     if isinstance(tree, FleetTree):
         return tree.kernel is not None and len(tree.fleet) <= LARGEST_TABLE
     return len(tree.table) <= LARGEST_TABLE
 
 
 def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Hot:
-    """Return the files of up to *largest* bytes that lie in the first *blocks*, each in one.
+    """Return the files of up to *largest* bytes that lie within one of the first *blocks* blocks.
 
-    *starts* says where blocks start in the stream. Decodes all pages of the *tree*, of which
-    can_be_found(), and takes 4 ms for one kernel's headers. Raises DamagedArchive.
+    *starts* are the offsets in bytes at which blocks start in the stream, and the stream's end. The
+    caller has made sure that can_be_found(). Decodes all pages of the table, which takes 4 ms for
+    one kernel's headers. Raises DamagedArchive.
     """
     columns = _FleetColumns(tree) if isinstance(tree, FleetTree) else _Columns(tree.table)
     files = sorted(columns.files_before(starts[blocks], largest))
@@ -79,7 +87,11 @@ def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Ho
 
 
 def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]]) -> Hot:
-    """Return what is hot if that are the files in *blocks*, which *directories* name."""
+    """Return the files in *blocks*, with the entries on the way to them.
+
+    *directories* are the inode numbers of the directories that have entries for these files. Their
+    ancestors are added to it. Raises DamagedArchive.
+    """
     pending = list(directories)
     while pending:
         parent = tree.parent(pending.pop())
@@ -96,8 +108,9 @@ def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]]) -> H
 
 def _in_order(tree: Tree, entries: dict[int, list[HotEntry]]) -> dict[int, list[HotEntry]]:
     """Return *entries* in the order that Hot describes."""
+    # The number of entries of a directory, or of that one below it which has the most. So no
+    # directory has fewer than one in it.
     most = dict.fromkeys(entries, 0)
-    """Of each directory, how many entries it has, or a directory below it."""
     depth = dict.fromkeys(entries, 0)
     for directory, found in entries.items():
         above = directory
@@ -113,13 +126,13 @@ def _in_order(tree: Tree, entries: dict[int, list[HotEntry]]) -> dict[int, list[
 
 
 class _Columns:
-    """The pages of one kernel's table, column by column, which is faster than name by name."""
+    """The table of a Tree. It is read column by column, which is faster than entry by entry."""
 
     def __init__(self, table: Table) -> None:
         self._pages = [table.page(number) for number in range(len(table))]
 
     def files_before(self, end: int, largest: int) -> Iterator[HotFile]:
-        """Yield the files of up to *largest* bytes whose content lies before *end*."""
+        """Yield the files of up to *largest* bytes whose content ends at offset *end* or before."""
         for page in self._pages:
             columns = zip(page.inode_mode, page.inode_start, page.inode_size, strict=True)
             for inode, (mode, start, size) in enumerate(columns, page.first_inode):
@@ -127,7 +140,7 @@ class _Columns:
                     yield HotFile(start, size, inode)
 
     def directories_naming(self, inodes: set[int]) -> Iterator[int]:
-        """Yield the directories that name any of *inodes*."""
+        """Yield the inode numbers of the directories that have an entry for any of *inodes*."""
         named = [
             entry
             for page in self._pages
@@ -142,7 +155,7 @@ class _Columns:
 
 
 class _FleetColumns:
-    """The same of the one of several kernels that a tree shows."""
+    """The same for a FleetTree, whose table has several kernels, of which it shows one."""
 
     def __init__(self, tree: FleetTree) -> None:
         assert tree.kernel is not None
@@ -180,4 +193,5 @@ class _FleetColumns:
 
 
 def _has_any(ascending: list[int], start: int, end: int) -> bool:
+    """Tell whether any of *ascending* is from *start* on and below *end*."""
     return bisect_left(ascending, start) < bisect_left(ascending, end)
