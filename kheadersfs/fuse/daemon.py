@@ -1,8 +1,8 @@
-"""How a server comes to be: a process in the background that has loaded all it needs.
+"""Start the server of a mount: a process in the background.
 
-The archive is opened and the mount made before the process forks, so whatever can be wrong is
-said by the command itself, with its exit status. The kernel queues requests from then on, so the
-command returns at once; the server loads pyfuse3 and reads the archive while its user goes on.
+A command opens the archive and makes the mount before it forks the server. So the command itself
+reports what is wrong with either, with its exit status. It returns at once, because the kernel
+queues requests from the mount on. Meanwhile the server loads pyfuse3 and reads the archive.
 """
 
 from __future__ import annotations
@@ -30,27 +30,24 @@ if TYPE_CHECKING:
 
 
 def require_pyfuse3() -> None:
-    """Check that pyfuse3 is installed, without the time it takes to load it.
-
-    Raises FuseUnavailable.
-    """
-    # importlib.util.find_spec() asks the same finders, and takes 4 ms to import.
+    """Check that pyfuse3 is installed, without loading it. Raises FuseUnavailable if it is not."""
+    # importlib.util.find_spec() asks the same finders, but takes 4 ms to import.
     if not any(finder.find_spec("pyfuse3", None) for finder in sys.meta_path):
         raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
 
 
 def import_pyfuse3() -> None:
-    """Import pyfuse3 without what it imports in vain: 60 of 80 ms, and 10 MB.
+    """Import pyfuse3, but not the modules that it imports without need.
 
-    It imports trio, which our loop stands in for, and importlib.metadata, for the sake of its own
-    version number. Raises FuseUnavailable.
+    These are trio, in whose place session.Session puts TrioStandIn, and importlib.metadata, which
+    only yields pyfuse3's version number. That saves 60 of 80 ms, and 10 MB. Raises FuseUnavailable.
     """
     from kheadersfs.importing import stand_ins  # 10 ms, which no mount command pays
 
     metadata = {"PackageNotFoundError": LookupError, "version": lambda _name: "unknown"}
     try:
         with stand_ins({"trio": {}, "importlib.metadata": metadata}):
-            import pyfuse3  # noqa: F401 - for its effect; operations imports it again
+            import pyfuse3  # noqa: F401 - fills sys.modules, from which others import it
     except ImportError as error:
         raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
 
@@ -58,7 +55,8 @@ def import_pyfuse3() -> None:
 def fork_server(function: Callable[[], None]) -> int:
     """Fork a process in the background that calls *function*. Returns its pid.
 
-    Raises KheadersfsError when there is no room for one.
+    The process has a session of its own and no standard streams. It ends when *function* returns.
+    Raises KheadersfsError when no process can be forked.
     """
     pid = fork()
     if pid:
@@ -66,7 +64,7 @@ def fork_server(function: Callable[[], None]) -> int:
     try:
         os.setsid()
         os.chdir("/")
-        # Whoever started the command had open what is not marked to be closed by exec.
+        # What this program opens is closed by exec(2). All else was open when the command started.
         close_descriptors(lambda descriptor: not os.get_inheritable(descriptor))
         connect_to_nothing()
         function()
@@ -75,9 +73,9 @@ def fork_server(function: Callable[[], None]) -> int:
 
 
 def fork_server_of(mountpoint: str, function: Callable[[], None]) -> int:
-    """Like fork_server(), for a *mountpoint* where the mount has been made already.
+    """Do what fork_server() does for the mount that has been made at *mountpoint*.
 
-    Raises KheadersfsError when there is no room for a process; then nothing stays mounted.
+    Unmounts it and raises KheadersfsError when no process can be forked.
     """
     try:
         return fork_server(function)
@@ -95,11 +93,14 @@ def serve(
 ) -> NoReturn:
     """Serve *archive* until it is unmounted, then end the process.
 
-    *device* is called when everything is loaded and returns the descriptor to serve, None if there
-    is none after all. *mountpoint* is empty when this process cannot see it. *directories*, it and
-    those above it, were made for this mount and are removed after it.
+    *device* is called once everything is loaded. It returns the descriptor of /dev/fuse, or None if
+    there is nothing to serve after all. *mountpoint* is empty when this process cannot see it.
+    *directories* is how many directories were made for the mount: the mountpoint and its parents.
+    The guardian removes them after the mount.
+
+    The exit status is 0 after an unmount, the error's own after a KheadersfsError, else 1.
     """
-    # What follows may take a while to import: the mount command has ended, or does not come here.
+    # A mount command has ended by now, so nobody waits for these imports.
     from kheadersfs.fuse.log import open_log  # 12 ms, which no mount command pays
     from kheadersfs.fuse.signals import hold_back_signals  # 9 ms, which no mount command pays
 
@@ -120,17 +121,21 @@ def serve(
     except Exception:
         log.exception("%s: its server failed; please report this", archive.source.name)
     finally:
-        # A guardian that is not dismissed takes the mount away. Whoever waits for an answer gets
-        # an error now, and nobody finds a dead mount later.
+        # A guardian that is not dismissed unmounts when this process ends. So after a failure no
+        # dead mount stays behind.
         if guardian is not None and status == 0:
             guardian.dismiss()
         if decoder is not None:
             decoder.dismiss()
-        # Tearing down an interpreter takes 20 ms, and umount waits for the process to end.
+        # umount waits for this process to end, and to tear down the interpreter would take 20 ms.
         os._exit(status)
 
 
 def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger) -> Decoder | None:
+    """Start the process that decodes *archive* ahead of this one, if that is of use.
+
+    Logs the reason and returns None if it cannot be started. This process decodes it then.
+    """
     from kheadersfs.fuse.decoder import Decoder, is_of_use  # 2 ms, which no mount command pays
 
     if not is_of_use(archive):
@@ -138,17 +143,18 @@ def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger)
     try:
         return Decoder(archive, options.budget)
     except KheadersfsError as error:
-        log.warning("%s", error)  # the server can decode it, later
+        log.warning("%s", error)
         return None
 
 
 def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> Guardian | None:
+    """Start the guardian of *mountpoint*. Logs the reason and returns None if that fails."""
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
     try:
         return Guardian(mountpoint, escape(mountpoint), directories)
     except KheadersfsError as error:
-        log.warning("%s", error)  # serving without is better than not at all
+        log.warning("%s", error)  # a mount without a guardian is better than none
         return None
 
 
@@ -161,7 +167,8 @@ def _serve(
     guardian: Guardian | None,
     log: logging.Logger,
 ) -> None:
-    gc.disable()  # see cli.load()
+    """Load what a server needs, then serve until the file system is unmounted."""
+    gc.disable()  # for the reason that cli.load() gives
     import_pyfuse3()
     from kheadersfs.archive.readers import prepare_to_serve  # 19 ms, which no mount command pays
     from kheadersfs.bpf import vmlinux  # 11 ms, which no mount command pays
