@@ -1,11 +1,16 @@
-"""The scheduler: which task reads the next request, and where slow work goes.
+"""The event loop: it runs the tasks that answer requests, and hands slow work to threads.
 
-One task reads and answers requests, one after the other, as long as none has to wait. When one
-waits for a thread, the next task takes over reading, so a slow request holds up nobody else.
+One task reads and answers requests, one after the other, as long as none has to wait. When it waits
+for a thread, another task reads the next request, so a slow request delays no other.
 
-What a task yields says what it waits for, and so who resumes it: a ``_Readable`` is a request,
-which ``_turn`` gives to one of ``_readers``; a ``Job`` is its end, after which all its waiters are
-``_ready``. A task that ends is replaced from ``_spares`` when nobody reads any more.
+What a task yields says what it waits for:
+
+- A ``_Readable`` is the next request. The task goes to ``_readers``, from which ``_turn`` takes it
+  when there is one.
+- A ``Job`` is the end of that job. The task goes to the job's waiters, and at its end to
+  ``_ready``.
+
+When no task is left that could read, one is made from ``_spares``.
 """
 
 from __future__ import annotations
@@ -28,10 +33,10 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Result, Task
 
 SHORTAGES = 1000
-"""How often in a row a loop waits for memory before it gives up."""
+"""How often in a row the loop goes on after a task has failed for want of memory."""
 
 LARGEST_NUMBER_OF_TASKS = 256
-"""Requests that may wait for a thread at the same time; further ones queue in the kernel."""
+"""Most requests that wait for threads at the same time. Further ones wait in the kernel's queue."""
 
 
 class _Readable:
@@ -44,9 +49,10 @@ class _Readable:
 
 
 class Loop:
-    """Runs tasks that take requests from one descriptor, and jobs in threads that they wait for.
+    """Runs tasks that take requests from one descriptor, and the jobs in threads that they await.
 
-    For *housekeeping* and *alarm* see Waiting.
+    All methods but ``_hand_back`` are called in one thread, and all tasks run in it. *threads* is
+    how many worker threads there may be. Waiting says what *housekeeping* and *alarm* are.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Loop:
         self._readers: list[Task] = []
         self._spares: list[Callable[[], Task]] = []
         self._restart: Callable[[], Task] | None = None
+        """Makes a task in place of one that has failed."""
         self._running = 0
         self._jobs_under_way = 0
         self._shortages = 0
@@ -75,30 +82,33 @@ class Loop:
     async def wait_readable(self, _descriptor: int) -> None:
         """Return when there is a request to read.
 
-        Where no other task can run this is one poll(2), without a detour through ``run``.
+        Where no other task can run, this polls the descriptor and does not go back to ``run``.
         """
         self._pass_answers()
         if self._ready or self._finished or not self._await_request():
             await _Readable()
 
     def spare(self, make: Callable[[], Task]) -> None:
-        """Keep a task that *make* makes in reserve until all others wait for a thread."""
+        """Keep *make*, and start the task that it makes once all others wait for threads."""
         self._restart = make
         self._spares.append(make)
 
     # What the handlers call.
 
     def run_in_thread(self, function: Callable[[], Result], ahead: bool = False) -> Job[Result]:
-        """Run *function* in a worker thread; *ahead* of need means after what is needed now."""
+        """Run *function* in a worker thread.
+
+        With *ahead*, it is begun after all jobs that requests wait for.
+        """
         job = Job(function)
         self._jobs_under_way += 1
         self._workers.submit(job, ahead)
         return job
 
     def run_apart(self, function: Callable[[], Result]) -> Job[Result]:
-        """Run *function* in a thread of its own: it may block until a request is answered.
+        """Run *function* in a separate thread, where it may block until a request is answered.
 
-        Whoever awaits it gets MemoryError where there is no such thread.
+        Awaiting the job raises MemoryError if that thread cannot be started.
         """
         job = Job(function)
         self._jobs_under_way += 1
@@ -106,7 +116,7 @@ class Loop:
         return job
 
     def hurry(self, job: Job[Any]) -> None:
-        """Run *job* before others that were started ahead of need."""
+        """Begin *job* before those that no request waits for."""
         self._workers.hurry(job)
 
     # What the session calls.
@@ -114,9 +124,10 @@ class Loop:
     def watch(self, descriptor: int, relay: Relay | None = None) -> None:
         """Take requests from *descriptor*, which is /dev/fuse, by way of *relay* if there is one.
 
-        A request may be withdrawn, because its sender was killed, when it has been announced and
-        not been read yet. A descriptor that does not block would make pyfuse3 fail then, which
-        leaves 1 MiB of address space behind each time; so it waits for the next one, or the alarm.
+        The kernel withdraws a request whose sender is killed, perhaps between poll(2) and the read.
+        A descriptor that does not block would make pyfuse3's read fail then, and each failure leaks
+        a buffer of 1 MiB. So pyfuse3's descriptor blocks: its read returns with the next request,
+        or when the alarm interrupts it.
         """
         self._relay = relay
         self.waiting.watch(descriptor)
@@ -127,7 +138,7 @@ class Loop:
         self._ready.append(task)
 
     def run_at_once(self, task: Task) -> None:
-        """Run *task* until it waits, before all that are ready."""
+        """Run *task* until it first waits, before the tasks that are ready."""
         self._running += 1
         self._step(task)
 
@@ -141,7 +152,7 @@ class Loop:
             self.waiting.settle()
 
     def _turn(self) -> None:
-        """Do what there is to do, or wait until there is something."""
+        """Run one task, or wait until one can run."""
         if self._ready:
             self._step(self._ready.popleft())
         elif self._finished:
@@ -152,27 +163,32 @@ class Loop:
             if self._await_request():
                 self._ready.append(self._readers.pop())
             else:
-                # A job is seen before its wake-up, which then still has to be taken away.
+                # The job may have been seen before its wake-up came, which is taken away here.
                 self._drain_finished()
         else:
-            # Without a free task a request that is there must not keep the loop awake.
+            # No task is free to read, so this must not return because there is a request.
             self.waiting.for_job()
             self._drain_finished()
 
     def _await_request(self) -> bool:
+        """Wait until there is a request for pyfuse3, and return True.
+
+        Returns False if there is something else to do first.
+        """
         while self.waiting.for_request(awake=not self._jobs_under_way):
             if self._relay is None or self._relay.pass_request():
                 return True
             if self._ready or self._finished:
-                break  # the relay has answered that one, and there is something else to do
+                break  # the relay has dealt with that request, and there is something else to do
         return False
 
     def _pass_answers(self) -> None:
+        """Give the kernel what pyfuse3 has answered since the last call."""
         if self._relay is not None:
             self._relay.pass_answers()
 
     def _step(self, task: Task) -> None:
-        """Run *task* until it waits, and note for what."""
+        """Run *task* until it waits, and put it where it belongs while it does."""
         try:
             awaited = task.send(None)
         except StopIteration:
@@ -194,11 +210,11 @@ class Loop:
         self._pass_answers()
 
     def _may_go_on(self, error: OSError | MemoryError) -> bool:
-        """Tell whether to go on after *error*, which pyfuse3 takes for the failure of the session.
+        """Tell whether the session can go on after *error*, which pyfuse3 has raised.
 
-        There may be no memory for a request now, and who has it may give it back. When the file
-        system goes while a request is being handed over, that one is aborted, and only the next
-        read tells that it is gone, which is how a session ends.
+        It can go on after a want of memory, because somebody may give memory back. It can go on
+        after ECONNABORTED, which a read gets when the file system goes away just then. The next
+        read gets ENODEV, with which pyfuse3 ends the session in order.
         """
         if isinstance(error, OSError) and error.errno not in (errno.ENOMEM, errno.ECONNABORTED):
             return False
@@ -210,11 +226,12 @@ class Loop:
         return self._shortages < SHORTAGES
 
     def _keep_house(self) -> float | None:
-        """Called when nothing has happened for a while; see Waiting."""
+        """Use a quiet moment; see Waiting. Returns the seconds until the next one, or None."""
         self.reserve.take_again()
         return self._housekeeping()
 
     def _drain_finished(self) -> None:
+        """Make the tasks ready that have waited for the finished jobs."""
         self.waiting.take_wake_up()
         while self._finished:
             job = self._finished.popleft()
@@ -224,6 +241,6 @@ class Loop:
             job.waiters.clear()
 
     def _hand_back(self, job: Job[Any]) -> None:
-        """Called in a worker thread when *job* has run."""
+        """Take note that *job* has run. Called in the thread that ran it."""
         self._finished.append(job)
         self.waiting.wake()
