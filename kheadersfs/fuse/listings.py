@@ -1,4 +1,7 @@
-"""List directories: all that is in one, or to our own lister only what a build asks for."""
+"""Answer READDIRPLUS: with all entries of a directory, or for the lister with the hot ones only.
+
+``advance`` says what the lister is.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.generated import GeneratedFile
 
 IN_ADVANCE = 1 << 62
-"""The bit in the handle of a directory that is listed so that the kernel gets its hot headers."""
+"""The bit in a directory's handle that says that the lister has opened it."""
 
 
 class Listings:
-    """Puts what *answers* list into replies, as *entries* of the kernel.
+    """Puts the entries that *answers* yields into replies, in the form that *entries* gives them.
 
-    ``advance`` says what to list to whom in advance; None if that is nothing.
+    ``advance`` says which process is the lister, and what it is shown. It is None for a mount that
+    has no lister. All methods are called in the loop's thread.
     """
 
     def __init__(self, answers: Answers, entries: Entries) -> None:
@@ -31,15 +35,18 @@ class Listings:
         self.advance: Advance | None = None
 
     def handle(self, inode: int, process: int) -> int:
-        """Return the handle of a directory: its inode number, with IN_ADVANCE for our lister."""
+        """Return the handle of the directory *inode* for the process with pid *process*.
+
+        It is the inode number, for the lister with IN_ADVANCE.
+        """
         if self.advance is not None and self.advance.is_for(process):
             return inode | IN_ADVANCE
         return inode
 
     async def fill(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """Put entries behind position *start* into the reply *token* while there is room.
+        """Put the entries behind position *start* into the reply *token* until it is full.
 
-        Raises FUSEError, and what the answers raise.
+        Raises FUSEError at the end of the lister's listing, and what Answers raises.
         """
         if handle & IN_ADVANCE:
             await self._fill_in_advance(handle ^ IN_ADVANCE, start, token)
@@ -47,9 +54,10 @@ class Listings:
             await self._fill_with_all(handle, start, token)
 
     async def _fill_in_advance(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """List the hot headers alone, and end with an error, so that this is not kept as all.
+        """List the hot headers, and end with ENOENT.
 
-        A C library takes this error for the end of a directory.
+        Because of the error the kernel does not cache this listing as all of the directory. The C
+        library takes ENOENT for the end of a directory.
         """
         assert self.advance is not None
         tree = (await self._answers.serve()).tree
@@ -64,6 +72,7 @@ class Listings:
             raise pyfuse3.FUSEError(errno.ENOENT)
 
     async def _fill_with_all(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+        """List all entries. Raises DamagedArchive at the end if some may be missing."""
         listed = False
         for position, name, attributes in await self._answers.listing(inode, start):
             entry = self._entries.entry(attributes)
@@ -74,7 +83,8 @@ class Listings:
         if generated is not None:
             self._add_generated(token, generated)
         elif not listed:
-            # The end: an error beside entries would take these away from the reader.
+            # An error in a reply that has entries would lose these. So it comes in the last reply,
+            # which is empty.
             await self._answers.require_completeness()
             if self.advance is not None:
                 self.advance.note_listed(inode)
@@ -82,6 +92,6 @@ class Listings:
     def _add_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
         entry = self._entries.entry(generated.known_attributes())
         if not generated.has_known_size:
-            # The file is made when somebody asks for its attributes, and only then has it a size.
+            # The file has a size once it has been made, which GETATTR does. So the kernel must ask.
             entry.entry_timeout = entry.attr_timeout = 0.0
         pyfuse3.readdir_reply(token, generated.place.name, entry, POSITION)
