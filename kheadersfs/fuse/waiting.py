@@ -1,7 +1,7 @@
-"""How a server waits: for a request or a finished job, awake at first, and asleep after that.
+"""Wait for a request or a finished job: first by polling, then asleep.
 
-While requests come, processors are kept from halting and an alarm goes off. When none has come for
-a while, all that is let go, and there is time for housekeeping.
+While requests come, idle processors are kept from halting, and an alarm interrupts system calls.
+After QUIET seconds without a request both end, and housekeeping is done.
 """
 
 from __future__ import annotations
@@ -21,23 +21,27 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.signals import Alarm
 
 QUIET = 0.25
-"""Seconds without a request or a finished job after which there is time for housekeeping, and
-processors may halt again."""
+"""Seconds without a request or a finished job after which housekeeping is done, and processors may
+halt again."""
 
 AWAKE = 0.0005
-"""Seconds for which the next request is awaited awake, if there is an idle processor for that.
+"""Seconds for which the next request is polled for before the thread sleeps.
 
-To wake a sleeping one, a virtual one above all, takes longer than to answer: a cold stat takes
-61 us with a reader that sleeps at once, 23 us with one that stays awake.
+To wake a processor that has halted takes longer than to answer a request, above all on a virtual
+machine. A cold stat(2) takes 61 us with a thread that sleeps at once, and 23 us with this one.
 """
 
 
 class Waiting:
     """Waits for requests on one descriptor, and for jobs, which threads put into *finished*.
 
-    *quiet* is called when nothing has happened for a while. It returns the seconds after which it
-    wants to be called again if nothing happens until then, or None. While requests come *alarm*
-    goes off, so that none that was withdrawn is awaited for ever.
+    *quiet* is called after QUIET seconds in which nothing has happened. It returns the seconds
+    after which it is to be called again if nothing happens until then, or None. While requests
+    come, *alarm* interrupts system calls, so that no read waits for ever for a request that the
+    kernel has withdrawn.
+
+    ``wake`` may be called in any thread, all else in the loop's only. A thread that adds to
+    *finished* calls ``wake`` after that.
     """
 
     __slots__ = (
@@ -63,28 +67,28 @@ class Waiting:
 
     @property
     def keeps_processors_awake(self) -> bool:
-        """Whether processors can be kept from halting."""
+        """Whether this process may keep processors from halting."""
         return self._latency.is_available
 
     def watch(self, descriptor: int) -> None:
-        """Take requests from *descriptor*."""
+        """Wait for requests on *descriptor* from now on."""
         self._descriptor = descriptor
         self._anything.register(descriptor, select.POLLIN)
 
     def wake(self) -> None:
-        """End the waiting. May be called in any thread."""
+        """Have the loop's thread look at *finished*. May be called in any thread."""
         os.eventfd_write(self._wake_up, 1)
 
     def take_wake_up(self) -> None:
-        """Take note that the waiting was ended; what it was for may have been seen before."""
+        """Clear what ``wake`` has set, if it has."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake_up)
 
     def for_request(self, awake: bool) -> bool:
-        """Wait until there is a request, and return True, or a finished job, and return False.
+        """Wait until there is a request or a finished job. Returns whether there is a request.
 
-        *awake* tells that there is no thread from which one who looks again and again would take
-        the interpreter's lock each time.
+        With *awake* it polls before it sleeps. It should not while a worker thread runs, because
+        each poll would take the interpreter's lock from that.
         """
         if awake and self._look_again_and_again():
             self._stir()
@@ -96,7 +100,7 @@ class Waiting:
         self._sleep(self._jobs)
 
     def settle(self) -> None:
-        """Let go of what holds while requests come."""
+        """Let processors halt, and stop the alarm."""
         if self._busy:
             self._busy = False
             self._latency.release()
@@ -104,7 +108,7 @@ class Waiting:
                 self._alarm.stop()
 
     def _stir(self) -> None:
-        """Make sure of what holds while requests come."""
+        """Keep processors from halting, and start the alarm."""
         if not self._busy:
             self._busy = True
             self._latency.hold()
@@ -112,7 +116,10 @@ class Waiting:
                 self._alarm.start()
 
     def _sleep(self, poller: select.poll) -> bool:
-        """Wait for an event of *poller*, asleep. Returns whether it is a request."""
+        """Sleep until *poller* has an event or a job has finished.
+
+        Returns whether there is a request.
+        """
         timeout: float | None = QUIET
         while not self._finished:
             events = poller.poll(None if timeout is None else timeout * 1000)
@@ -124,7 +131,10 @@ class Waiting:
         return False
 
     def _look_again_and_again(self) -> bool:
-        """Wait without sleeping, for a while; return whether there is a request."""
+        """Poll for AWAKE seconds. Returns whether there is a request.
+
+        Stops early when a job has finished, or when another process needs the processor.
+        """
         end = monotonic() + AWAKE
         while not (events := self._anything.poll(0)):
             if self._finished or monotonic() > end or not self._processors.has_idle():
