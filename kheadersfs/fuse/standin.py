@@ -1,9 +1,9 @@
-"""Stand in for trio, as far as pyfuse3 asks for it.
+"""Stand in for trio, as far as pyfuse3 uses it.
 
-pyfuse3 asks its event loop for very little: wait until the descriptor is readable, start another
-worker, hold a lock. Whatever does that can be put in trio's place, as pyfuse3.asyncio shows. trio
-itself is not used here, because its import takes 50 ms and 10 MB, half of all that a mount costs,
-and its scheduler costs more per request than the request.
+pyfuse3 uses few functions of trio: wait until a descriptor is readable, start a task, hold a lock.
+Another module may be put in trio's place, as pyfuse3.asyncio does. trio itself is not used, because
+its import takes 50 ms and 10 MB, half of all that a mount costs, and its scheduler takes longer for
+each request than the answer does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Lock:
-    """Stands for trio.Lock: only one task is woken for a request, so there is nothing to lock."""
+    """Stands for trio.Lock. It locks nothing, because the loop wakes one task for each request."""
 
     async def __aenter__(self) -> None:
         return
@@ -28,17 +28,20 @@ class _Lock:
 
 
 class _Named:
-    """Stands for trio's current task, whose name pyfuse3 logs."""
+    """Stands for trio's Task, whose name pyfuse3 logs."""
 
     name = "kheadersfs"
 
 
 class _ClosedResourceError(Exception):
-    """Stands for trio.ClosedResourceError, which a loop has no occasion to raise."""
+    """Stands for trio.ClosedResourceError, which pyfuse3 catches. The loop never raises it."""
 
 
 class TrioStandIn:
-    """The module trio to pyfuse3, trio.lowlevel, and the one nursery of its main loop."""
+    """Stands for the modules trio and trio.lowlevel, and for the nursery of pyfuse3.main().
+
+    All methods are called in the loop's thread.
+    """
 
     Lock = _Lock
     ClosedResourceError = _ClosedResourceError
@@ -49,18 +52,18 @@ class TrioStandIn:
         self.wait_readable = loop.wait_readable
 
     def current_task(self) -> type[_Named]:
-        """Return something with a name."""
+        """Return an object that has a ``name``."""
         return _Named
 
     def current_trio_token(self) -> None:
-        """Return nothing: no other thread calls into the loop."""
+        """Return None. pyfuse3 keeps it for threads that call its terminate(), and none does."""
         return
 
     def notify_closing(self, _descriptor: int) -> None:
-        """Accept that the session is over; pyfuse3 has set its own flag."""
+        """Do nothing. pyfuse3.terminate() calls this, and has set a flag of its own before."""
 
     def open_nursery(self) -> TrioStandIn:
-        """Return what starts tasks: this."""
+        """Return what stands for a nursery: this object."""
         return self
 
     async def __aenter__(self) -> TrioStandIn:
@@ -70,6 +73,6 @@ class TrioStandIn:
         return
 
     def start_soon(self, function: Callable[..., Task], *arguments: Any, name: str) -> None:
-        """Keep a worker in reserve until all others wait for a thread."""
+        """Have the loop start a task once all others wait for threads; see Loop.spare()."""
         del name
         self._loop.spare(lambda: function(*arguments))
