@@ -1,9 +1,9 @@
-"""The process that has the kernel know a build's names before the command of ``run`` asks for them.
+"""List the directories of hot headers for a command of ``run``; fuse.advance says what for.
 
-It goes into the command's namespace, asks the server which directories have headers that most
-builds read, and lists these; see fuse.advance. A child of the command's would be one that it does
-not know, so it is one of its parent's, which ends it with the command: whoever is in the namespace
-keeps the mount.
+The lister is a process of its own. It enters the namespace of the command, asks the server which
+directories to list, and lists them. It is a child of ``run`` and not of the command, because a
+program may be confused by a child that it has not started. ``run`` ends it when the command ends,
+because the mount lives as long as a process is in the namespace.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _USERS_AND_MOUNTS = CLONE_NEWUSER | CLONE_NEWNS
 
 
 class Lister:
-    """The lister for the process *command*, which has started and sees the mount at *mountpoint*.
+    """The lister for a command whose mount is at *mountpoint* in its namespace.
 
-    Where it cannot do anything it does nothing, and the command asks for each name itself.
+    *command* is the pid of the command, which has started. Errors are ignored, because the command
+    works without a lister, only more slowly.
     """
 
     def __init__(self, command: int, mountpoint: str) -> None:
@@ -48,26 +49,31 @@ class Lister:
             os.close(descriptor)
 
     def end(self) -> None:
-        """End it, if it has not ended yet."""
+        """End the lister, if it has not ended yet."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
 
 
 def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
-    """List what is hot, then end this process. *command* is the descriptor of process *pid*."""
+    """List the directories, then end this process.
+
+    *parent* is the pid of ``run``. *pid* is the command's, and *command* a pidfd of it.
+    """
     try:
-        for number in (signal.SIGINT, signal.SIGQUIT):  # the terminal's, which the command heeds
+        # A terminal sends these signals to all processes of a group, but they mean the command.
+        for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
-        # In a chroot the namespace's own root, to which setns() goes, is that around it.
+        # setns() changes to the root of the namespace, but the command may be in a chroot there.
         root = os.open(f"/proc/{pid}/root", os.O_PATH)
         end_with_parent(parent, signal.SIGKILL)
-        # Who may make a namespace of mounts only inside one of users has to go into both.
+        # An ordinary user's namespace of mounts belongs to one of users, which has to be entered
+        # with it.
         if call("setns", command, CLONE_NEWNS) and call("setns", command, _USERS_AND_MOUNTS):
             return
         os.fchdir(root)
         mountpoint = mountpoint.lstrip("/")
-        # Not asking.ask(): it asks in another thread, which the server takes for the lister.
+        # asking.ask() would ask in another thread, and the server would take that for the lister.
         for directory in os.getxattr(mountpoint, HOT_ATTRIBUTE).split(b"\0"):
             os.listdir(os.path.join(os.fsencode(mountpoint), directory))
     finally:
