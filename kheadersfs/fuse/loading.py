@@ -1,5 +1,4 @@
-"""Read an archive when the first request needs it, or ahead of that, and log what is odd about
-it."""
+"""Read an archive when the first request needs it, or before, and log what is wrong with it."""
 
 from __future__ import annotations
 
@@ -34,17 +33,21 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.workers import Job
 
 LASTING = (DamagedArchive, RefusedArchive, UnsupportedArchive)
-"""Errors that the archive causes, so that reading it again would not help. Of DamagedArchive that
-does not hold for UnreadableArchive."""
+"""Errors for which the archive itself is the cause, so that to read it again would not help.
+UnreadableArchive is a DamagedArchive, but is not lasting."""
 PAGES_AHEAD = 8
-"""Pages of a table that are read ahead; one kernel's headers have 4. Each takes 5 ms."""
+"""Most pages of a table that are decoded ahead. One kernel's headers have 4. Each takes 5 ms."""
 
 
 class Loading:
-    """One archive, read once.
+    """One archive, and what reading it has yielded.
 
-    What reading yields is None, or empty, until it has. ``failure`` is why it failed, empty if it
-    did not. *header* becomes include/vmlinux.h.
+    ``content``, ``store`` and ``served`` are None, and ``kernel`` is empty, until the archive has
+    been read. ``failure`` is why the last attempt failed, empty if it did not. *header* becomes
+    include/vmlinux.h.
+
+    Methods are called in the loop's thread. A worker thread sets ``content``, ``store`` and
+    ``kernel``, and changes none of them later.
     """
 
     def __init__(
@@ -69,9 +72,10 @@ class Loading:
         self._job: Job[Served] | None = None
 
     async def load(self) -> Served:
-        """Return what to serve; the first request makes a thread read the archive's names.
+        """Return what to serve. The first call has a worker thread read the archive's names.
 
-        Another one does so again when the cause of a failure was not the archive.
+        Raises what reading raises: KheadersfsError or MemoryError. The next call raises a lasting
+        error again, and after any other reads the archive again.
         """
         if self.served is None:
             if self._job is None:
@@ -88,9 +92,9 @@ class Loading:
         return self.served
 
     async def load_ahead(self) -> None:
-        """Read what an index says of a kernel's headers before somebody waits; with prefetch, all.
+        """Read the archive, and decode the first pages of its table, before a request needs them.
 
-        Without an index and prefetch nothing is read before somebody looks.
+        With the option ``prefetch``, have the hot blocks decoded too. Errors are logged.
         """
         try:
             served = await self.load()
@@ -100,7 +104,7 @@ class Loading:
                 await self._read_pages_ahead(self.content.table)
         except KheadersfsError as error:
             self._log.error("%s", error)
-        except Exception:  # noqa: BLE001 - logged; whoever looks gets an error of his own
+        except Exception:  # noqa: BLE001 - logged; a request that needs the archive gets its own
             self._log.exception("%s: failed; please report this", self.archive.source.name)
 
     async def _read_pages_ahead(self, table: Table | FleetTable) -> None:
@@ -108,7 +112,7 @@ class Loading:
             await self._loop.run_in_thread(partial(table.page, number), ahead=True)
 
     def _read_archive(self) -> Served:
-        """Runs in a worker thread."""
+        """Read the archive. Runs in a worker thread."""
         content = self.reader.load()
         if self._options.strict:
             require_safe(content)
@@ -122,7 +126,7 @@ class Loading:
         return Served(tree, server, content.damage, types, self.reader.digest())
 
     def _report(self, content: Content) -> None:
-        """Log what is odd about *content*."""
+        """Log which members of *content* were left out, and what is wrong with the archive."""
         for refusal in content.refusals:
             self._log.warning("%s: %s", self.archive.source.name, refusal)
         for note in content.notes:
@@ -134,4 +138,5 @@ class Loading:
 
 
 def _is_lasting(error: Exception) -> bool:
+    """Tell whether to read the archive again would fail in the same way."""
     return isinstance(error, LASTING) and not isinstance(error, UnreadableArchive)
