@@ -1,4 +1,4 @@
-"""What a server does when nothing has happened for a while: let go of memory, and leave."""
+"""Free memory, and unmount an idle mount, when no request has come for a while."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from kheadersfs.mount.guardian import Guardian
 
 DECODED_BLOCKS_KEPT = 30.0
-"""Seconds after the last decoding until decoded blocks are let go; the kernel has the pages.
+"""Seconds after the last decoding until decoded blocks are dropped; the kernel has their pages.
 
-Those of blocks that are held compressed in memory are let go at the first quiet moment, being
-decoded again in 0.1 ms each, and the compressed ones, which take a whole pass, after this time.
+Where the server holds blocks compressed, it drops the decoded ones at the first quiet moment,
+because each is decoded again in 0.1 ms. It drops the compressed ones after this time, because the
+whole archive has to be read for them again.
 """
 BUSY_RETRY = 5.0
-"""Seconds until an idle mount that was still in use is tried again."""
+"""Seconds until the next attempt to unmount an idle mount that was still in use."""
 
 
 class Housekeeping:
-    """The housekeeping of one mount. Each of its parts returns the seconds until it has more to do,
-    None if it has not."""
+    """Keeps the house of one mount. ``do`` is called in the loop's thread.
+
+    Each method returns the seconds until it has more to do, None if there will be nothing.
+    """
 
     def __init__(
         self,
@@ -46,13 +49,13 @@ class Housekeeping:
         self._trimmed = False
 
     def do(self) -> float | None:
-        """Let go of what is not needed any more."""
+        """Free what is not needed any more, and unmount if the mount is idle."""
         now = monotonic()
         waits = (self._release_blocks(now), self._release_types(now), self._leave_when_idle(now))
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _release_blocks(self, now: float) -> float | None:
-        """Let go of blocks that nobody needs. Returns the seconds until there may be more."""
+        """Drop blocks that have not been used for long, and give their memory to the kernel."""
         served, store, content = self._loading.served, self._loading.store, self._loading.content
         if served is None or store is None or content is None:
             return None
@@ -73,13 +76,14 @@ class Housekeeping:
         return wait if is_more_held and not unused_for_long else None
 
     def _release_types(self, now: float) -> float | None:
+        """Drop the text of include/vmlinux.h when it has not been used for long."""
         served = self._loading.served
         if served is None or served.generated is None:
             return None
         return served.generated.release(now, DECODED_BLOCKS_KEPT)
 
     def _leave_when_idle(self, now: float) -> float | None:
-        """Have an idle mount undone. Returns the seconds until it is to be looked at again."""
+        """Have the guardian unmount if no file has been open for the idle timeout."""
         if self._options.idle_timeout is None or self._guardian is None:
             return None
         last_use = now if self._usage.open_files else self._usage.last_close
@@ -91,4 +95,5 @@ class Housekeeping:
         except KheadersfsError as error:
             self._log.error("%s", error)
             return None
-        return BUSY_RETRY  # somebody's working directory may be there, or a file opened just now
+        # The guardian cannot unmount what is in use, as somebody's working directory is.
+        return BUSY_RETRY

@@ -1,4 +1,4 @@
-"""The life of one mount: give up all rights, load when asked, serve until unmounted, leave."""
+"""Serve one mount: give up all rights, read the archive when asked, and end when unmounted."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One mount being served by this process.
+    """The one mount that this process serves.
 
     *mountpoint* is empty when this process cannot see it; then there is no *guardian* either.
-    *header* becomes include/vmlinux.h.
+    *guardian* is also None when it could not be started. *header* becomes include/vmlinux.h.
     """
 
     def __init__(
@@ -70,9 +70,11 @@ class Session:
         self._housekeeping = Housekeeping(self._loading, usage, options, guardian, log)
 
     def run(self, device: int) -> None:
-        """Give up all rights, then serve until the kernel says that the file system is gone.
+        """Give up all rights, then answer the requests on *device* until the file system is gone.
 
-        Nothing can be opened or imported from here on.
+        After the rights are given up no file can be opened, so no module can be imported either.
+        Writes the record at the end, if there is one. Raises KheadersfsError if that fails, and
+        OSError or MemoryError if the loop cannot go on.
         """
         handle_signals(self._on_signal)
         pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see there
@@ -88,7 +90,10 @@ class Session:
             write_record(self._options.record, tree, self._operations.usage.opened)
 
     def _save_requests(self, device: int) -> None:
-        """Have the kernel ask less, where nobody has to know which files are opened and closed."""
+        """Set up what saves requests: the relay, and names and pages in advance.
+
+        A record or an idle timeout depends on every OPEN and RELEASE, so that these stay.
+        """
         operations, options = self._operations, self._options
         relay = Relay(device, operations.read, operations.listings.handle, self._loop.run_at_once)
         self._loop.watch(relay.device, relay)
@@ -104,6 +109,7 @@ class Session:
         operations.save_requests(None if opens_count else relay, advance)
 
     def _restrict(self) -> None:
+        """Give up all rights, and log what could not be given up."""
         self._restrictions = restrict(self._options.budget)
         if self._mountpoint and self._guardian is None:
             self._restrictions.missing.append("guardian: none, so the server cannot unmount")
@@ -114,12 +120,12 @@ class Session:
         return self._housekeeping.do()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        """Detach the mount: new users find nothing, open files stay readable until closed."""
+        """Have the guardian detach the mount. What is open stays readable until it is closed."""
         if self._guardian is None:
             return
         try:
             self._guardian.detach()
         except KheadersfsError as error:
-            # The mount dies with this process; whoever mounts or unmounts here next removes it.
+            # Requests fail from here on. The next mount or umount at this place removes the mount.
             self._log.error("%s", error)
             os._exit(error.exit_status)
