@@ -1,6 +1,7 @@
 """Answer requests, whatever protocol carries them.
 
-All answers may raise NoAnswer, and what reading an archive raises, DamagedArchive above all.
+All answers may raise NoAnswer, and what reading an archive raises: KheadersfsError, DamagedArchive
+above all, or MemoryError.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from kheadersfs.tree import Attributes, Tree
 
 STORED_AT_OPEN = 256 << 10
-"""Bytes up to which a file goes into the page cache when it is opened, to save the read request."""
+"""Largest size in bytes of a file whose pages are stored when it is opened, which saves READ."""
 
 
 class NoAnswer(Exception):
-    """There is no other answer than *number*, an errno, and nothing is wrong."""
+    """The answer is the errno *number*, which is no failure and so is not logged."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,8 +35,9 @@ class NoAnswer(Exception):
 class Served(NamedTuple):
     """What there is to serve once the archive has been read.
 
-    ``damage`` is why the tree may lack members, empty when it does not. ``generated`` is a file
-    with the inode number behind the tree's last. ``digest`` is the archive's.
+    ``damage`` says why the tree may lack members, and is empty if it lacks none. ``generated`` has
+    the inode number after the tree's last. ``digest`` is a SHA-256 that tells the archive from
+    others.
     """
 
     tree: Tree
@@ -46,19 +48,23 @@ class Served(NamedTuple):
 
 
 class Answers:
-    """The answers for one archive; *load* is awaited when the first of them needs it."""
+    """The answers for one archive. *load* is awaited by the first answer that needs the archive.
+
+    All methods are called in the loop's thread.
+    """
 
     def __init__(self, load: Callable[[], Awaitable[Served]]) -> None:
         self._load = load
         self._served: Served | None = None
-        # Whether the kernel has been given the pages of an inode. It asks with read if it drops
-        # them.
+        # For each inode whether the kernel has been given its pages. It may have dropped them since
+        # without saying so, and then sends READ.
         self._stored = bytearray()
-        # How often each inode is open, as far as the kernel says when it opens and releases files.
+        # How often each inode is open, by OPEN and RELEASE. Once the kernel opens files without
+        # asking, this is incomplete.
         self._opened: dict[int, int] = {}
 
     async def serve(self) -> Served:
-        """Return what there is to serve, read by now."""
+        """Return what there is to serve. The first call has the archive read."""
         served = self._served
         if served is None:
             served = self._served = await self._load()
@@ -67,23 +73,28 @@ class Answers:
         return served
 
     async def lookup(self, directory: int, name: bytes) -> Attributes | None:
-        """Return the attributes of *name* in *directory*, None for good if there is none."""
+        """Return the attributes of *name* in *directory*. None means that there will never be any.
+
+        Raises DamagedArchive for a name that is not in the tree of a damaged archive, as it may be
+        among the members that are missing.
+        """
         served = self._served or await self.serve()
         tree = served.tree
         if name in (b".", b".."):
             return await self._find_again(served, directory, name)
         inode = tree.lookup(directory, name)
         if inode:
-            # The kernel looks up what it has forgotten. It has forgotten the inode's pages with it.
+            # The kernel may look this up because it has forgotten the inode, and its pages with it.
             self._stored[inode] = False
             return tree.attributes(inode)
         _require_completeness(served)
         return await served.generated.find(directory, name) if served.generated else None
 
     async def _find_again(self, served: Served, inode: int, name: bytes) -> Attributes:
-        """Return what a file handle leads to: *inode*, or with the *name* ``..`` what it is in.
+        """Return the attributes of *inode*, or with the *name* ``..`` those of its directory.
 
-        The kernel keeps no name for it, and asks in this way when it has forgotten the inode.
+        The kernel asks so for the inode number in a file handle (open_by_handle_at(2)) when it has
+        forgotten the inode, because it knows no name for it then.
         """
         tree = served.tree
         try:
@@ -107,14 +118,14 @@ class Answers:
             return await _attributes_of(_behind_tree(served, inode))
 
     async def may_be_executed(self, inode: int) -> bool:
-        """Tell whether somebody may execute *inode*, or search it if it is a directory."""
+        """Tell whether anybody may execute the file *inode*, or search the directory *inode*."""
         if inode == ROOT:
             return True
         served = self._served or await self.serve()
         try:
             mode = served.tree.attributes(inode).mode
         except IndexError:
-            return False  # what is made here is a header
+            return False  # a generated file is a header
         return stat.S_ISDIR(mode) or bool(mode & 0o111)
 
     async def target(self, inode: int) -> bytes:
@@ -122,10 +133,11 @@ class Answers:
         return (self._served or await self.serve()).tree.target(inode)
 
     async def pages_to_store(self, inode: int) -> bytes | memoryview | None:
-        """Return all of the small file *inode* if the kernel should have its pages now, else None.
+        """Return the content of *inode* if its pages should be stored now, else None.
 
-        Whoever has the file open already may be waiting for a page that only this process can
-        bring, and that the kernel keeps locked until then: to store it would wait for ever.
+        They should if the file is small, not open and not stored yet. A process that has the file
+        open may be waiting for one of its pages. The kernel locks such a page until READ for it is
+        answered, so to store it in the thread that answers would wait for ever.
         """
         served = self._served or await self.serve()
         if self._stored[inode]:
@@ -137,11 +149,11 @@ class Answers:
         return None if inode in self._opened else pages
 
     def has_pages(self, inode: int) -> bool:
-        """Tell whether the kernel was given the pages of the file *inode* and may have them."""
+        """Tell whether the pages of *inode* have been stored. The kernel may have dropped them."""
         return inode < len(self._stored) - 1 and bool(self._stored[inode])
 
     def note_stored(self, inode: int) -> None:
-        """Take note that the kernel has taken the pages of *inode*."""
+        """Take note that the pages of *inode* have been stored."""
         self._stored[inode] = True
 
     def note_opened(self, inode: int) -> None:
@@ -165,7 +177,10 @@ class Answers:
         return await served.content.read(start + offset, size) if size > 0 else b""
 
     async def listing(self, inode: int, after: int) -> Iterator[tuple[int, bytes, Attributes]]:
-        """Return (position, name, attributes) of what *inode* has behind position *after*."""
+        """Return the entries of the directory *inode* that come behind position *after*.
+
+        Each is a position, a name and the attributes. The generated file is not among them.
+        """
         tree = (self._served or await self.serve()).tree
         return (
             (position, name, tree.attributes(child))
@@ -173,12 +188,15 @@ class Answers:
         )
 
     async def listed_last(self, inode: int, after: int) -> GeneratedFile | None:
-        """Return the generated file if it comes behind all that *inode* has in the archive."""
+        """Return the generated file if the directory *inode* has it, behind position *after*.
+
+        Its position is behind all entries from the archive.
+        """
         generated = (self._served or await self.serve()).generated
         return generated if generated and generated.is_listed(inode, after) else None
 
     async def require_completeness(self) -> None:
-        """Raise DamagedArchive if a name that is not there may have been in the archive."""
+        """Raise DamagedArchive if the archive may have had members that the tree lacks."""
         _require_completeness(await self.serve())
 
 
@@ -188,13 +206,14 @@ def _require_completeness(served: Served) -> None:
 
 
 def _behind_tree(served: Served, inode: int) -> GeneratedFile:
-    """Return the file with the number *inode*, which is not in the tree."""
+    """Return the generated file if *inode* is its number. Raises NoAnswer for any other."""
     if served.generated is None or served.generated.place.inode != inode:
         raise NoAnswer(errno.ESTALE)
     return served.generated
 
 
 async def _attributes_of(generated: GeneratedFile) -> Attributes:
+    """Return the attributes of *generated*. Raises NoAnswer if it cannot be made."""
     attributes = await generated.attributes()
     if attributes is None:
         raise NoAnswer(errno.ENOENT)
