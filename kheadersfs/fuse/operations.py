@@ -1,4 +1,4 @@
-"""Adapt pyfuse3's requests to the answers, and what these give to pyfuse3's types."""
+"""Handle pyfuse3's requests: ask Answers, and return what it says in pyfuse3's types."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ UNREADABLE_ROOT = Attributes(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0)
 
 
 class Operations(pyfuse3.Operations):
-    """Answers requests for one archive. What its handlers can rely on:
+    """The handlers of all requests for one archive.
 
-    - They all run in one thread, that of the loop.
-    - A handler runs without interruption until it awaits a job; then others run.
-    - What they share is changed in that thread alone, never by a job.
-    - None raises anything but FUSEError; see boundary.bounded().
+    - All handlers run in the loop's thread.
+    - A handler runs without interruption until it awaits a job. Then others run.
+    - What handlers share is changed in that thread alone, never by a job.
+    - A handler raises nothing but FUSEError; see boundary.bounded().
 
-    ``load`` is awaited at the first request that needs names; ``owner`` is the (uid, gid) that
-    everything belongs to; ``attributes`` make the values of the root's extended attributes.
+    *load* is awaited at the first request that needs names. *owner* is the (uid, gid) of every
+    inode. *attributes* maps the names of the root's extended attributes to functions that return
+    their values.
     """
 
     supports_dot_lookup = True
@@ -69,15 +70,16 @@ class Operations(pyfuse3.Operations):
 
     @property
     def answers(self) -> Answers:
-        """The answers, for those who give some of them before they are asked for."""
+        """The answers, for Advance, which gives the kernel some of them before it asks."""
         return self._answers
 
     def save_requests(self, relay: Relay | None, advance: Advance | None) -> None:
-        """Use these, if there are any, so that the kernel need not ask so much."""
+        """Use *relay* and *advance* to save requests; None is for one that is not to be used."""
         self._relay, self._advance = relay, advance
         self.listings.advance = advance
 
     async def _load_and_identify(self) -> Served:
+        """Load the archive, and put its digest into the attributes of all inodes."""
         served = await self._load()
         self._entries.identify(served.digest)
         return served
@@ -86,7 +88,7 @@ class Operations(pyfuse3.Operations):
     async def lookup(
         self, parent_inode: int, name: bytes, _context: object
     ) -> pyfuse3.EntryAttributes:
-        """Return the attributes of *name*, or the lasting news that there is none."""
+        """Return the attributes of *name*, or an entry with which the kernel caches its absence."""
         self._requests.lookup += 1
         found = await self._answers.lookup(parent_inode, name)
         return self._entries.entry(found) if found else self._entries.missing
@@ -100,20 +102,21 @@ class Operations(pyfuse3.Operations):
         except KheadersfsError as error:
             if inode != ROOT:
                 raise
-            # The mountpoint itself must stay usable, or nobody can ask for its status.
+            # Without attributes of the root nobody could ask for the status of the mount.
             log.error("%s", error)
             root = self._entries.entry(UNREADABLE_ROOT)
-            # The kernel asks again at once: with more memory or a further thread there may be a
-            # root.
+            # The archive may be readable later, when there is more memory. So the kernel must ask
+            # again each time.
             root.attr_timeout = 0.0
             return root
         return self._entries.entry(await self._answers.attributes(inode))
 
     @bounded
     async def access(self, inode: int, mode: int, _context: object) -> bool:
-        """Tell whether a file may be executed; whoever gets as far as this may do all else.
+        """Tell whether *inode* may be used as *mode*, bits of access(2), says.
 
-        The kernel asks where it does not look at permissions itself; see mount.request.access().
+        Only execution may be denied. The kernel asks only where it does not check permissions
+        itself, and there it admits nobody but the user who has mounted; see mount.request.access().
         """
         self._requests.access += 1
         return not mode & os.X_OK or await self._answers.may_be_executed(inode)
@@ -126,7 +129,10 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def open(self, inode: int, flags: int, _context: object) -> pyfuse3.FileInfo:
-        """Open a file for reading; its handle is its inode number."""
+        """Open a file for reading. Its handle is its inode number.
+
+        ENOSYS tells the kernel to open all files without asking from now on; see relay.
+        """
         self._requests.open += 1
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
@@ -144,22 +150,23 @@ class Operations(pyfuse3.Operations):
         return pyfuse3.FileInfo(fh=inode, keep_cache=True)
 
     def _opens_without_asking(self) -> bool:
+        """Tell whether the kernel has been told to open files without asking."""
         return self._relay is not None and self._relay.is_active
 
     def _need_not_be_asked(self, inode: int) -> bool:
-        """Tell whether the kernel should open this file, and from then on all, without asking.
+        """Tell whether the kernel should open *inode*, and all files after it, without asking.
 
-        Of those whose pages it has not been given it then has to ask for these, which costs no
-        more than the question.
+        It then sends READ for a file whose pages it has not been given. That costs no more than the
+        OPEN that it does not send.
         """
         is_in_advance = self._advance is not None and self._advance.has_begun
         return is_in_advance or self._answers.has_pages(inode)
 
     async def _store_pages(self, inode: int) -> None:
-        """Give the kernel the pages of a small file before it asks for them.
+        """Store the pages of a small file, which saves READ.
 
-        Not any more if it has been told meanwhile that it need not ask: then anybody may have
-        opened the file, and wait for a page as Answers.pages_to_store() says.
+        Stores none if the kernel has been told meanwhile to open files without asking. Then a
+        process may have the file open and wait for a page, as Answers.pages_to_store() explains.
         """
         try:
             pages = await self._answers.pages_to_store(inode)
@@ -169,7 +176,7 @@ class Operations(pyfuse3.Operations):
         except KheadersfsError:
             return  # the read that follows fails and says why
         except OSError as error:
-            # Another thread may have made the kernel forget the inode in between.
+            # The kernel may have forgotten the inode meanwhile.
             log.debug("the kernel did not take the pages of inode %d: %s", inode, error)
             return
         self._answers.note_stored(inode)
@@ -178,7 +185,7 @@ class Operations(pyfuse3.Operations):
     async def read(  # type: ignore[override]  # any buffer will do, it is only copied
         self, inode: int, offset: int, size: int
     ) -> bytes | memoryview:
-        """Return up to *size* bytes of the file from *offset*."""
+        """Return up to *size* bytes of the file from *offset*, fewer at its end."""
         self._requests.read += 1
         return await self._answers.read(inode, offset, size)
 
@@ -190,12 +197,12 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def flush(self, _inode: int) -> None:
-        """Tell the kernel not to ask at every close: there is nothing to flush."""
+        """Answer ENOSYS, so that the kernel does not ask again: there is nothing to flush."""
         raise pyfuse3.FUSEError(errno.ENOSYS)
 
     @bounded
     async def opendir(self, inode: int, context: pyfuse3.RequestContext) -> int:
-        """Open a directory."""
+        """Open a directory. ENOSYS means the same as in open()."""
         self._requests.opendir += 1
         await self._answers.serve()
         if self._opens_without_asking():
@@ -204,20 +211,20 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def readdir(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """List a directory from position *start* on, with full attributes."""
+        """Put the entries behind position *start* into the reply, with their attributes."""
         self._requests.readdir += 1
         await self.listings.fill(handle, start, token)
 
     async def releasedir(self, _handle: int) -> None:
-        """Nothing is held for an open directory."""
+        """Count the request. Nothing is kept for an open directory."""
         self._requests.releasedir += 1
 
     def forget(self, _inode_list: Sequence[tuple[int, int]]) -> None:  # type: ignore[override]
-        """Nothing is held for what the kernel knows."""
+        """Do nothing: nothing is kept for the inodes that the kernel knows."""
 
     @bounded
     async def statfs(self, _context: object) -> pyfuse3.StatvfsData:
-        """Tell how much content and how many inodes there are; nothing is free."""
+        """Return how much content and how many inodes there are. Nothing is free."""
         tree = (await self._answers.serve()).tree
         figures = pyfuse3.StatvfsData()
         figures.f_bsize = figures.f_frsize = BLOCK_SIZE
@@ -229,7 +236,10 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def getxattr(self, _inode: int, name: bytes, context: pyfuse3.RequestContext) -> bytes:
-        """Return one of the root's attributes, also elsewhere: a bind mount may be all of it."""
+        """Return an extended attribute, and with HOT_ATTRIBUTE make the asking process the lister.
+
+        Any inode has the root's attributes, because any may be the root of a bind mount.
+        """
         if name == _HOT and self._advance is not None:
             paths = await self._advance.begin_for(context.pid)
             if self._relay is not None and self._advance.has_begun:
@@ -241,7 +251,7 @@ class Operations(pyfuse3.Operations):
 
     @bounded
     async def listxattr(self, inode: int, _context: object) -> list[bytes]:
-        """Name the root's attributes."""
+        """Return the names of the extended attributes. Only the root lists them."""
         return list(self._attributes) if inode == ROOT else []
 
 
@@ -250,8 +260,8 @@ async def _refuse(*_arguments: object) -> None:
     raise pyfuse3.FUSEError(errno.EROFS)
 
 
-# Without these methods pyfuse3 would answer ENOSYS. Few such requests come, as MS_RDONLY stops
-# most.
+# Without these methods pyfuse3 would answer ENOSYS. The kernel itself refuses most of these
+# requests, because the mount is read-only.
 for _name in (
     *("setattr", "mknod", "mkdir", "unlink", "rmdir", "symlink", "rename", "link"),
     *("create", "write", "setxattr", "removexattr"),
