@@ -1,8 +1,8 @@
-"""Find the bytes that requests ask for: at once when they are decoded, else by way of a thread.
+"""Return the bytes of extents: at once if their blocks are decoded, else once a thread has done so.
 
 A block is decoded once, however many requests wait for it. Blocks are decoded ahead in two cases.
-Where one file after another is opened, a build is at work, which will need the archive's hot
-blocks. A reader who has needed one block after another will need the next one.
+Several opened files mean a build, and then the hot blocks are decoded. A reader that has waited for
+one block after another will need the one that follows.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ if TYPE_CHECKING:
     from kheadersfs.store import Store
 
 OPENS_OF_A_BUILD = 3
-"""Files that are opened before the hot blocks are read ahead; a single look is no build."""
+"""Number of opened files after which the hot blocks are decoded ahead."""
 
 STRIDE = 2
-"""How far apart two blocks may be that a reader waits for, and it still reads in order.
+"""Greatest distance, in blocks, between two blocks that a reader waits for while it reads in order.
 
-Such a reader waits for a block, finds the next one decoded ahead, and waits for the one behind it.
+It is 2 because such a reader waits for a block, finds the next one decoded ahead, and waits for the
+one after that.
 """
 
 
 class ContentServer:
     """Serves extents of one store's stream to the tasks of one loop.
 
-    *source* is where the stored bytes come from.
+    An extent is an offset in the stream and a size, both in bytes. *hot_blocks* is how many of the
+    first blocks are hot. *source* has the compressed bytes. Methods are called in the loop's thread
+    if they do not say otherwise. Jobs use nothing but the store and the source, which any thread
+    may.
     """
 
     def __init__(self, loop: Loop, store: Store, hot_blocks: int, source: Source) -> None:
@@ -43,37 +47,40 @@ class ContentServer:
         self._under_way: dict[int, Job[None]] = {}
         self._opens = 0
         self._awaited = -STRIDE - 1
-        """The block that a reader waited for last."""
+        """Number of the block that a request has waited for last."""
         self._last_used = monotonic()
 
     @property
     def hot_blocks(self) -> int:
-        """How many blocks, the first ones, most builds read, as far as they fit the budget."""
+        """How many of the first blocks are hot and fit into the budget together."""
         return self._hot_blocks
 
     @property
     def starts(self) -> Sequence[int]:
-        """Where each block starts in the stream, and at last where that ends."""
+        """The offset in bytes at which each block starts in the stream, and the stream's end."""
         return self._store.starts
 
     def unused_since(self) -> float:
-        """Return when something was decoded for the last time; now, while something is."""
+        """Return the monotonic time of the last decoding. It is now while a block is decoded."""
         if not all(job.done for job in self._under_way.values()):
             self._last_used = monotonic()
         return self._last_used
 
     async def opened(self, start: int, size: int) -> bytes | memoryview:
-        """Return the content of a file that was opened just now."""
+        """Return the content of a file that has just been opened. Raises what read() raises."""
         self._opens += 1
         if self._opens == 1 and self._source.is_far:
-            # This may wait for the network, and so a thread does it.
+            # A thread does this, because it may wait for the network.
             self._loop.run_in_thread(partial(self._source.expect, self._hot_blocks), ahead=True)
         if self._opens == OPENS_OF_A_BUILD:
             self.read_ahead()
         return await self.read(start, size)
 
     async def read(self, start: int, size: int) -> bytes | memoryview:
-        """Return *size* bytes from *start* of the stream. Raises DamagedArchive."""
+        """Return *size* bytes from *start* of the stream.
+
+        Raises DamagedArchive, and RefusedArchive when decoding takes too long.
+        """
         content = self._store.get(start, size)
         if content is not None:
             return content
@@ -85,21 +92,24 @@ class ContentServer:
         content = self._store.get(start, size)
         if content is not None:
             return content
-        # The budget is smaller than what this one request covers.
+        # The budget has no room for all blocks of this extent, so some have been dropped again.
         return await self._loop.run_in_thread(partial(self._store.read, start, size))
 
     def read_here(self, start: int, size: int) -> bytes:
-        """Do what read() does, in a worker thread. Raises DamagedArchive."""
+        """Return what read() returns. It decodes in the calling thread, a worker thread."""
         return self._store.read(start, size)
 
     def read_ahead(self) -> None:
-        """Decode the hot blocks that nobody has asked for yet, after those that somebody has."""
+        """Have those hot blocks decoded ahead that are not decoded yet."""
         for number in range(self._hot_blocks):
             if not self._store.is_held(number) and number not in self._under_way:
                 self._start(number, ahead=True)
 
     def _follow(self, number: int) -> None:
-        """Decode ahead of one who goes through the archive in its order, as copying all does."""
+        """Have the block after *number* decoded ahead if the archive is being read in order.
+
+        A program that copies all files reads it so.
+        """
         following = number + 1
         if 0 < number - self._awaited <= STRIDE and following < self._store.counters.blocks:
             job = self._under_way.get(following)
@@ -116,11 +126,12 @@ class ContentServer:
         return job
 
     def _start(self, number: int, ahead: bool) -> Job[None]:
+        """Start a job that decodes block *number*."""
         job = self._loop.run_in_thread(partial(self._decode, number), ahead)
         self._under_way[number] = job
         return job
 
     def _decode(self, number: int) -> None:
-        """Runs in a worker thread."""
+        """Decode block *number* if it is not held by now. Runs in a worker thread."""
         if not self._store.is_held(number):
             self._store.decode(number)
