@@ -1,7 +1,7 @@
-"""Serve a mount: the only importer of pyfuse3.
+"""Serve a mount. No other package imports pyfuse3.
 
-``daemon`` starts a server, and ``session`` is the life of one. ``loop`` fetches requests and keeps
-slow work off their path; ``operations`` takes each to ``answers``, which finds what to say, and
-``content``, which finds the bytes. Mounting itself, and looking at a server from outside, is done
-in mount/.
+``daemon`` starts a server, in which ``session`` serves one mount. ``loop`` fetches requests and
+hands slow work to threads. ``operations`` has a handler for each kind of request. A handler asks
+``answers`` for names and attributes, and ``answers`` asks ``content`` for the bytes of files.
+mount/ makes and removes the mount, and looks at servers from outside.
 """

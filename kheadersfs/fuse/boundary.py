@@ -1,6 +1,6 @@
-"""The errno boundary: whatever is raised below becomes an errno and a line in the log.
+"""Turn exceptions of handlers into an errno for the kernel and a message in the log.
 
-An exception that reached pyfuse3 would end its main loop with the file system still mounted.
+Any other exception than FUSEError would end pyfuse3's main loop with the file system still mounted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
 
 
 def bounded(handler: Handler) -> Handler:
-    """Make *handler* raise nothing but FUSEError."""
+    """Make *handler*, which is a method, raise nothing but FUSEError.
+
+    FUSEError is left as it is, and NoAnswer becomes one with its errno. All other exceptions are
+    logged: MemoryError becomes ENOMEM, and the rest become EIO.
+    """
 
     @functools.wraps(handler)
     async def call(*arguments: Any) -> Any:
