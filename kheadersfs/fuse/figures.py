@@ -1,4 +1,4 @@
-"""Describe a server: the status that ``kheadersfs status`` shows, and which process it is."""
+"""Describe a server: which process it is, and the figures that ``kheadersfs status`` shows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from kheadersfs.sandbox.restrictions import Restrictions
 
 _TOLD, _PATH_END = 8, 256
-"""Files that were opened last, and bytes of each one's path."""
+"""How many of the files that were opened last are named, and with how many bytes of their path."""
 _PAGE_SIZE = os.sysconf("SC_PAGESIZE")
 
 
 class Figures:
-    """The figures of one server. Those of the process stay readable when nothing can be opened."""
+    """The figures of one server.
+
+    It opens what it needs when it is made, because a server can open nothing once it has given up
+    its rights.
+    """
 
     def __init__(
         self,
@@ -45,15 +49,18 @@ class Figures:
         self._resident = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def server(self) -> bytes:
-        """Return the value of the server attribute."""
+        """Return the value of SERVER_ATTRIBUTE: the pid, a space, and when the process started."""
         return b"%d %d" % (os.getpid(), self._started_at)
 
     def status(self, restrictions: Restrictions) -> bytes:
-        """Return the value of the status attribute, which is JSON."""
+        """Return the value of STATUS_ATTRIBUTE, a JSON object.
+
+        Sizes are in bytes, ``uptime`` is in seconds, and ``started_at`` in clock ticks since boot.
+        """
         return json.dumps(self._of_server(restrictions) | self._of_archive()).encode()
 
     def _of_server(self, restrictions: Restrictions) -> dict[str, object]:
-        """Return what there is to say of the process and its mount."""
+        """Return the figures of the process and its mount."""
         archive = self._loading.archive
         return {
             "version": __version__,
@@ -75,16 +82,16 @@ class Figures:
         }
 
     def _last_opened(self) -> list[str]:
-        """Return which files were opened for the first time last, the latest first."""
+        """Return the paths of the files that were first opened last, the latest first."""
         served = self._loading.served
         if served is None:
             return []
         latest = islice(paths_of(served.tree, reversed(self._usage.opened)), _TOLD)
-        # An attribute has room for 64 KiB, and the end of a path tells most about the file.
+        # An extended attribute has at most 64 KiB. The end of a path says most about the file.
         return [os.fsdecode(path[-_PATH_END:]) for path in latest]
 
     def _of_archive(self) -> dict[str, object]:
-        """Return what is known of the archive so far."""
+        """Return the figures of the archive, which are empty or 0 until it has been read."""
         loading = self._loading
         content = loading.content
         counters = loading.store.counters if loading.store is not None else Counters(0, 0, 0, 0)
