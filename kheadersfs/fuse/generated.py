@@ -1,6 +1,6 @@
-"""A file that is in no archive. A thread makes it when somebody looks at it.
+"""A generated file: it is in no archive, and a worker thread makes it when a request needs it.
 
-It is let go some time after it was last read.
+Its content is dropped some time after it was last used, and is made again if need be.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("kheadersfs")
 
 POSITION = (1 << 31) - 1
-"""Where the file is in the listing of its directory: behind all that the archive has there."""
+"""The position of the file in the listing of its directory, behind all entries of the archive."""
 
 
 class Place(NamedTuple):
-    """Where the file is seen: ``name`` in the directory with inode number ``directory``.
+    """Where the file is, and what is known of it before it is made.
 
-    ``inode`` is its own number; ``mode`` and ``mtime`` (nanoseconds) are what stat(2) tells of it.
+    It is ``name`` in the directory with the inode number ``directory``. ``inode`` is its own
+    number. ``mode`` is as in stat(2), and ``mtime`` is in nanoseconds.
     """
 
     directory: int
@@ -39,9 +40,11 @@ class Place(NamedTuple):
 
 
 class GeneratedFile:
-    """One such file. *make* returns its content, or raises KheadersfsError.
+    """A generated file. Its methods are called in the loop's thread, *make* in a worker thread.
 
-    With an *absence*, a reason, it is not there, and who asks for it by name finds that in the log.
+    *make* returns the content, which is always the same, or raises KheadersfsError. *absence* is
+    the reason for which the file does not exist, empty if it does. The reason is logged when a
+    request asks for the file by name.
     """
 
     def __init__(self, loop: Loop, place: Place, make: Callable[[], bytes], absence: str) -> None:
@@ -54,13 +57,13 @@ class GeneratedFile:
         self._last_used = 0.0
 
     async def find(self, directory: int, name: bytes) -> Attributes | None:
-        """Return the attributes if the file is what *name* in *directory* means, else None."""
+        """Return the attributes if this file is *name* in *directory* and exists, else None."""
         if (directory, name) != (self.place.directory, self.place.name):
             return None
         return await self.attributes()
 
     async def attributes(self) -> Attributes | None:
-        """Return what stat(2) tells, for which the file is made; None if it cannot be."""
+        """Return the attributes, for whose size the file is made. Returns None if it cannot be."""
         if self._absence:
             log.warning("no %s: %s", self.place.name.decode(), self._absence)
             return None
@@ -74,28 +77,32 @@ class GeneratedFile:
         return self.known_attributes()
 
     def is_listed(self, directory: int, after: int) -> bool:
-        """Tell whether a listing of *directory* has the file behind position *after*."""
+        """Tell whether the file is in a listing of *directory* that begins behind *after*."""
         return directory == self.place.directory and after < POSITION and not self._absence
 
     @property
     def has_known_size(self) -> bool:
-        """Whether the file has been made, so that its size is known for good."""
+        """Whether the file has been made, after which its size stays the same."""
         return self._size is not None
 
     def known_attributes(self) -> Attributes:
-        """Return what stat(2) tells, with size 0 until the file has been made."""
+        """Return the attributes, with size 0 until the file has been made."""
         size = self._size or 0
         blocks = -(-size // BLOCK_SIZE)
         return Attributes(self.place.inode, self.place.mode, 1, size, blocks, self.place.mtime)
 
     async def read(self, offset: int, size: int) -> bytes:
-        """Return up to *size* bytes from *offset*, made anew if need be. Raises KheadersfsError."""
+        """Return up to *size* bytes from *offset*. Makes the file if its content is not held.
+
+        Raises KheadersfsError if it cannot be made, and MemoryError.
+        """
         return (await self._content())[offset : offset + size]
 
     def release(self, now: float, kept: float) -> float | None:
-        """Let go of content that was not used for *kept* seconds; the kernel has the pages.
+        """Drop the content if it has not been used for *kept* seconds. The kernel has its pages.
 
-        Returns the seconds until that can be, None if there is no content.
+        *now* is the monotonic time in seconds. Returns the seconds until the content can be
+        dropped, None if none is held.
         """
         if self._making is None or not self._making.done:
             return None
@@ -107,7 +114,7 @@ class GeneratedFile:
         return None
 
     async def _content(self) -> bytes:
-        """Return the content, which is made once for all who wait for it."""
+        """Return the content, which one job makes for all tasks that wait for it."""
         if self._absence:
             raise KheadersfsError(self._absence)
         if self._making is None:
@@ -118,12 +125,12 @@ class GeneratedFile:
             return await making
         except MemoryError:
             if self._making is making:
-                self._making = None  # there may be more of it when somebody asks again
+                self._making = None  # so that the next request tries again
             raise
 
     def _run(self) -> bytes:
-        """Runs in a worker thread."""
+        """Make the content. Runs in a worker thread."""
         content = self._make()
         self._size = len(content)
-        trim_heap()  # what was needed meanwhile is several times as much
+        trim_heap()  # making it takes several times its size
         return content

@@ -1,4 +1,4 @@
-"""Which kernel's headers a mount shows, as its server tells and as a command asks for it."""
+"""Find which kernel's headers a mount shows: in the server, and by asking a server."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def kernel_of(content: Content, tree: Tree, number: int | None = None) -> Kernel:
-    """Return the kernel whose headers are shown; what they do not say is empty.
+    """Return the kernel whose headers *tree*, of the archive's *content*, shows.
 
-    Of an archive of several kernels it is *number*, None for all.
+    *number* is which of several kernels is shown, None for all. A field is empty if the headers do
+    not say it, and both are if several kernels are shown.
     """
     if content.kernels:
         if number is None:
@@ -40,7 +41,7 @@ def kernel_of(content: Content, tree: Tree, number: int | None = None) -> Kernel
 
 
 def _find(content: Content, tree: Tree, path: str, parse: Callable[[bytes], str | None]) -> str:
-    """Return what *parse* finds in the header at *path*; nothing if there is none to read."""
+    """Return what *parse* finds in the header at *path*, empty if it cannot be read."""
     from kheadersfs.store import Store  # 10 ms, which only the server pays
 
     inode = tree.resolve(path.encode())
@@ -49,10 +50,10 @@ def _find(content: Content, tree: Tree, path: str, parse: Callable[[bytes], str 
     if tree.attributes(inode).size > LARGEST_DESCRIPTION:
         return ""
     try:
-        # It is read through another store, so that it does not count as content that users read.
+        # A store of its own reads it, so that it does not count as content that users read.
         return parse(Store(content.blocks, 0).read(*tree.extent(inode))) or ""
     except (DamagedArchive, RefusedArchive):
-        return ""  # whoever reads that header will hear of it
+        return ""  # a process that reads that header gets the error
 
 
 def encode(kernel: Kernel) -> bytes:
@@ -61,15 +62,16 @@ def encode(kernel: Kernel) -> bytes:
 
 
 def ask_kernel(mountpoint: str) -> Kernel:
-    """Return the kernel whose headers are mounted, once its server has read their names.
+    """Ask the server of *mountpoint* which kernel's headers it shows.
 
-    What the headers do not say is empty; so is all of a damaged archive. No header is opened.
-    Raises MountpointError when the server does not answer.
+    A field is empty if the headers do not say it, and both are if the archive is damaged. No file
+    is opened. Raises MountpointError when the server does not answer.
     """
     try:
+        # For this the server has to read the archive, so that it knows the kernel after it.
         os.stat(os.path.join(mountpoint, RELEASE_HEADER))
     except OSError:
-        pass  # no archive needs to have it, and a damaged one gives an error
+        pass  # not every archive has this header, and a damaged one gives an error
     try:
         answer = ask(mountpoint, KERNEL_ATTRIBUTE)
     except OSError as error:
@@ -79,5 +81,5 @@ def ask_kernel(mountpoint: str) -> Kernel:
 
 
 def _printable(word: str) -> str:
-    """Return *word*, or nothing if no kernel is called that: an attacker may have the server."""
+    """Return *word* if a kernel may be called that, else nothing. The server is not trusted."""
     return word if word.isprintable() and " " not in word else ""
