@@ -1,9 +1,9 @@
-"""How long a processor may take to wake while requests come.
+"""Keep the processors of a virtual machine from halting while requests come.
 
-Whoever sends a request sleeps until it is answered. On a virtual machine, a processor with nothing
-to do halts and so goes back to the host, and to get it again takes longer than to answer. The
-kernel can be asked to keep idle processors looking for work instead. The module haltpoll does that
-by itself where it is set up for it. What was asked for ends with the process that asked.
+A process that sends a request sleeps until it is answered. A virtual processor with nothing to do
+halts, and the host then uses the real one for something else. To get it back takes longer than to
+answer a request. The kernel can be asked to have idle processors poll for work instead. It stops
+when the process that has asked ends.
 
 Source: Documentation/power/pm_qos_interface.rst, "Using /dev/cpu_dma_latency", and
 Documentation/virt/guest-halt-polling.rst.
@@ -18,17 +18,18 @@ from contextlib import suppress
 DEVICE = "/dev/cpu_dma_latency"
 DRIVER = "/sys/devices/system/cpu/cpuidle/current_driver"
 GUEST_DRIVER = b"haltpoll"
-"""The idle driver of virtual machines that has a state of looking for work (cpuidle-haltpoll)."""
+"""The idle driver of virtual machines in which a processor can poll for work (cpuidle-haltpoll)."""
 
 _MICROSECONDS = struct.Struct("=i")
 _AT_ONCE, _WHENEVER = _MICROSECONDS.pack(0), _MICROSECONDS.pack(-1)
 
 
 class WakeLatency:
-    """Asks for processors that wake at once, on virtual machines, if the caller may ask.
+    """Asks the kernel for processors that wake at once, if this process may.
 
-    Elsewhere it does nothing: a real processor that never rests makes the others slower.
-    The device stays open, for a process that cannot open it later.
+    It does nothing where GUEST_DRIVER is not in use: a real processor that never rests slows the
+    others down. The device is opened at once, because a server can open nothing once it has given
+    up its rights.
     """
 
     __slots__ = ("_device", "_held")
@@ -42,11 +43,11 @@ class WakeLatency:
 
     @property
     def is_available(self) -> bool:
-        """Whether there is anything to ask for, and the right to."""
+        """Whether this process can ask the kernel for that, and to any effect."""
         return self._device >= 0
 
     def hold(self) -> None:
-        """Have processors wake at once, until ``release`` or the end of this process."""
+        """Keep processors from halting until ``release`` or the end of this process."""
         if not self._held and self.is_available:
             os.write(self._device, _AT_ONCE)
             self._held = True

@@ -9,6 +9,7 @@ import syslog
 from kheadersfs.errors import escaped
 
 MESSAGES_REMEMBERED = 10_000
+"""Most messages that are kept to recognise repetitions; those after them are all logged."""
 STANDARD_ERROR = 2
 _COMPLAINT = "kheadersfs: %(message)s"
 
@@ -21,16 +22,19 @@ _PRIORITIES = {
 
 
 class _SystemLog(logging.Handler):
-    """Sends records to syslog(3). The standard library's own handler takes 10 ms to import."""
+    """Sends records to syslog(3). The handler of the standard library takes 10 ms to import."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record. A traceback in it need be no text, which syslog(3) insists on."""
+        """Send *record*. What syslog(3) does not take, zeros and surrogates, is escaped."""
         text = self.format(record).encode(errors="backslashreplace").replace(b"\0", b"\\0")
         syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), text.decode())
 
 
 class _Escaping(logging.Formatter):
-    """Makes a message one line, whatever names are in it; a traceback follows in others."""
+    """Escapes what is not printable, so that no name can break a message into several lines.
+
+    A traceback follows in lines of its own.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
         """Return the line for *record*."""
@@ -38,7 +42,7 @@ class _Escaping(logging.Formatter):
 
 
 class _OneLine(_Escaping):
-    """Formats a message for the terminal of whoever called a command, without a traceback."""
+    """Formats a message for the terminal of the user of a command, without a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message alone."""
@@ -47,22 +51,22 @@ class _OneLine(_Escaping):
 
 
 class _AbandonedReplies(logging.Filter):
-    """Drops what pyfuse3 says when the asker was killed before the answer came."""
+    """Drops what pyfuse3 logs when a process is killed before its request has been answered."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether *record* is of interest."""
+        """Tell whether *record* is something else."""
         return "fuse_reply_* failed with No such file" not in record.getMessage()
 
 
 class _Repetitions(logging.Filter):
-    """Lets every message through once: a damaged block is asked for again and again."""
+    """Drops a message that has been logged before: a damaged block is asked for again and again."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether *record* says something new."""
+        """Tell whether the message of *record* is new."""
         message = record.getMessage()
         if message in self._seen:
             return False
@@ -72,13 +76,14 @@ class _Repetitions(logging.Filter):
 
 
 def open_log(descriptor: int | None, complaints: int | None = None) -> logging.Logger:
-    """Send all messages of this process to *descriptor*, or to the system log, and open that.
+    """Send all messages of this process to *descriptor*, or to the system's log if it is None.
 
-    Errors go to the descriptor *complaints* as well. Returns our logger.
+    Errors also go to the descriptor *complaints*, if there is one. Returns the logger of
+    kheadersfs.
     """
     handler: logging.Handler
     if descriptor is None:
-        # LOG_NDELAY connects at once; once restricted, this process cannot any more.
+        # LOG_NDELAY connects now. The process cannot once it has given up its rights.
         syslog.openlog("kheadersfs", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
         handler = _SystemLog()
         layout = "%(message)s"
@@ -89,7 +94,7 @@ def open_log(descriptor: int | None, complaints: int | None = None) -> logging.L
         stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - as long as we live
         handler = logging.StreamHandler(stream)
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
-    # A full disk must not fill standard error with tracebacks from the logging module.
+    # Else the logging module would print a traceback for each message that a full disk refuses.
     logging.raiseExceptions = False
     _add(handler, _Escaping(layout))
     if complaints is not None:
@@ -101,6 +106,7 @@ def open_log(descriptor: int | None, complaints: int | None = None) -> logging.L
 
 
 def _add(handler: logging.Handler, formatter: logging.Formatter) -> None:
+    """Send all messages to *handler* as well."""
     handler.setFormatter(formatter)
     handler.addFilter(_AbandonedReplies())
     handler.addFilter(_Repetitions())

@@ -1,4 +1,4 @@
-"""Give memory back, and keep some in reserve for when there is none left."""
+"""Give memory back to the kernel, and hold some in reserve for a shortage."""
 
 from __future__ import annotations
 
@@ -7,36 +7,41 @@ import ctypes
 import mmap
 
 RESERVE_SIZE = 4 << 20
-"""Bytes of address space that are held back: each task that reads requests needs a buffer of 1 MiB,
-and one that cannot have it keeps all others waiting."""
+"""Bytes of address space in reserve. A task that reads requests needs a buffer of 1 MiB. While the
+task whose turn it is cannot have one, no request is read."""
 
 
 def trim_heap() -> None:
-    """Give freed memory back to the kernel: glibc keeps it unless told otherwise, musl does not."""
+    """Give freed memory back to the kernel.
+
+    glibc keeps it until it is told to. musl does not keep it, and has no malloc_trim().
+    """
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Reserve:
-    """Address space that can be given back at once, when a shortage comes."""
+    """Address space that can be given back at once when there is a shortage.
+
+    Raises OSError or MemoryError when there is none to take.
+    """
 
     __slots__ = ("_space",)
 
     def __init__(self) -> None:
-        """Take it. Raises OSError, MemoryError."""
         self._space = _new_space()
 
     @property
     def is_there(self) -> bool:
-        """Whether there is something to give back."""
+        """Whether the address space is held."""
         return not self._space.closed
 
     def give_back(self) -> None:
-        """Let others have it."""
+        """Give the address space back."""
         self._space.close()
 
     def take_again(self) -> None:
-        """Take it again, if it was given back and there is room by now."""
+        """Take the address space again if it was given back and there is enough now."""
         if self._space.closed:
             with contextlib.suppress(OSError, MemoryError):
                 self._space = _new_space()
