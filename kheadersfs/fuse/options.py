@@ -1,4 +1,4 @@
-"""How an archive is served."""
+"""The options of a server."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from kheadersfs.bpf.btf import BtfFile
 
 SYSTEM_LOG, STANDARD_ERROR = -1, 2
+"""Values of ServeOptions.log."""
 
 
 class ServeOptions(Record):
     """How an archive is served.
 
-    ``owner`` is the (uid, gid) of everything in it; ``budget`` is in bytes of decoded content;
-    ``idle_timeout`` in seconds, None for never. ``log`` and ``record`` are descriptors to write
-    messages and the paths of opened files to; or SYSTEM_LOG, and None. Errors go to the descriptor
-    ``complaints`` as well, if there is one. ``btf`` has the types for include/vmlinux.h, None for
-    those of the running kernel. ``limits`` are for archives that are opened for one run each.
-    ``kernel`` is the number of the one of several that is shown alone, as the root.
+    - ``owner`` is the (uid, gid) of every inode.
+    - ``budget`` is how many bytes of decoded content the server may hold.
+    - ``idle_timeout`` is the seconds after which an unused mount is unmounted, None for never.
+    - ``prefetch`` has the archive read, and its hot blocks decoded, before a request needs them.
+    - ``strict`` refuses an archive of which members are left out or renamed; see safety.
+    - ``log`` is the descriptor to which messages are written, or SYSTEM_LOG.
+    - ``complaints`` is a descriptor to which errors are also written, None for none.
+    - ``record`` is a descriptor to which the paths of opened files are written, None for none.
+    - ``btf`` has the types for include/vmlinux.h. With None they are the running kernel's.
+    - ``limits`` are for the archives that ``run`` opens itself, in a process for each kernel.
+    - ``kernel`` is the number of the one of several kernels that the root shows, None for all.
     """
 
     owner: tuple[int, int] = (0, 0)
@@ -40,9 +46,10 @@ class ServeOptions(Record):
 
 
 def open_output(path: str, append: bool = False) -> int:
-    """Open *path* for a server to write to. What is there stays there until it does.
+    """Open *path* for a server to write to. Returns the descriptor.
 
-    Raises KheadersfsError.
+    The file is created if need be, but not emptied. With *append* the server writes behind what the
+    file has. Raises KheadersfsError if it cannot be written to.
     """
     mode = os.O_APPEND if append else 0
     try:
