@@ -1,4 +1,4 @@
-"""Tell whether there is a processor that nobody needs."""
+"""Tell whether a processor is idle."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 
 class Processors:
-    """All processors of this machine, and how many processes and threads want one.
+    """The processors of this machine.
 
-    Source: /proc/loadavg (proc_loadavg(5)): its fourth field begins with the number of those that
-    run or could run now, the caller among them. The file stays open, for a process that cannot
-    open one later.
+    Source: the fourth field of /proc/loadavg (proc_loadavg(5)) begins with the number of processes
+    and threads that run or could run now, the caller among them. The file is opened at once,
+    because a server can open nothing once it has given up its rights.
     """
 
     __slots__ = ("_count", "_load")
@@ -19,13 +19,14 @@ class Processors:
     def __init__(self) -> None:
         self._count = os.cpu_count() or 1
         self._load = -1
-        # A process that may use only some processors cannot tell whether those are the busy ones.
+        # If this process may use only some processors, the figure does not say whether one of these
+        # is idle.
         if len(os.sched_getaffinity(0)) == self._count:
             with suppress(OSError):
                 self._load = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
     def has_idle(self) -> bool:
-        """Return whether one would have nothing to do if the caller did not use it."""
+        """Tell whether a processor would be idle if the caller did not run. False if unknown."""
         if self._load < 0:
             return False
         running = os.pread(self._load, 64, 0).split(maxsplit=4)[3].partition(b"/")[0]

@@ -1,4 +1,4 @@
-"""The record of a run: the paths of the files that were opened, in order of first use."""
+"""Write the record of a mount: the paths of the files that were opened, in order of first use."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def write_record(descriptor: int, tree: Tree | None, opened: Iterable[int]) -> None:
-    """Write the paths of the inodes *opened* to *descriptor*, a line each, and close it.
+    """Write the paths of the inodes *opened* to *descriptor*, one a line, and close it.
 
-    There is no *tree* when nothing was read. Raises KheadersfsError.
+    *tree* is None if the archive has not been read; then there are no paths. What an earlier run
+    has written is removed. Raises KheadersfsError.
     """
     try:
         with os.fdopen(descriptor, "wb") as record:
@@ -29,16 +30,16 @@ def write_record(descriptor: int, tree: Tree | None, opened: Iterable[int]) -> N
 
 
 def paths_of(tree: Tree, opened: Iterable[int]) -> Iterator[bytes]:
-    """Yield the paths of the inodes *opened*, without files that were made here."""
+    """Yield the paths of the inodes *opened*, but none of a generated file."""
     for inode in opened:
-        if inode <= len(tree):  # a file that was made here is in no archive
+        if inode <= len(tree):  # the generated file has the number behind the tree's last
             yield tree.path(inode)
 
 
 def _empty(record: BinaryIO) -> None:
-    """Remove what an earlier run wrote; in a pipe or a device nothing can be, and nothing is."""
+    """Empty *record*, which may also be a pipe or a device. Raises OSError."""
     try:
         record.truncate(0)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno != errno.EINVAL:  # which a pipe and a device answer
             raise

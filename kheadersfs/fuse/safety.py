@@ -1,4 +1,4 @@
-"""What ``--strict`` refuses: an archive of which something is left out, or goes by another name."""
+"""Refuse with ``--strict`` an archive of which members are left out or given other names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def require_safe(content: Content) -> None:
-    """Raise RefusedArchive when members of *content* had to be left out, or given other names."""
+    """Raise RefusedArchive if members of *content* were left out, or lost a leading slash."""
     if content.refusals:
         raise RefusedArchive(f"{content.blocks.name}: {content.refusals[0]}; refused (--strict)")
     if content.absolute:
@@ -21,7 +21,10 @@ def require_safe(content: Content) -> None:
 
 
 def check_safety(archive: Archive, budget: int) -> None:
-    """Read all of *archive*, in a process without rights. Raises what require_safe() raises."""
+    """Read all of *archive* in a process without rights, which may use *budget* bytes of memory.
+
+    Raises what require_safe() and reading an archive raise.
+    """
     from kheadersfs.archive.readers import WholeReader  # 20 ms, which only --strict pays
     from kheadersfs.sandbox.confined import Confined  # 21 ms, which only --strict pays
 

@@ -1,4 +1,4 @@
-"""The signals that ask a server to leave, and the one that keeps it from waiting for ever."""
+"""Handle the signals that end a server, and the alarm that keeps it from waiting for ever."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALARM_INTERVAL = 0.1
-"""Seconds for which a system call may wait in vain."""
+"""Seconds between two alarms: the longest time that a system call waits for nothing."""
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def hold_back_signals() -> None:
-    """Let a signal that comes too early wait until there is a handler for it."""
+    """Block the signals that end a server until handle_signals() is called."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 def handle_signals(handler: Callable[[int, object], None]) -> None:
     """Have *handler* called for the signals that were held back, and for later ones.
 
-    Whoever mounts may have held back others too, for the time until this.
+    It also unblocks the other ENDING_SIGNALS, which the mount command has blocked.
     """
     for number in _ENDING:
         signal.signal(number, handler)
@@ -31,15 +31,15 @@ def handle_signals(handler: Callable[[int, object], None]) -> None:
 
 
 class Alarm:
-    """Interrupts, again and again, whatever system call the process is waiting in."""
+    """Interrupts the system call in which the process waits, every ALARM_INTERVAL seconds."""
 
     def __init__(self) -> None:
         signal.signal(signal.SIGALRM, lambda _number, _frame: None)
 
     def start(self) -> None:
-        """Let it go off every ALARM_INTERVAL seconds."""
+        """Start the alarm."""
         signal.setitimer(signal.ITIMER_REAL, ALARM_INTERVAL, ALARM_INTERVAL)
 
     def stop(self) -> None:
-        """Let it go off no more."""
+        """Stop the alarm."""
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,4 +1,4 @@
-"""How a mount is used: which requests come, and what is open."""
+"""Count how a mount is used: which requests come, and which files are opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from time import monotonic
 
 
 class Requests:
-    """How many requests came, by kind."""
+    """How many requests of each kind have come."""
 
     __slots__ = (
         *("access", "getattr", "lookup", "open", "opendir", "read", "readdir", "readlink"),
@@ -24,11 +24,11 @@ class Requests:
 
 
 class Usage:
-    """What the kernel has asked for since this was made.
+    """What the kernel has asked for since the mount was made.
 
-    ``open_files`` is None once the kernel opens files without asking. From then on it does not tell
-    either when a file is closed, not even one that it asked for. ``opened`` are the inodes that
-    were opened until then, in the order in which each first was.
+    ``open_files`` is how many files are open. It is None once the kernel opens files without
+    asking, because it then reports no close either, not even of a file opened before. ``opened``
+    has as keys the inode numbers that were opened until then, in the order of their first opening.
     """
 
     __slots__ = ("last_close", "open_files", "opened", "requests")
@@ -37,16 +37,16 @@ class Usage:
         self.requests = Requests()
         self.open_files: int | None = 0
         self.last_close = monotonic()
-        """When a file was closed for the last time, or else when this was made."""
+        """Monotonic time in seconds of the last close; before the first one, of the mount."""
         self.opened: dict[int, None] = {}
 
     def note_open(self) -> None:
-        """Take note that a file was opened."""
+        """Count an opened file."""
         if self.open_files is not None:
             self.open_files += 1
 
     def note_close(self) -> None:
-        """Take note that a file was closed."""
+        """Count a closed file."""
         if self.open_files is not None:
             self.open_files -= 1
         self.last_close = monotonic()

@@ -1,4 +1,4 @@
-"""``include/vmlinux.h`` in a mount: for which headers it is there, and what it looks like."""
+"""Decide whether a mount has the generated file ``include/vmlinux.h``, and with what attributes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _MODE = stat.S_IFREG | 0o644
 def types_of(
     header: VmlinuxHeader | Unavailable, release: str, tree: Tree, loop: Loop
 ) -> GeneratedFile | None:
-    """Return the file made of *header* for the headers of *release*, None without a place for it.
+    """Return the file generated from *header* in a mount of the headers of *release*.
 
-    A file of the same name in the archive always comes first.
+    Returns None if *tree* has no directory for it, or has a file of that name. If there is no
+    *header*, or none for this *release*, the file is absent and says why; see GeneratedFile.
     """
     directory = tree.resolve(_DIRECTORY)
     if not directory or not tree.is_directory(directory) or tree.lookup(directory, _NAME):
         return None
-    # The time of the directory is the same from mount to mount.
+    # The directory's time is used, because it is the same in each mount of the archive.
     mtime = tree.attributes(directory).mtime
     place = Place(directory, _NAME, len(tree) + 1, _MODE, mtime)
     if isinstance(header, Unavailable):
