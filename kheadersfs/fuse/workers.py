@@ -1,4 +1,4 @@
-"""Run in threads what takes so long that the next request must not wait for it."""
+"""Run functions in worker threads when they take too long for the thread that answers requests."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 SHORTAGE_PAUSE = 0.01
-"""Seconds to wait for memory that somebody else may give back."""
+"""Seconds to wait for somebody to give memory back before trying again."""
 
 
 class Job(Generic[Result]):
-    """The outcome of a function that runs in a worker thread. Any number of tasks may await it."""
+    """A function to run in a worker thread, and its outcome. Any number of tasks may await it.
+
+    A worker thread calls ``run`` or ``fail``, which set ``has_run``. Later the loop's thread sets
+    ``done`` and resumes the ``waiters``; only that thread uses either.
+    """
 
     __slots__ = ("_failure", "_function", "_result", "_traceback", "done", "has_run", "waiters")
 
@@ -36,7 +40,7 @@ class Job(Generic[Result]):
         self.waiters: list[Task] = []
 
     def run(self) -> None:
-        """Call the function. What it raises is kept for those who wait, not lost in a thread."""
+        """Call the function. Keeps what it returns or raises for the tasks that await the job."""
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - raised again in every task that awaits
@@ -46,22 +50,24 @@ class Job(Generic[Result]):
         self.has_run = True
 
     def fail(self, error: MemoryError) -> None:
-        """Have *error* raised where the function's outcome is awaited, which is not called."""
+        """Do not call the function, and have *error* raised where the job is awaited."""
         self._failure, self.has_run = error, True
 
     def __await__(self) -> Generator[Job[Result], None, Result]:
         if not self.done:
             yield self
         if self._failure is not None:
-            # All who wait are given the same exception, and each raise would add to its traceback.
+            # All tasks get the same exception, and each raise would lengthen its traceback.
             raise self._failure.with_traceback(self._traceback)
         return self._result
 
 
 def _forget_frames(error: BaseException | None) -> None:
-    """Let go of what the functions had that *error* passed through, perhaps all of an archive.
+    """Take the tracebacks from *error* and its causes.
 
-    What is expected says all in its message, and is kept for as long as somebody may ask.
+    An expected error is kept as long as the mount lives, and its message says all. Its traceback
+    would keep the local variables of the functions that it has passed through, perhaps a whole
+    archive.
     """
     while error is not None:
         error.__traceback__ = None
@@ -69,14 +75,18 @@ def _forget_frames(error: BaseException | None) -> None:
 
 
 class Workers:
-    """Threads that run jobs. What they guarantee:
+    """At most *threads* threads that run jobs. They are started as they are needed.
 
-    - Every job is run once, and then handed to ``finished`` once, whatever it raises.
-    - A job that a request waits for is begun before all that are done ahead.
-    - ``finished`` is called in the thread that ran the job. It must not block.
-    - Where no thread can be started, ``submit`` runs what is queued before it returns; with
-      *may_block* nothing is run, and who awaits a job gets MemoryError.
-    - ``submit`` and ``hurry`` may be called in any thread. They never wait for a job to end.
+    What they guarantee:
+
+    - Every job is run once, and then *finished* is called with it once, whatever it raises.
+    - A job that a request waits for is begun before all jobs that are submitted ahead.
+    - *finished* is called in the thread that ran the job. It must not block.
+    - Where no thread can be started, ``submit`` itself runs what is queued, before it returns. With
+      *may_block* it runs nothing, because the calling thread must not block: the jobs fail with
+      MemoryError.
+    - ``submit`` and ``hurry`` may be called in any thread. They wait for no job that another thread
+      runs.
     """
 
     def __init__(
@@ -92,11 +102,11 @@ class Workers:
         self._changed = threading.Condition()
 
     def submit(self, job: Job[Any], ahead: bool = False) -> None:
-        """Queue *job*."""
+        """Queue *job*; with *ahead*, behind all jobs that are not ahead."""
         with self._changed:
             (self._ahead if ahead else self._urgent).append(job)
-            # A thread that was notified counts as idle until it runs, and a job waits for it
-            # already. So a job for each idle thread is no reason to start another.
+            # A thread that has been notified counts as idle until it runs, and its job counts as
+            # queued. So a thread is missing only when more jobs are queued than threads are idle.
             queued = len(self._urgent) + len(self._ahead)
             if queued > self._idle and self._started < self._threads:
                 self._started += self._start_thread()
@@ -106,7 +116,7 @@ class Workers:
             self._run_all()
 
     def _start_thread(self) -> bool:
-        """Start a thread, if memory and the limit on the user's threads permit one more."""
+        """Start a thread. Returns False if memory or the limit on the user's threads forbids it."""
         try:
             threading.Thread(target=self._work, name="decode", daemon=True).start()
         except (RuntimeError, MemoryError):
@@ -114,7 +124,7 @@ class Workers:
         return True
 
     def _run_all(self) -> None:
-        """Run what is queued in this thread, because there is no other."""
+        """Run all queued jobs in this thread, or let them fail if they may block."""
         while self._urgent or self._ahead:
             job = (self._urgent or self._ahead).popleft()
             if self._may_block:
@@ -124,14 +134,14 @@ class Workers:
             self._finished(job)
 
     def hurry(self, job: Job[Any]) -> None:
-        """Put *job* before all that are done ahead, if it is still among them."""
+        """Queue *job* as one that a request waits for, if it is still queued as one ahead."""
         with self._changed:
             if job in self._ahead:
                 self._ahead.remove(job)
                 self._urgent.append(job)
 
     def _work(self) -> None:
-        """Run jobs for ever. Somebody waits for each, so a want of memory is only waited out."""
+        """Run jobs for ever. Each must be handed back, so a MemoryError here is retried."""
         job: Job[Any] | None = None
         while True:
             try:
