@@ -81,7 +81,9 @@ class Advance:
         self._opens = 0
         self._lister: int | None = None
         self._unlisted: dict[int, list[HotEntry]] = {}
+        """What the lister is shown, for each directory that no process has listed yet."""
         self._files: dict[int, HotFile] = {}
+        """The hot headers, by inode number."""
         self._listed: set[HotFile] = set()
         """Files whose names the kernel has, and whose pages are to be stored."""
         self._is_storing = False
@@ -143,6 +145,7 @@ class Advance:
             self._loop.start(self._have_stored())
 
     def _may_begin(self, served: Served) -> bool:
+        """Tell whether hot headers can be found, and no process is the lister yet."""
         possible = served.content.hot_blocks or not self._is_indexed
         return bool(possible) and can_be_found(served.tree) and not self.has_begun
 
@@ -172,7 +175,7 @@ class Advance:
             await self._find(served)
             guardian.list(self._paths(served))
         except (KheadersfsError, MemoryError) as error:
-            self._give_up(error)
+            self._note_failure(error)
 
     async def _have_stored(self) -> None:
         """Store the pages of all files in ``_listed``, also of those that are added meanwhile."""
@@ -195,10 +198,11 @@ class Advance:
                 for inode in await self._loop.run_apart(store):
                     self._answers.note_stored(inode)
             except (KheadersfsError, MemoryError) as error:
-                self._give_up(error)  # a process that reads a file of that block gets the error
+                self._note_failure(error)  # whoever reads a file of that block gets the error
 
-    def _give_up(self, error: Exception) -> None:
-        self._log.debug("nothing was given to the kernel in advance: %s", error)
+    def _note_failure(self, error: Exception) -> None:
+        """Log *error*. It costs speed only, so it is no error for the user."""
+        self._log.debug("not all names and pages were given to the kernel in advance: %s", error)
 
 
 def _store_all(device: int, content: memoryview, files: list[HotFile]) -> list[int]:

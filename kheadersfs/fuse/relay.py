@@ -1,4 +1,4 @@
-"""Stand between the kernel and pyfuse3 once the kernel opens files without asking.
+"""Pass requests from the kernel to pyfuse3 once the kernel opens files without asking.
 
 The kernel sends no further OPEN or RELEASE to a server that has answered OPEN with ENOSYS, and its
 READ then has no file handle. pyfuse3 tells the handler of READ nothing but the handle, so that
