@@ -41,7 +41,7 @@ COST_OF_LISTING = 3
 """What the listing of one directory costs, in requests, rounded up. It is listed only if that saves
 more: two requests for each hot header in it (LOOKUP and READ), and one for each directory."""
 
-APART = 1 << 30
+OF_LISTER = 1 << 30
 """The bit that only the lister's positions in a directory have. Where OPENDIR is not asked, the
 kernel caches listings, and would continue a cached one at the same position. The lister's has hot
 headers only, so no other listing may continue it."""
@@ -124,11 +124,11 @@ class Advance:
     def listing(self, directory: int, after: int) -> Iterator[HotEntry]:
         """Yield the entries that the lister gets of *directory* behind position *after*.
 
-        These are hot headers and the directories that lead to some. All positions have APART set.
+        These are hot headers and the directories that lead to some. Their positions have OF_LISTER.
         """
         for position, name, inode in self._unlisted.get(directory, ()):
-            if position | APART > after:
-                yield HotEntry(position | APART, name, inode)
+            if position | OF_LISTER > after:
+                yield HotEntry(position | OF_LISTER, name, inode)
 
     def note_listed(self, directory: int) -> None:
         """Store the hot headers of *directory*, whose names the kernel has from a full listing.

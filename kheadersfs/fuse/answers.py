@@ -145,7 +145,7 @@ class Answers:
         start, size = served.tree.extent(inode)
         if not 0 < size <= STORED_AT_OPEN:
             return None
-        pages = await served.content.opened(start, size)
+        pages = await served.content.read_opened(start, size)
         return None if inode in self._opened else pages
 
     def has_pages(self, inode: int) -> bool:

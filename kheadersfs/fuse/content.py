@@ -66,7 +66,7 @@ class ContentServer:
             self._last_used = monotonic()
         return self._last_used
 
-    async def opened(self, start: int, size: int) -> bytes | memoryview:
+    async def read_opened(self, start: int, size: int) -> bytes | memoryview:
         """Return the content of a file that has just been opened. Raises what read() raises."""
         self._opens += 1
         if self._opens == 1 and self._source.is_far:

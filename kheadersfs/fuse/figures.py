@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kheadersfs.mount.guardian import Guardian
     from kheadersfs.sandbox.restrictions import Restrictions
 
-_TOLD, _PATH_END = 8, 256
+_LATEST_FILES, _LONGEST_PATH = 8, 256
 """How many of the files that were opened last are named, and with how many bytes of their path."""
 _PAGE_SIZE = os.sysconf("SC_PAGESIZE")
 
@@ -86,9 +86,9 @@ class Figures:
         served = self._loading.served
         if served is None:
             return []
-        latest = islice(paths_of(served.tree, reversed(self._usage.opened)), _TOLD)
+        latest = islice(paths_of(served.tree, reversed(self._usage.opened)), _LATEST_FILES)
         # An extended attribute has at most 64 KiB. The end of a path says most about the file.
-        return [os.fsdecode(path[-_PATH_END:]) for path in latest]
+        return [os.fsdecode(path[-_LONGEST_PATH:]) for path in latest]
 
     def _of_archive(self) -> dict[str, object]:
         """Return the figures of the archive, which are empty or 0 until it has been read."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.entries import Entries
     from kheadersfs.fuse.generated import GeneratedFile
 
-IN_ADVANCE = 1 << 62
-"""The bit in a directory's handle that says that the lister has opened it."""
+OF_LISTER = 1 << 62
+"""The bit that the handle of a directory has if the lister has opened it."""
 
 
 class Listings:
@@ -37,10 +37,10 @@ class Listings:
     def handle(self, inode: int, process: int) -> int:
         """Return the handle of the directory *inode* for the process with pid *process*.
 
-        It is the inode number, for the lister with IN_ADVANCE.
+        It is the inode number, with OF_LISTER if that process is the lister.
         """
         if self.advance is not None and self.advance.is_for(process):
-            return inode | IN_ADVANCE
+            return inode | OF_LISTER
         return inode
 
     async def fill(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
@@ -48,12 +48,12 @@ class Listings:
 
         Raises FUSEError at the end of the lister's listing, and what Answers raises.
         """
-        if handle & IN_ADVANCE:
-            await self._fill_in_advance(handle ^ IN_ADVANCE, start, token)
+        if handle & OF_LISTER:
+            await self._fill_for_lister(handle ^ OF_LISTER, start, token)
         else:
             await self._fill_with_all(handle, start, token)
 
-    async def _fill_in_advance(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
+    async def _fill_for_lister(self, inode: int, start: int, token: pyfuse3.ReaddirToken) -> None:
         """List the hot headers, and end with ENOENT.
 
         Because of the error the kernel does not cache this listing as all of the directory. The C
@@ -90,6 +90,7 @@ class Listings:
                 self.advance.note_listed(inode)
 
     def _add_generated(self, token: pyfuse3.ReaddirToken, generated: GeneratedFile) -> None:
+        """Put the entry of *generated* into the reply. If that is full, it comes with the next."""
         entry = self._entries.entry(generated.known_attributes())
         if not generated.has_known_size:
             # The file has a size once it has been made, which GETATTR does. So the kernel must ask.

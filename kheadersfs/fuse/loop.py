@@ -149,7 +149,7 @@ class Loop:
             while self._running or self._spares:
                 self._turn()
         finally:
-            self.waiting.settle()
+            self.waiting.become_idle()
 
     def _turn(self) -> None:
         """Run one task, or wait until one can run."""

@@ -139,7 +139,9 @@ class Operations(pyfuse3.Operations):
         served = await self._answers.serve()
         if self._advance is not None:
             self._advance.note_open(served)
-        if self._relay is not None and (self._relay.is_active or self._need_not_be_asked(inode)):
+        if self._relay is not None and (
+            self._relay.is_active or self._may_open_without_asking(inode)
+        ):
             self._relay.begin()
             self.usage.open_files = None
             raise pyfuse3.FUSEError(errno.ENOSYS)
@@ -153,7 +155,7 @@ class Operations(pyfuse3.Operations):
         """Tell whether the kernel has been told to open files without asking."""
         return self._relay is not None and self._relay.is_active
 
-    def _need_not_be_asked(self, inode: int) -> bool:
+    def _may_open_without_asking(self, inode: int) -> bool:
         """Tell whether the kernel should open *inode*, and all files after it, without asking.
 
         It then sends READ for a file whose pages it has not been given. That costs no more than the

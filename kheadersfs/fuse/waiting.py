@@ -90,8 +90,8 @@ class Waiting:
         With *awake* it polls before it sleeps. It should not while a worker thread runs, because
         each poll would take the interpreter's lock from that.
         """
-        if awake and self._look_again_and_again():
-            self._stir()
+        if awake and self._poll_for_a_while():
+            self._become_busy()
             return True
         return self._sleep(self._anything)
 
@@ -99,7 +99,7 @@ class Waiting:
         """Wait until there is a finished job."""
         self._sleep(self._jobs)
 
-    def settle(self) -> None:
+    def become_idle(self) -> None:
         """Let processors halt, and stop the alarm."""
         if self._busy:
             self._busy = False
@@ -107,7 +107,7 @@ class Waiting:
             if self._alarm is not None:
                 self._alarm.stop()
 
-    def _stir(self) -> None:
+    def _become_busy(self) -> None:
         """Keep processors from halting, and start the alarm."""
         if not self._busy:
             self._busy = True
@@ -124,13 +124,13 @@ class Waiting:
         while not self._finished:
             events = poller.poll(None if timeout is None else timeout * 1000)
             if events:
-                self._stir()
+                self._become_busy()
                 return any(descriptor == self._descriptor for descriptor, _ in events)
-            self.settle()
+            self.become_idle()
             timeout = self._quiet()
         return False
 
-    def _look_again_and_again(self) -> bool:
+    def _poll_for_a_while(self) -> bool:
         """Poll for AWAKE seconds. Returns whether there is a request.
 
         Stops early when a job has finished, or when another process needs the processor.

@@ -74,7 +74,7 @@ def test_the_third_file_opened_has_the_hot_blocks_decoded_ahead() -> None:
 
     async def build() -> None:
         for _ in range(OPENS_OF_A_BUILD):
-            await fixture.server.opened(7 * SIZE, SIZE)
+            await fixture.server.read_opened(7 * SIZE, SIZE)
         await fixture.settle(5)
 
     fixture.run(build())
