@@ -73,7 +73,7 @@ class Answers:
         return served
 
     async def lookup(self, directory: int, name: bytes) -> Attributes | None:
-        """Return the attributes of *name* in *directory*. None means that there will never be any.
+        """Return the attributes of *name* in *directory*, None if it does not and will not exist.
 
         Raises DamagedArchive for a name that is not in the tree of a damaged archive, as it may be
         among the members that are missing.

@@ -35,8 +35,7 @@ class ContentServer:
 
     An extent is an offset in the stream and a size, both in bytes. *hot_blocks* is how many of the
     first blocks are hot. *source* has the compressed bytes. Methods are called in the loop's thread
-    if they do not say otherwise. Jobs use nothing but the store and the source, which any thread
-    may.
+    if they do not say otherwise. Jobs use the store and the source only, which any thread may use.
     """
 
     def __init__(self, loop: Loop, store: Store, hot_blocks: int, source: Source) -> None:
@@ -96,11 +95,11 @@ class ContentServer:
         return await self._loop.run_in_thread(partial(self._store.read, start, size))
 
     def read_here(self, start: int, size: int) -> bytes:
-        """Return what read() returns. It decodes in the calling thread, a worker thread."""
+        """Return what read() returns, but decode in the calling thread, a worker thread."""
         return self._store.read(start, size)
 
     def read_ahead(self) -> None:
-        """Have those hot blocks decoded ahead that are not decoded yet."""
+        """Have the hot blocks decoded that are not decoded, or about to be."""
         for number in range(self._hot_blocks):
             if not self._store.is_held(number) and number not in self._under_way:
                 self._start(number, ahead=True)

@@ -28,7 +28,7 @@ BUSY_RETRY = 5.0
 
 
 class Housekeeping:
-    """Keeps the house of one mount. ``do`` is called in the loop's thread.
+    """Does the housekeeping of one mount. All methods are called in the loop's thread.
 
     Each method returns the seconds until it has more to do, None if there will be nothing.
     """
@@ -95,5 +95,5 @@ class Housekeeping:
         except KheadersfsError as error:
             self._log.error("%s", error)
             return None
-        # The guardian cannot unmount what is in use, as somebody's working directory is.
+        # The guardian does not unmount what is in use, perhaps as somebody's working directory.
         return BUSY_RETRY

@@ -74,8 +74,8 @@ class Loading:
     async def load(self) -> Served:
         """Return what to serve. The first call has a worker thread read the archive's names.
 
-        Raises what reading raises: KheadersfsError or MemoryError. The next call raises a lasting
-        error again, and after any other reads the archive again.
+        Raises what reading raises: KheadersfsError or MemoryError. After a lasting error the next
+        call raises it again. After any other the next call has the archive read again.
         """
         if self.served is None:
             if self._job is None:

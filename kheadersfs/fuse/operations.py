@@ -74,7 +74,7 @@ class Operations(pyfuse3.Operations):
         return self._answers
 
     def save_requests(self, relay: Relay | None, advance: Advance | None) -> None:
-        """Use *relay* and *advance* to save requests; None is for one that is not to be used."""
+        """Use *relay* and *advance*, which save requests. None is for one that is not used."""
         self._relay, self._advance = relay, advance
         self.listings.advance = advance
 

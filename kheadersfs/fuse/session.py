@@ -77,7 +77,7 @@ class Session:
         OSError or MemoryError if the loop cannot go on.
         """
         handle_signals(self._on_signal)
-        pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see there
+        pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see standin
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._save_requests(device)
         self._restrict()
@@ -92,7 +92,8 @@ class Session:
     def _save_requests(self, device: int) -> None:
         """Set up what saves requests: the relay, and names and pages in advance.
 
-        A record or an idle timeout depends on every OPEN and RELEASE, so that these stay.
+        With a record or an idle timeout the kernel must send every OPEN and RELEASE, so Operations
+        gets no relay then, which could tell it not to.
         """
         operations, options = self._operations, self._options
         relay = Relay(device, operations.read, operations.listings.handle, self._loop.run_at_once)
