@@ -1,1 +1,1 @@
-"""Mounts and their servers, seen from outside: found, made, asked and undone without pyfuse3."""
+"""Make and remove mounts, find them, and ask their servers. Nothing here needs pyfuse3."""

@@ -1,4 +1,4 @@
-"""Ask the server of a mount, which may be stuck and then never answers."""
+"""Ask the server of a mount by extended attributes. A stuck server does not block the caller."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import os
 from kheadersfs.errors import MountpointError, quoted
 
 STATUS_ATTRIBUTE = "user.kheadersfs.status"
+"""A JSON object of figures; see fuse.figures."""
 SERVER_ATTRIBUTE = "user.kheadersfs.server"
-"""The server's pid, a space, and what processes.started_at() says of it: which process it is."""
+"""The server's pid, a space, and what processes.started_at() returns for it."""
 KERNEL_ATTRIBUTE = "user.kheadersfs.kernel"
-"""Which kernel's headers are mounted, as identity.encode() writes it."""
+"""The kernel whose headers are mounted, as fuse.identity.encode() writes it."""
 HOT_ATTRIBUTE = "user.kheadersfs.hot"
-"""The paths of the directories that whoever asks for them has to list, with zeros between; see
-fuse.advance. It is not among the attributes that are listed."""
+"""The paths of the directories that the asking process has to list, separated by zero bytes; see
+fuse.advance. listxattr(2) does not name this attribute."""
 _GONE = (errno.ENOTCONN, errno.ECONNABORTED)
-"""What requests fail with that are made after the server's end, and that were under way at its
-end."""
+"""Errors of a request that was sent after the server's end, and of one that was not answered by
+then."""
 PATIENCE = 10.0
-"""Seconds to wait for an answer, or for a server to end, before calling it stuck."""
+"""Seconds after which a server that neither answers nor ends is taken for stuck."""
 
 
 class ServerKilled(MountpointError):
-    """The server of a mount has gone without unmounting."""
+    """The server of a mount has ended without unmounting."""
 
 
 def ask(mountpoint: str, attribute: str) -> bytes:
-    """Return an extended attribute of *mountpoint*, for which no server of ours reads its archive.
+    """Return an extended attribute of *mountpoint*, for which its server need not read the archive.
 
-    Raises ServerKilled, MountpointError when there is no answer, and OSError as os.getxattr() does.
+    Raises ServerKilled, MountpointError after PATIENCE seconds without an answer, and OSError as
+    os.getxattr() does.
     """
     answer: list[bytes | OSError] = []
     answered = _thread.allocate_lock()
@@ -43,8 +45,8 @@ def ask(mountpoint: str, attribute: str) -> bytes:
             answer.append(error)
         answered.release()
 
-    # A stuck server would keep this process waiting there for good. (The module threading, which
-    # says the same in better words, takes a millisecond to import.)
+    # A stuck server would block the calling thread for ever. The module threading would be clearer
+    # than _thread, but takes a millisecond to import.
     _thread.start_new_thread(wait_in_the_kernel, ())
     if not answered.acquire(timeout=PATIENCE):
         raise MountpointError(
@@ -61,7 +63,7 @@ def ask(mountpoint: str, attribute: str) -> bytes:
 
 
 def is_dead(mountpoint: str) -> bool:
-    """Tell whether the server of the file system at *mountpoint* is gone.
+    """Tell whether the server of the file system at *mountpoint* has ended.
 
     Raises MountpointError when it does not answer.
     """
@@ -69,6 +71,6 @@ def is_dead(mountpoint: str) -> bool:
         ask(mountpoint, SERVER_ATTRIBUTE)
     except ServerKilled:
         return True
-    except OSError:  # of another file system, or of none
+    except OSError:  # it is another file system, which does not have the attribute
         pass
     return False
