@@ -1,6 +1,7 @@
-"""Mounts of ordinary users, by fusermount3.
+"""Mount and unmount as an ordinary user, by the program fusermount3, which is set-user-ID root.
 
-It is set-user-ID root, and hands back the descriptor (the protocol is in libfuse's lib/mount.c).
+It sends the descriptor of /dev/fuse over the socket that the variable _FUSE_COMMFD names. Source:
+libfuse, lib/mount.c.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _HELPER = "fusermount3"
 
 
 def mount(request: MountRequest) -> int:
-    """See mounting.mount; the open /dev/fuse comes over a socket."""
+    """Do what mounting.mount() says."""
     options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
     options += access(request)
     ours, theirs = connected_pair()
@@ -47,7 +48,7 @@ def mount(request: MountRequest) -> int:
 
 
 def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | MountpointError:
-    """Return what to raise when the helper did not mount and said *output*."""
+    """Return what to raise when the helper has not mounted and has printed *output*."""
     text = _helper_text(output)
     if "no write access to mountpoint" in text:
         return MountpointError(
@@ -65,12 +66,12 @@ def _helper_text(output: bytes) -> str:
 
 
 def _quote(source: str) -> str:
-    """Quote what separates options in fusermount3's list."""
+    """Return *source* with the characters escaped that fusermount3's list of options reserves."""
     return source.replace("\\", "\\\\").replace(",", "\\,")
 
 
 def unmount(mountpoint: str, detach: bool) -> None:
-    """See mounting.unmount."""
+    """Do what mounting.unmount() says. Raises FuseUnavailable without the helper."""
     command = [_HELPER, "-u", *(["-z"] if detach else []), "--", mountpoint]
     try:
         done = subprocess.run(command, capture_output=True, check=False)
@@ -80,7 +81,7 @@ def unmount(mountpoint: str, detach: bool) -> None:
         text = _helper_text(done.stderr)
         if text.endswith(os.strerror(errno.EBUSY)):
             raise in_use(mountpoint)
-        if "not found in /etc/mtab" in text:  # which has only what this user has mounted
+        if "not found in /etc/mtab" in text:  # it looks for mounts of this user only
             raise MountpointError(
                 f"{mountpoint}: another user mounted it; unmount it as that user, or as root"
             )
