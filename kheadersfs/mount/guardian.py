@@ -1,11 +1,13 @@
-"""The process that unmounts for a server that has given up the right to.
+"""The guardian: a process that unmounts for a server, which has given up the right to.
 
-It never sees a byte of the archive: it waits on a pipe, for a word from the server or for its end,
-so that a server that is killed leaves no dead mount behind. It is a shell, because that takes
-0.1 MB of memory, and a fork of this interpreter would take 8.
+It reads commands from a pipe. At the end of the pipe, when the server has ended without a word, it
+unmounts, so that a server that is killed leaves no dead mount behind. It never reads a byte of the
+archive. It is a shell, because a shell takes 0.1 MB of memory, and a fork of this interpreter would
+take 8 MB.
 
-The shell remembers the device number of the file system, which is unique as long as that exists,
-so it never unmounts what somebody else has mounted in the same place since.
+The shell remembers the device number of the file system. No other file system has the same number
+as long as this one exists. So the guardian never unmounts what somebody else has mounted in the
+same place since.
 """
 
 from __future__ import annotations
@@ -25,23 +27,24 @@ if TYPE_CHECKING:
 NAME = "kheadersfs-guardian"
 """What a guardian is called in the list of processes."""
 _SHELL = "/bin/sh"
-# $1 the mountpoint, $2 the same as mountinfo has it, $3 and $4 the commands that unmount it when
-# it is not in use and in any case, $5 how many directories were made for it, and $6 the name of the
-# file that says so. umount without -c asks what the root is, for which all of an archive may have
-# to be read; busybox knows no -c, and has status 1 then.
+# The arguments: $1 is the mountpoint, and $2 the same as mountinfo has it. $3 is the command that
+# unmounts it if it is not in use, $4 the one that does so in any case. $5 is how many directories
+# were made for it, and $6 the name of the file in it that says so.
+# Without -c, umount asks for the attributes of the root, for which the server may have to read the
+# whole archive. busybox's umount has no -c, and ends with status 1 if it is given one.
 _SCRIPT = r"""
 cd /
 trap '' HUP INT TERM
 ulimit -v 65536
 at=$2
-# In the shell itself: a subshell would keep the pipe open when the shell is killed meanwhile.
+# These functions start no subshell: it would keep the pipe open if the shell were killed meanwhile.
 find_device() {
     device=
     while read -r _ _ number _ where _; do
         [ "$where" = "$at" ] && device=$number
     done </proc/self/mountinfo
 }
-# In the shell itself too: no name matches, but all are read.
+# To match this pattern, which no name does, the shell reads all names of the directory.
 list() { : "$1"/*."$0"; }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
 undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
@@ -55,7 +58,8 @@ while read -r word path; do
         gone) mine= && break ;;
     esac
 done
-# To stat it would not do: the kernel may still know what the dead server said.
+# To open the directory is a request, which fails if the server is dead. The kernel may answer stat
+# from its cache.
 ours && ! true <"$1" && undo "$4" "$1"
 count=$5
 directory=$1
@@ -67,20 +71,20 @@ done
 exit 0
 """
 _PLAIN = b"/._-+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""What no shell finds anything in."""
+"""Characters that mean nothing special to a shell."""
 _FAREWELL = 1.0
-"""Seconds that a guardian may take to end."""
+"""Seconds for which a server waits for its guardian to end."""
 
 
 class Guardian:
-    """The guardian of one mount, seen from its server.
+    """The guardian of one mount, as its server uses it.
 
-    *escaped* is the mountpoint as /proc/self/mountinfo writes it. *directories* were made for the
-    mount, the mountpoint and those above it; they are removed once nothing is mounted there.
+    *escaped* is the mountpoint as /proc/self/mountinfo writes it. *directories* is how many
+    directories were made for the mount: the mountpoint and its parents. The guardian removes them
+    once nothing is mounted there. Raises KheadersfsError if the process cannot be started.
     """
 
     def __init__(self, mountpoint: str, escaped: bytes, directories: int) -> None:
-        """Start it. Raises KheadersfsError when that fails."""
         commands = ("umount -c", "umount -l -c")
         if os.geteuid() != 0:
             commands = ("fusermount3 -u", "fusermount3 -u -z")
@@ -109,26 +113,27 @@ class Guardian:
         finally:
             os.close(reading)
         self._end = os.pidfd_open(self.pid)
-        # A guardian that does not read any more must not stop its server.
+        # The server must not block when the guardian does not read any more.
         os.set_blocking(self._pipe, False)
 
     def unmount(self) -> None:
-        """Have the mount undone if it is not in use. Raises KheadersfsError."""
+        """Have the guardian unmount if the mount is not in use. Raises KheadersfsError."""
         self._say(b"unmount\n")
 
     def detach(self) -> None:
-        """Have the mount undone in any case; what is open stays readable.
+        """Have the guardian detach the mount. What is open stays readable until it is closed.
 
         Raises KheadersfsError.
         """
         self._say(b"detach\n")
 
     def list(self, directories: Iterable[bytes]) -> None:
-        """Have *directories* listed, paths below the mountpoint, so that the kernel has the names.
+        """Have the guardian list *directories*, which are paths below the mountpoint.
 
-        Left out are those that a shell would not take as they are, and the last ones where they do
-        not fit a message. They are told at once, as the guardian looks for its mount each time,
-        which takes a system call for each byte of the table of mounts. Raises KheadersfsError.
+        A path is left out if a shell would take it for something else, or if it does not fit into
+        one message of PIPE_BUF bytes. There is one message for all, because the guardian looks for
+        its mount at each message, which takes a system call for each byte of the table of mounts.
+        Raises KheadersfsError.
         """
         line = b"list"
         for path in directories:
@@ -137,14 +142,18 @@ class Guardian:
         self._say(line + b"\n")
 
     def dismiss(self) -> None:
-        """Say that there is nothing mounted any more, and wait for the guardian's end."""
-        with contextlib.suppress(KheadersfsError):  # it is gone already: all the better
+        """Tell the guardian that nothing is mounted any more, and wait until it has ended.
+
+        Waits for _FAREWELL seconds at most.
+        """
+        with contextlib.suppress(KheadersfsError):  # it has ended already
             self._say(b"gone\n")
         poller = select.poll()
         poller.register(self._end, select.POLLIN)
         poller.poll(_FAREWELL * 1000)
 
     def _say(self, word: bytes) -> None:
+        """Send a message to the guardian. Raises KheadersfsError if it cannot be sent."""
         try:
             os.write(self._pipe, word)
         except OSError as error:
