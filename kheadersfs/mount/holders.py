@@ -1,8 +1,8 @@
-"""Find who keeps a file system from being unmounted, and who keeps it alive after that.
+"""Find what keeps a file system from being unmounted, and what keeps it alive after an unmount.
 
-umount asks for the first when a mount is in use, and for the second when the server does not end.
-Only processes and mount namespaces are looked for. A loop device or an NFS export keeps a mount in
-use too, but it does so without a process that has a file open.
+``umount`` needs the first when a mount is in use, and the second when the server does not end.
+Processes, mounts and mount namespaces are looked at. A loop device or an NFS export is not found:
+it keeps a mount in use without a process that has a file open.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from kheadersfs.mount.processes import all_processes, started_at
 from kheadersfs.mount.table import find_place, list_below, unescape
 
 _LAYER_OPTIONS = ("lowerdir", "lowerdir+", "datadir+")
-_SHOWN_WORDS = 60
-"""Characters of a command line that are shown."""
+"""Options of overlayfs that name its read-only layers."""
+_LONGEST_COMMAND = 60
+"""Most characters of a command line that a message shows."""
 
 
 def describe_holder(device: bytes, mountpoint: str) -> str | None:
-    """Return what holds the file system *device*, which was at *mountpoint*, and until when.
+    """Return what keeps the file system *device* alive, and until when.
 
-    None if nothing that can be seen from here does.
+    *device* is a device number as mountinfo has it, and *mountpoint* is where it was mounted.
+    Returns None if nothing is found.
     """
     place = find_place(device)
     if place is not None:
@@ -40,9 +42,9 @@ def describe_holder(device: bytes, mountpoint: str) -> str | None:
 
 
 def describe_users(mountpoint: str) -> str:
-    """Return who uses what is mounted at *mountpoint*, a real path, in this mount namespace.
+    """Return which process or mount uses *mountpoint*, a real path, in this mount namespace.
 
-    Empty if nothing that can be seen from here does: others' processes are shown to root alone.
+    Returns an empty text if none is found. Only root can see what other users' processes use.
     """
     below = list_below(mountpoint)
     if below:
@@ -55,9 +57,10 @@ def describe_users(mountpoint: str) -> str:
 
 
 def may_be_listed(mountpoint: str) -> bool:
-    """Tell whether a guardian may be all that keeps *mountpoint* in use: it lists directories.
+    """Tell whether *mountpoint* may be in use only because its guardian lists directories.
 
-    It may just have closed one, so nobody at all to be seen is no other user either.
+    That is so if no process but a guardian uses it, or none at all: the guardian may have closed
+    its directory just now.
     """
     if list_below(mountpoint):
         return False
@@ -66,11 +69,12 @@ def may_be_listed(mountpoint: str) -> bool:
 
 
 def _find_users(mountpoint: str) -> list[int]:
+    """Return the pids of the processes that use *mountpoint*."""
     return sorted(process for process in all_processes() if _uses(process, mountpoint))
 
 
 def _uses(process: int, mountpoint: str) -> bool:
-    """Tell whether *process* has something below *mountpoint* open, or mapped, or is in it."""
+    """Tell whether *process* has a file below *mountpoint* open or mapped, or is in a directory."""
     directory = f"/proc/{process}"
     try:
         links = [f"{directory}/{name}" for name in ("cwd", "root", "exe")]
@@ -88,7 +92,7 @@ def _uses(process: int, mountpoint: str) -> bool:
 def _target_of(link: str) -> str:
     try:
         return os.readlink(link)
-    except OSError:  # of a process that ends, or has closed it
+    except OSError:  # the process has ended, or has closed the file
         return ""
 
 
@@ -97,7 +101,7 @@ def _is_below(path: str, mountpoint: str) -> bool:
 
 
 def _find_overlay(mountpoint: str) -> str | None:
-    """Return where an overlay is mounted that has a layer in *mountpoint*, a real path."""
+    """Return the mountpoint of an overlay with a layer in *mountpoint*, a real path."""
     with open("/proc/self/mountinfo", "rb") as mounts:
         for line in mounts:
             head, _, rest = line.rstrip(b"\n").partition(b" - ")
@@ -111,7 +115,7 @@ def _find_overlay(mountpoint: str) -> str | None:
 
 
 def _layers(options: str) -> list[str]:
-    """Return the layers below an overlay with these mount *options*, in which \\ escapes."""
+    """Return the read-only layers in the mount *options* of an overlay, in which \\ escapes."""
     layers: list[str] = []
     for option in re.split(r"(?<!\\),", options):
         name, _, value = option.partition("=")
@@ -134,7 +138,7 @@ def _find_process(device: bytes) -> int | None:
 
 
 def _command_of(process: int) -> str:
-    """Return the command line of *process*, without directories, cut to what fits a message."""
+    """Return the command line of *process* for a message: its program without the directory."""
     try:
         with open(f"/proc/{process}/cmdline", "rb") as arguments:
             program, *words = os.fsdecode(arguments.read()).split("\0")
@@ -142,4 +146,4 @@ def _command_of(process: int) -> str:
         return "ended now"
     line = " ".join((os.path.basename(program), *words)).strip()
     command = "".join(character if character.isprintable() else "?" for character in line)
-    return command if len(command) <= _SHOWN_WORDS else f"{command[:_SHOWN_WORDS]}..."
+    return command if len(command) <= _LONGEST_COMMAND else f"{command[:_LONGEST_COMMAND]}..."
