@@ -1,7 +1,7 @@
-"""Call the C library, by the part of ctypes that is written in C.
+"""Call functions of the C library, by the C part of ctypes.
 
-To import the module ctypes takes 2 ms, in which it makes a class of each type of C. Two of these
-are needed here.
+To import ctypes itself takes 2 ms, because it makes a class for each type of C. Only two of these
+classes are needed here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ else:
     _Simple = _ctypes._SimpleCData
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-"""Namespaces of mounts and of users (include/uapi/linux/sched.h)."""
+"""Flags of setns(2) and unshare(2) for namespaces of mounts and of users.
+
+Source: include/uapi/linux/sched.h.
+"""
 
 
 class _Int(_Simple):
@@ -24,7 +27,7 @@ class _Int(_Simple):
 
 
 class UnsignedLong(_Simple):
-    """An unsigned long, which a call has to be given where C declares one."""
+    """An argument that C declares as unsigned long."""
 
     _type_ = "L"
 
@@ -34,14 +37,14 @@ class _Function(_ctypes.CFuncPtr):
     _restype_ = _Int
 
 
-# None stands for this program, and what is loaded with it.
+# None opens this program with its libraries; the type annotations do not know that.
 _LIBRARY = _ctypes.dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type]
 
 
 def call(name: str, *arguments: int | bytes | UnsignedLong | None) -> int:
-    """Call the function *name*, which returns -1 when it fails. Returns its errno then, else 0.
+    """Call the function *name*, which returns an int. Returns its errno if that is -1, else 0.
 
-    Integers are passed as int of C, bytes as a string.
+    An int is passed as a C int, bytes as a C string, None as a null pointer.
     """
     function = _Function(_ctypes.dlsym(_LIBRARY, name))
     return _ctypes.get_errno() if function(*arguments) == -1 else 0

@@ -1,4 +1,4 @@
-"""Mount and unmount: root by the system call, everybody else by way of fusermount3."""
+"""Mount and unmount: root by system calls, other users by fusermount3."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from kheadersfs.mount import direct
 from kheadersfs.mount.request import InUse
 
 _PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Seconds between attempts to unmount while a guardian lists directories, for which it needs 30
-ms."""
+"""Seconds between attempts to unmount while a guardian lists directories, which takes it 30 ms."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def mount(request: MountRequest) -> int:
-    """Mount, and return the open /dev/fuse over which the kernel will send its requests.
+    """Mount what *request* says. Returns a descriptor of /dev/fuse with the kernel's requests.
 
-    Raises FuseUnavailable, MountpointError.
+    Raises FuseUnavailable, or MountpointError if the mountpoint is the cause.
     """
     if os.geteuid() == 0:
         return direct.mount(request)
@@ -30,9 +29,9 @@ def mount(request: MountRequest) -> int:
 
 
 def unmount(mountpoint: str, detach: bool) -> None:
-    """Unmount *mountpoint*; with *detach* it goes away at once and open files stay readable.
+    """Unmount *mountpoint*. With *detach* do so at once, and open files stay readable.
 
-    Raises MountpointError.
+    Raises InUse if it is in use and not detached, MountpointError, and FuseUnavailable.
     """
     if os.geteuid() == 0:
         direct.unmount(mountpoint, detach)
@@ -43,9 +42,9 @@ def unmount(mountpoint: str, detach: bool) -> None:
 
 
 def unmount_unless_in_use(mountpoint: str) -> None:
-    """Unmount *mountpoint* if nobody uses it but a guardian, which lists it for a moment.
+    """Unmount *mountpoint*, and wait if it is in use only because its guardian lists it.
 
-    Raises InUse, MountpointError.
+    Raises InUse if it is in use otherwise, MountpointError, and FuseUnavailable.
     """
     for pause in _PAUSES:
         try:

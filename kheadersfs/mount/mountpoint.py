@@ -1,8 +1,8 @@
-"""The place where bcc and bpftrace look for headers.
+"""The default mountpoint, which is where bcc and bpftrace look for headers.
 
-What has to be created for a mount is written down in a file inside the mountpoint
-itself. The mount hides it, so nobody sees it; it needs no state elsewhere, survives a
-killed server and a reboot, and is there again the moment that the mount is gone.
+A file in the mountpoint itself, the record, says how many directories were created for the mount.
+The mount hides the record. It is visible again as soon as the mount is gone, also after the server
+was killed and after a reboot.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import os
 from kheadersfs.errors import UsageError, reason
 
 RECORD = ".kheadersfs-created"
+"""Name of the record: a text file with a decimal number."""
 
 _ALWAYS_THERE = "include/linux/kconfig.h"
+"""A header that all kernels have."""
 
-# Far more than a mountpoint can be deep; a record that says more is not ours.
 _DEEPEST = 64
+"""Most directories that a record can name. No mountpoint is so deep."""
 
 
 def default_mountpoint(release: str, root: str = "/") -> str:
@@ -25,7 +27,7 @@ def default_mountpoint(release: str, root: str = "/") -> str:
 
 
 def has_headers(directory: str) -> bool:
-    """Return whether *directory* already is a complete header tree, by the test that bcc uses."""
+    """Tell whether *directory* is a complete header tree, by the same test as bcc's."""
     return os.path.isfile(os.path.join(directory, _ALWAYS_THERE))
 
 
@@ -54,10 +56,10 @@ def require_headers(directory: str) -> None:
 
 
 def directories_created(mountpoint: str) -> int:
-    """Return how many directories were created for *mountpoint*; 0 without a believable record.
+    """Return how many directories the record in *mountpoint* names; 0 if there is none.
 
-    Only a file of this user or of root counts: anybody may own a directory that we are
-    asked to unmount, and must not choose what we remove above it.
+    Only a record of this user or of root counts. The directory may belong to another user, who must
+    not decide which directories above it are removed.
     """
     record = os.path.join(mountpoint, RECORD)
     try:
