@@ -1,6 +1,6 @@
-"""Make the default place ready for a mount, and restore it afterwards.
+"""Prepare the default mountpoint for a mount, and restore it afterwards.
 
-Few mounts need this, so it is apart from ``mountpoint``, which all import.
+This is apart from ``mountpoint``, because all mounts import that and few need this.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from kheadersfs.errors import MountpointError, reason
 from kheadersfs.locking import exclusive
 from kheadersfs.mount.mountpoint import RECORD, directories_created, has_headers
 
-# The lock is held while headers are mounted, which may take long: a tree may have to be packed
-# first.
 _LOCK = "/run/kheadersfs.lock"
+"""The file that is locked while a mountpoint is prepared and mounted at. That may take long,
+because a tree may have to be packed first."""
 
 
 def prepare(mountpoint: str) -> None:
-    """Make *mountpoint* a directory to mount on, creating it and its parents if absent.
+    """Make sure that *mountpoint* is a directory with nothing in it but a record.
 
-    It is then empty but for the record of what was created, which the mount has to hide.
-    Raises MountpointError if *mountpoint* is something else or cannot be made.
+    Creates it and its parents if they do not exist, and the record with them. Raises
+    MountpointError if *mountpoint* is something else or cannot be created.
     """
     try:
         names = os.listdir(mountpoint)
@@ -43,11 +43,11 @@ def prepare(mountpoint: str) -> None:
 
 @contextlib.contextmanager
 def prepared(mountpoint: str) -> Iterator[bool]:
-    """Prepare *mountpoint* for a mount, one process at a time; what fails in the block undoes it.
+    """Prepare *mountpoint* for a mount that the block makes. An exception in the block undoes it.
 
-    Yields whether there is anything to do: False means that there are headers already, perhaps
-    because another process mounted some meanwhile, and that nothing was changed.
-    Raises MountpointError.
+    One process at a time is in such a block. Yields True if there is something to mount. Yields
+    False and changes nothing if there are headers already, perhaps because another process has
+    mounted some meanwhile. Raises MountpointError.
     """
     with _alone():
         if has_headers(mountpoint):
@@ -63,7 +63,11 @@ def prepared(mountpoint: str) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Keep others from preparing or restoring; only root's commands meet in one place."""
+    """Hold the lock, so that no other command prepares or restores a mountpoint meanwhile.
+
+    Only root takes it, because only root can mount at the default mountpoint. Raises
+    MountpointError.
+    """
     with contextlib.ExitStack() as stack:
         if os.geteuid() == 0:
             try:
@@ -77,12 +81,11 @@ def _alone() -> Iterator[None]:
 
 
 def restore(mountpoint: str) -> list[str]:
-    """Remove the directories that ``prepare`` created for *mountpoint*; return those removed.
+    """Remove the directories that prepare() has created for *mountpoint*. Returns their paths.
 
-    To be called after unmounting. A directory that is in use by now, because something
-    was put into it, stays. Without a record nothing was created, and nothing is removed;
-    the mount's guardian may be doing the same meanwhile.
-    Raises MountpointError if the file system refuses.
+    It is called after an unmount. The record says how many directories there are; without one,
+    nothing is removed. A directory that is not empty by now stays. The guardian may be removing the
+    same directories meanwhile. Raises MountpointError if the file system refuses.
     """
     if not directories_created(mountpoint):
         return []
@@ -91,7 +94,7 @@ def restore(mountpoint: str) -> list[str]:
 
 
 def _restore(mountpoint: str) -> list[str]:
-    """See restore()."""
+    """Do what restore() says, with the lock held."""
     count = directories_created(mountpoint)
     removed: list[str] = []
     directory = os.path.abspath(mountpoint)
@@ -109,7 +112,7 @@ def _restore(mountpoint: str) -> list[str]:
 
 
 def _create(mountpoint: str) -> None:
-    """Create *mountpoint* with its parents and record how many directories that took."""
+    """Create *mountpoint*, its parents and the record. Raises MountpointError."""
     if os.path.islink(mountpoint):
         target = os.path.join(os.path.dirname(mountpoint), os.readlink(mountpoint))
         raise MountpointError(
@@ -125,7 +128,7 @@ def _create(mountpoint: str) -> None:
             stream.write(f"{len(created)}\n")
     except OSError as error:
         for directory in reversed(created):
-            with contextlib.suppress(OSError):  # somebody else is using it by now
+            with contextlib.suppress(OSError):  # somebody else has put something into it
                 os.rmdir(directory)
         raise MountpointError(
             f"cannot create {mountpoint}: {reason(error)}; "
@@ -134,7 +137,7 @@ def _create(mountpoint: str) -> None:
 
 
 def _absent(directory: str) -> list[str]:
-    """Return *directory* and its parents as far as they do not exist, deepest first."""
+    """Return those of *directory* and its parents that do not exist, the deepest first."""
     absent = []
     while not os.path.lexists(directory):
         absent.append(directory)

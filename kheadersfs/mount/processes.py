@@ -1,4 +1,4 @@
-"""List processes, and tell one from a later one with the same pid."""
+"""List processes, and tell a process from a later one with the same pid."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def all_processes() -> Iterator[int]:
 
 
 def started_at(pid: int) -> int:
-    """Return when process *pid* started, in clock ticks since boot: with the pid, its identity.
+    """Return when process *pid* started, in clock ticks since boot.
 
-    Raises OSError when there is no such process.
+    The pid and this time together identify a process. Source: proc_pid_stat(5), field 22. Raises
+    OSError when there is no such process.
     """
     with open(f"/proc/{pid}/stat", "rb") as status:
-        # The second field is a name in parentheses that may hold anything.
+        # The second field is a name in parentheses, in which spaces and parentheses may be too.
         return int(status.read().rpartition(b")")[2].split()[19])
