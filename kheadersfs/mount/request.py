@@ -1,4 +1,4 @@
-"""What to mount where, and what mount(2) and fusermount3 have in common."""
+"""The request to mount, and what mounting by mount(2) and by fusermount3 have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ DEVICE = "/dev/fuse"
 
 
 class MountRequest(Record):
-    """What to mount where. ``source`` is only shown; ``allow_other`` lets other users in."""
+    """What to mount where.
+
+    ``source`` is what the table of mounts shows. ``allow_other`` lets other users in.
+    """
 
     source: str
     mountpoint: str
@@ -17,22 +20,22 @@ class MountRequest(Record):
 
 
 def access(request: MountRequest) -> str:
-    """Return the options that decide who may read what.
+    """Return the mount options that decide who may read what, with a comma before each.
 
-    Only who mounted may look in, and may read all of it, as if he had extracted it. When others
-    are let in, the kernel holds them to the mode bits. It would do so for him too, and answer
-    access(2) itself, but it would also ask for the root's attributes whenever somebody wants to
-    know the status, and the archive would be read for that.
+    Without ``allow_other`` the kernel admits only the user who mounts, who may read everything.
+    With it the kernel checks the mode bits for all users (default_permissions). That option is not
+    given in the first case: with it the kernel asks for the root's attributes before it asks for
+    the status of the mount, and the server would have to read the archive for these.
     """
     return ",allow_other,default_permissions" if request.allow_other else ""
 
 
 class InUse(MountpointError):
-    """Somebody is in what is mounted there, or has something of it open."""
+    """The mount cannot be removed, because something uses it."""
 
 
 def in_use(mountpoint: str) -> InUse:
-    """Return what to raise when *mountpoint* cannot be unmounted because somebody is there."""
+    """Return what to raise when *mountpoint* is in use. The message names what uses it."""
     from kheadersfs.mount.holders import describe_users  # 6 ms, which only mounts in use pay
 
     users = describe_users(mountpoint)

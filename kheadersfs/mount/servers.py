@@ -1,4 +1,4 @@
-"""Find out from outside about a running server: its status, its process, and its end."""
+"""Find the server of a mount, read its status, and wait for its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROMPT = 1.0
-"""Seconds that a server which is free to go needs at most, unless the machine is busy."""
+"""Seconds within which a server ends after an unmount if nothing keeps the file system alive."""
 
 
 def read_status(mountpoint: str) -> dict[str, Any]:
-    """Return what the server of *mountpoint* says of itself, as `status --json` prints it.
+    """Return the status of the server of *mountpoint*, the object that `status --json` prints.
 
-    Raises MountpointError when it does not answer.
+    Raises MountpointError when the server does not answer.
     """
     import json  # 7 ms, which only status pays
 
@@ -29,13 +29,13 @@ def read_status(mountpoint: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(ask(mountpoint, STATUS_ATTRIBUTE))
     except OSError as error:
         raise MountpointError(f"{mountpoint}: cannot ask its server: {reason(error)}") from error
-    # The mountpoint that the server knows may be gone, while a bind mount of it is still there.
+    # The server knows the first mountpoint only. This may be a bind mount of it.
     status["mountpoint"] = mountpoint
     return status
 
 
 class Server:
-    """The process that serves what is mounted at *mountpoint*."""
+    """The server with pid *pid* of the mount at *mountpoint*. Raises OSError if it has ended."""
 
     def __init__(self, pid: int, mountpoint: str) -> None:
         self.pid = pid
@@ -44,11 +44,11 @@ class Server:
         self._descriptor = os.pidfd_open(pid)
 
     def wait(self) -> None:
-        """Wait until it has ended. Raises KheadersfsError if it does not, saying why."""
+        """Wait until the server has ended. Raises KheadersfsError, with the reason, if not."""
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if not poller.poll(PROMPT * 1000):
-            # It takes 6 ms, which only mounts that something holds pay.
+            # This import takes 6 ms, and few mounts need it.
             from kheadersfs.mount.holders import describe_holder
 
             holder = describe_holder(self._device, self._mountpoint)
@@ -62,14 +62,14 @@ class Server:
 
 
 def find_server(mountpoint: str) -> Server | None:
-    """Return the process that serves *mountpoint*, None if it cannot be seen from here.
+    """Return the server of *mountpoint*, None if this process cannot see that process.
 
-    Raises ServerKilled, and MountpointError when it does not answer.
+    Raises ServerKilled, and MountpointError when the server does not answer.
     """
     try:
         pid, started = map(int, ask(mountpoint, SERVER_ATTRIBUTE).split())
         server = Server(pid, mountpoint)
-        # The server may be in another pid namespace. Then its pid is somebody else's here.
+        # If the server is in another pid namespace, its pid is another process's here.
         return server if started_at(server.pid) == started else None
     except (OSError, ValueError):
         return None

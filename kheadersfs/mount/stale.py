@@ -1,4 +1,4 @@
-"""Take away a mount whose server was killed, without harm to what is mounted there next."""
+"""Unmount a file system whose server was killed, but never what is mounted there next."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from kheadersfs.mount.processes import all_processes
 from kheadersfs.mount.table import FILE_SYSTEM, find_mount
 
 _GUARDIAN_PATIENCE = 3.0
-"""Seconds in which a guardian whose server is gone has ended, unless it is stuck."""
+"""Seconds after which a guardian whose server has ended is taken for stuck."""
 
 
 def remove(mountpoint: str) -> None:
-    """Unmount the dead file system of ours at *mountpoint*, a real path.
+    """Unmount the dead file system of kheadersfs at *mountpoint*, a real path.
 
-    If it has a guardian, that is about to do the same. It may have looked already, and would then
-    take away what is mounted next; so nothing is done before it has ended. Raises MountpointError.
+    Its guardian, if there is one, is about to unmount it too. The guardian may already have found
+    its mount, and would then unmount what is mounted there next. So this waits for the guardian's
+    end first. Raises MountpointError for a dead mount of another file system.
     """
     _await_guardian(os.fsencode(mountpoint))
     if not is_dead(mountpoint):
@@ -34,7 +35,7 @@ def remove(mountpoint: str) -> None:
 
 
 def _await_guardian(mountpoint: bytes) -> None:
-    """Wait until the guardian of *mountpoint* has ended, if there is one."""
+    """Wait until the guardian of *mountpoint* has ended, for _GUARDIAN_PATIENCE seconds at most."""
     deadline = time.monotonic() + _GUARDIAN_PATIENCE
     for process in all_processes():
         try:

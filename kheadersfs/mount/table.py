@@ -1,4 +1,7 @@
-"""The table of mounts, as /proc/self/mountinfo shows it to this process."""
+"""Read the table of mounts of this process's mount namespace, /proc/self/mountinfo.
+
+Source: proc_pid_mountinfo(5).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
 FILE_SYSTEM = "fuse.kheadersfs"
+"""The type of the file system in the table."""
 
 
 def find_mount(mountpoint: str) -> str | None:
-    """Return the type of the file system mounted at *mountpoint* (a real path), topmost first."""
+    """Return the type of the topmost file system at *mountpoint*, a real path, None without one."""
     found = None
     for _, where, kind, _ in _read_mounts():
         if where == mountpoint:
@@ -23,12 +27,12 @@ def find_mount(mountpoint: str) -> str | None:
 
 
 def list_mounts() -> list[str]:
-    """Return where file systems of ours are mounted."""
+    """Return the mountpoints of all mounts of kheadersfs."""
     return [where for _, where, kind, _ in _read_mounts() if kind == FILE_SYSTEM]
 
 
 def list_mounts_of(archives: Container[str]) -> list[str]:
-    """Return where one of *archives*, absolute paths or addresses, is mounted."""
+    """Return the mountpoints of *archives*, which are absolute paths or addresses."""
     return [
         where
         for _, where, kind, source in _read_mounts()
@@ -37,12 +41,15 @@ def list_mounts_of(archives: Container[str]) -> list[str]:
 
 
 def list_below(mountpoint: str) -> list[str]:
-    """Return where something is mounted below *mountpoint*, a real path."""
+    """Return the mountpoints of all file systems below *mountpoint*, a real path."""
     return [where for _, where, *_ in _read_mounts() if where.startswith(f"{mountpoint}/")]
 
 
 def require_mount(mountpoint: str) -> str:
-    """Return *mountpoint*, a real path, if one of ours is mounted there. Raises MountpointError."""
+    """Return *mountpoint*, a real path.
+
+    Raises MountpointError unless kheadersfs is mounted there.
+    """
     kind = find_mount(mountpoint)
     if kind != FILE_SYSTEM:
         what = "nothing" if kind is None else f"a {kind} file system"
@@ -53,7 +60,10 @@ def require_mount(mountpoint: str) -> str:
 
 
 def _read_mounts() -> Iterator[tuple[bytes, str, str, str]]:
-    """Yield device number, mountpoint, type and source of every mount, those on top later."""
+    """Yield device number, mountpoint, type and source of each mount.
+
+    Of several mounts at one place the topmost comes last.
+    """
     with open("/proc/self/mountinfo", "rb") as mounts:
         for line in mounts:
             head, _, rest = line.partition(b" - ")
@@ -64,7 +74,10 @@ def _read_mounts() -> Iterator[tuple[bytes, str, str, str]]:
 
 
 def find_device(mountpoint: str) -> bytes:
-    """Return the device number of the file system at *mountpoint*, as mountinfo has it."""
+    """Return the device number of the topmost file system at *mountpoint*, empty without one.
+
+    It is as the table has it: major and minor number with a colon between.
+    """
     found = b""
     for device, where, *_ in _read_mounts():
         if where == mountpoint:
@@ -73,18 +86,18 @@ def find_device(mountpoint: str) -> bytes:
 
 
 def find_place(device: bytes) -> str | None:
-    """Return where the file system *device* is mounted in the mount namespace of this process."""
+    """Return a mountpoint of the file system with the device number *device*, None without one."""
     return next((where for mounted, where, *_ in _read_mounts() if mounted == device), None)
 
 
 def unescape(field: bytes) -> bytes:
-    """Undo the octal escapes of proc(5): space, tab, newline and backslash."""
+    """Replace the octal escapes in a field of the table, as of a space, by what they stand for."""
     head, *parts = field.split(b"\\")
     return head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in parts)
 
 
 def escape(mountpoint: str) -> bytes:
-    """Return *mountpoint* as /proc/self/mountinfo writes it."""
+    """Return *mountpoint* as the table has it: space, tab, newline and backslash escaped."""
     escaped = os.fsencode(mountpoint)
     for character in (b"\\", b" ", b"\t", b"\n"):
         escaped = escaped.replace(character, b"\\%03o" % ord(character))
@@ -92,9 +105,9 @@ def escape(mountpoint: str) -> bytes:
 
 
 def real_path(path: str) -> str:
-    """Return the real path of *path*, without asking whoever serves what is mounted there.
+    """Return the real path of *path*, without a request to the server of what is mounted there.
 
-    Raises MountpointError when it is empty.
+    Raises MountpointError when *path* is empty.
     """
     if not path:
         raise MountpointError("MOUNTPOINT is empty; name a directory")

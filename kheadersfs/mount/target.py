@@ -1,4 +1,4 @@
-"""Look at the directory to mount at, and take away a mount there whose server was killed."""
+"""Check the directory to mount at, and unmount what a killed server has left there."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kheadersfs.mount.table import FILE_SYSTEM, find_mount, real_path
 
 
 def remove_dead_mount(path: str) -> str:
-    """Unmount a file system of ours at *path* whose server was killed. Returns the real path.
+    """Unmount the file system at *path* if its server was killed. Returns the real path of *path*.
 
-    Raises MountpointError for a dead mount that is not ours.
+    Raises MountpointError if that file system is not of kheadersfs, or if a server does not answer.
     """
     mountpoint = real_path(path)
-    # Without a mount there is nobody to ask. To ask takes a thread, for which the allocator makes
-    # an arena that the server, a fork of this process, would keep.
+    # is_dead() starts a thread, for which the allocator makes an arena. The server, a fork of this
+    # process, would keep that. So it is called only if there is a mount to ask.
     if find_mount(mountpoint) is not None and is_dead(mountpoint):
         from kheadersfs.mount import stale  # 8 ms, which only mounts whose server was killed pay
 
@@ -25,9 +25,10 @@ def remove_dead_mount(path: str) -> str:
 
 
 def prepare_mountpoint(path: str, nonempty: bool) -> str:
-    """Return the real path of the directory *path* when something can be mounted there.
+    """Return the real path of the directory *path* after checking that it can be mounted at.
 
-    A mount of ours whose server was killed is removed on the way. Raises MountpointError.
+    First unmounts a file system there whose server was killed. With *nonempty* the directory may
+    have something in it, which the mount hides. Raises MountpointError.
     """
     mountpoint = remove_dead_mount(path)
     try:
