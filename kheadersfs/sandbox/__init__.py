@@ -1,8 +1,9 @@
-"""What a process gives up before it looks into an archive.
+"""Take a process's rights away before it reads an archive.
 
-An archive may come from anywhere, and what reads it is C: libarchive, liblzma, zlib, libzstd. So
-whoever reads one first opens and imports all that it will need and then calls
-``restrictions.restrict``; from then on it can compute, and use the descriptors that it holds, and
-nothing else. ``seccomp`` and ``landlock`` are the kernel's two interfaces for that, ``confined``
-runs one function in a child so restricted. Standard library only; knows nothing of archives.
+An archive may come from anywhere, and libraries in C read it: libarchive, liblzma, zlib, libzstd.
+So a process that reads one first opens and imports all that it will need. Then it calls
+``restrictions.restrict``. From then on it can compute and use the descriptors that it holds, and
+nothing else. ``landlock`` and ``seccomp`` are the kernel's two interfaces for that. ``confined``
+runs a function in a child process with these restrictions, and ``network`` has the exceptions for a
+process that downloads. Nothing here knows of archives.
 """

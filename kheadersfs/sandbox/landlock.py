@@ -1,8 +1,9 @@
-"""Landlock: take every right to the file system away, except through descriptors that are open.
+"""Deny all access to the file system by path, with Landlock. Open descriptors stay usable.
 
-Source: landlock(7) and include/uapi/linux/landlock.h. A ruleset says which kinds of access it
-handles; what it handles and no rule allows is denied. This one handles all, and allows nothing but
-what the caller lists.
+A ruleset says which kinds of access it handles. An access of such a kind is denied unless a rule
+allows it. The ruleset here handles all kinds, and has rules for the paths that the caller lists.
+
+Source: landlock(7) and include/uapi/linux/landlock.h.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PATH_BENEATH = 1
 _VERSION_FLAG = 1
 
-# The kinds of access that each ABI added, as (since, bits).
+# Pairs of an ABI version, and the bits of the kinds of access that it has added.
 _FILE_SYSTEM_RIGHTS = ((1, 0x1FFF), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
 _BIND, _CONNECT = 0x1, 0x2  # TCP
 _NETWORK_RIGHTS = ((4, _BIND | _CONNECT),)
@@ -41,7 +42,8 @@ class _RulesetAttributes(ctypes.Structure):
 
 class _PathBeneath(ctypes.Structure):
     _pack_ = 1
-    _layout_ = "ms"  # without bit fields no other than gcc's; Python 3.19 wants it said
+    # Python 3.19 requires this beside _pack_. Without bit fields it is the same layout as gcc's.
+    _layout_ = "ms"
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
@@ -49,12 +51,13 @@ _NO_PATHS: Mapping[str, int] = {}
 
 
 def restrict_thread(paths: Mapping[str, int] = _NO_PATHS, may_connect: bool = False) -> int:
-    """Deny the calling thread, and all it starts from now on, every access by path.
+    """Deny the calling thread, and all threads and processes that it starts later, access by path.
 
-    *paths* are exceptions: what is there and below may be used as the rights say, if it exists. It
-    *may_connect* to any address by TCP if that is true, and bind to none.
-    Needs no_new_privs, or CAP_SYS_ADMIN. Returns the ABI version of the kernel's Landlock.
-    Raises OSError when the kernel has none (ENOSYS), or has it switched off (EOPNOTSUPP).
+    *paths* maps paths to the rights that remain for them and what is below; one that does not exist
+    is left out. Binding to TCP ports is denied, and connecting too unless *may_connect* is true.
+
+    Needs no_new_privs, or CAP_SYS_ADMIN. Returns the ABI version of the kernel's Landlock. Raises
+    OSError when the kernel has none (ENOSYS), or has it switched off (EOPNOTSUPP).
     """
     libc = ctypes.CDLL(None, use_errno=True)
     version = _checked(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG))
@@ -75,6 +78,7 @@ def restrict_thread(paths: Mapping[str, int] = _NO_PATHS, may_connect: bool = Fa
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
+    """Add a rule to the descriptor *ruleset* that allows *rights* at *path* and below."""
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -87,10 +91,12 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
 
 
 def _rights(added: tuple[tuple[int, int], ...], version: int) -> int:
+    """Return the bits that the ABI *version* has."""
     return sum(bits for since, bits in added if since <= version)
 
 
 def _checked(result: int) -> int:
+    """Return *result* of a system call. Raises OSError if it is negative."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

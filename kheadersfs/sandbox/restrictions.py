@@ -1,6 +1,6 @@
-"""Everything that a process gives up for good before it reads an archive.
+"""Give up, for good, all that a process does not need to read an archive.
 
-Everything here holds for the calling thread and for those it starts later, so there must be no
+The restrictions hold for the calling thread and for those that it starts later, so there must be no
 other thread yet. What the process will need must be open and imported before.
 """
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NOBODY = 65534
-"""The user and group that own nothing, on every distribution."""
+"""The number of the user and the group that own nothing, on every distribution."""
 OPEN_FILES = 64
+"""Most descriptors that a process may have open after it has given up its rights."""
 THREADS_OF_USER = 10_000
-"""Threads that the user may have. The kernel counts those of all processes, so other mounts'
-servers need room in it."""
+"""Most threads that the user may have. The kernel counts the threads of all the user's processes,
+so there must be room for the servers of other mounts."""
 ADDRESS_SPACE = 512 << 20
 """Bytes that may be mapped besides what is mapped already and what the caller asks for."""
 ADDRESS_SPACE_PER_PROCESSOR = 16 << 20
-"""Room for one thread's stack, and what its decoder maps."""
+"""Bytes for the stack of one thread, and for what its decoder maps."""
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _LAST_CAPABILITY = "/proc/sys/kernel/cap_last_cap"
@@ -38,11 +39,11 @@ _M_ARENA_MAX = -8
 
 
 class Exceptions(NamedTuple):
-    """What a process keeps although restrict() would take it.
+    """What a process keeps although restrict() would take it away.
 
-    ``paths`` are landlock's rights by path, ``calls`` are system calls by name with what may be
-    chosen in them, as seccomp.py has these, and ``may_connect`` allows connections to other
-    machines.
+    ``paths`` are rights by path, and ``may_connect`` allows TCP connections; see
+    landlock.restrict_thread(). ``calls`` are further system calls by name, and ``choices`` says
+    which arguments some of them may have; see seccomp.restrict_thread().
     """
 
     paths: Mapping[str, int]
@@ -55,10 +56,10 @@ NOTHING = Exceptions({}, {}, {}, may_connect=False)
 
 
 class Restrictions(NamedTuple):
-    """What a process gave up, and what it could not give up.
+    """What a process has given up, and what it could not.
 
-    ``in_force`` describes each restriction, by its subject. ``missing`` has a sentence for each
-    that is lacking.
+    ``in_force`` describes each restriction in force, by its subject. ``missing`` has a sentence for
+    each of the others.
     """
 
     in_force: dict[str, str]
@@ -71,11 +72,12 @@ def restrict(
     end_with_parent: bool = False,
     but: Exceptions = NOTHING,
 ) -> Restrictions:
-    """Give up everything but computing with what is open.
+    """Give up everything but computing, and using what is open.
 
-    As root the process becomes *user*, with the group of the same number and no other.
-    *address_space* is how many bytes the caller means to allocate. With *end_with_parent* the
-    kernel kills this process when the one that forked it ends. *but* is what it keeps.
+    *address_space* is how many bytes the caller means to allocate. As root the process becomes
+    *user*, in the group of the same number and no other. With *end_with_parent* the kernel kills
+    this process when its parent ends. *but* is what it keeps. A restriction that fails is no error;
+    the result names it.
     """
     given_up = Restrictions({}, [])
     libc = ctypes.CDLL(None, use_errno=True)
@@ -86,7 +88,7 @@ def restrict(
         except OSError as error:
             given_up.missing.append(f"{subject}: not restricted: {reason(error)}")
 
-    time.tzset()  # reads the time zone's file, which is read at first use otherwise
+    time.tzset()  # reads the file of the time zone, which cannot be opened later
     give_up("memory", lambda: _limit_memory(libc, address_space))
     give_up("threads", lambda: _limit(resource.RLIMIT_NPROC, THREADS_OF_USER))
     give_up("user", lambda: _become(libc, user))
@@ -96,10 +98,14 @@ def restrict(
     give_up("core dumps", lambda: _prevent_dumps(libc))
     give_up("new privileges", lambda: _prevent_new_privileges(libc))
     give_up("landlock", lambda: _restrict_paths(but))
-    # What comes before opens files, and more than that may be open already.
+    # The steps before this one open files, and more than OPEN_FILES may be open already.
     give_up("descriptors", lambda: _limit(resource.RLIMIT_NOFILE, OPEN_FILES))
     give_up("seccomp", lambda: _restrict_calls(but))
     return given_up
+
+
+# Each of these functions makes one restriction, and returns what Restrictions.in_force says of it.
+# It raises OSError if that fails.
 
 
 def _restrict_calls(but: Exceptions) -> str:
@@ -120,7 +126,7 @@ def _limit(kind: int, value: int) -> str:
 
 
 def _limit_memory(libc: ctypes.CDLL, address_space: int) -> str:
-    # Every thread would otherwise reserve an arena of 128 MiB. musl has no arenas.
+    # glibc would otherwise reserve an arena of 128 MiB for each thread. musl has no arenas.
     with contextlib.suppress(AttributeError):
         libc.mallopt(_M_ARENA_MAX, 1)
     with open("/proc/self/statm", "rb") as statm:
@@ -132,7 +138,7 @@ def _limit_memory(libc: ctypes.CDLL, address_space: int) -> str:
 
 
 def _become(libc: ctypes.CDLL, user: int) -> str:
-    """Become *user* for good. Root also gives up what set-user-ID programs could give back."""
+    """As root become *user* for good, and empty the bounding set of capabilities."""
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}, as started"
     with open(_LAST_CAPABILITY, "rb") as last:
@@ -145,7 +151,7 @@ def _become(libc: ctypes.CDLL, user: int) -> str:
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> str:
-    """Empty all sets, which changing the user alone does not do when it fails or is not needed."""
+    """Empty all sets of capabilities, also where the user was not changed."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _checked(libc.capset(ctypes.byref(header), ctypes.byref(nothing)))
