@@ -1,7 +1,7 @@
-"""What a process keeps that fetches over the network: sockets, one directory, and no more.
+"""The exceptions for a process that downloads: sockets, and files in one directory.
 
-It reads what servers send, with libraries for TLS and HTTP. So it can start no program, and reach
-no file but those below its directory, and those in which names of hosts are looked up.
+It reads what web servers send, with libraries for TLS and HTTP. It can start no program. It can use
+no file but those below its directory, and those that the C library reads to look up a host's name.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _NAME_SERVICE = (
     *("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"),
     *("/etc/services", "/etc/protocols"),
 )
-"""What the C library reads for every look-up."""
+"""The files that the C library reads to look up a host's name."""
 
-_OF_SERVERS = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
+_CONDITIONAL = ("sendto", "ioctl", "fcntl", "sched_getaffinity")
+"""Calls that the server of a mount may make with other arguments only; see seccomp."""
 _PR_SET_NAME, _PR_GET_NAME = 15, 16
 _OWN_PROCESS = 0
 
-# The numbers are those of the same two tables as in seccomp.py.
+# Numbers as in seccomp.py: on x86_64, and on newer architectures.
 _CALLS: dict[str, tuple[int, int | None]] = {
-    # A server may make these calls with other arguments only.
-    **{name: CONDITIONAL_CALLS[name] for name in _OF_SERVERS},
+    **{name: CONDITIONAL_CALLS[name] for name in _CONDITIONAL},
     # These make connections, and wait for them.
     "socket": (41, 198),
     "socketpair": (53, 199),
@@ -59,7 +59,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "renameat2": (316, 276),
     "renameat": (264, 38),
     "utimensat": (280, 88),
-    # Threads make these calls when they start; those of obstore make the last two.
+    # Threads make these calls when they start. Only those of obstore make the last two.
     "uname": (63, 160),
     "prctl": (157, 167),
     "prlimit64": (302, 261),
@@ -67,9 +67,9 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 
 
 _CHOICES = {
-    # No AF_UNIX: who listens there, D-Bus or docker, starts programs for this user.
+    # Not AF_UNIX: D-Bus and docker, which listen on such sockets, start programs for this user.
     "socket": Choice(0, (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)),
-    # Neither owner nor signal: the kernel would signal other processes of this user.
+    # Not F_SETOWN or F_SETSIG, with which the kernel sends signals to other processes.
     "fcntl": Choice(
         1,
         (fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_SETFL, fcntl.F_DUPFD_CLOEXEC),
@@ -81,6 +81,6 @@ _CHOICES = {
 
 
 def fetching_into(directory: str) -> Exceptions:
-    """Return what a process needs that fetches, and keeps files in *directory*."""
+    """Return the exceptions for a process that downloads, and keeps files in *directory*."""
     paths = {**dict.fromkeys(_NAME_SERVICE, READ), directory: KEEP}
     return Exceptions(paths, _CALLS, _CHOICES, may_connect=True)
