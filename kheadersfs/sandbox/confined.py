@@ -1,6 +1,6 @@
-"""Run one function in a child process that can do nothing but compute and write to open files.
+"""Run a function in a child process that can only compute, and use the files that are open.
 
-What it raises is raised again in the parent, and if it crashes, that is an error like others.
+A KheadersfsError of the function is raised again in the parent. So is one when the child crashes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST_REPORT = 1 << 20
-"""Bytes that a child may report. What has read an archive may be in the archive's hands."""
+"""Most bytes that the parent takes from a child, over which an archive may have got control."""
 _LONGEST_MESSAGE = 16 << 10
+"""Most bytes of the message of a child's error."""
 _STATUSES = frozenset(b"%d" % status for status in FAILURES)
-"""Statuses of failure, as a child writes them."""
+"""The exit statuses of errors, as a child writes them."""
 _OF_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
-"""Signals that others send: the end of a child by one of these says nothing about its archive."""
+"""Signals that other processes send. A child that one of these has ended need not have crashed."""
 
 
 class Confined:
-    """A child that runs *function*; ``result`` waits for it.
+    """A child process that runs *function*. ``result`` waits for it.
 
-    What the function needs must be open, and *prepare* imports it: it runs in the child too, but
-    before that gives up its rights. *address_space* is how many bytes the function means to
-    allocate. It may print. *name* is what it reads, for messages.
+    *prepare* runs in the child before it gives up its rights, and imports what the function needs.
+    The files that it needs must be open. *address_space* is how many bytes the function may
+    allocate. The function may print. *name* is the archive's, for messages.
+
+    The process must have one thread only. Raises KheadersfsError if it cannot be forked.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Confined:
         raise kind(outcome[:_LONGEST_MESSAGE].decode(errors="surrogateescape"))
 
     def _nonsense(self) -> DamagedArchive:
-        """Return what to raise when the child says what no child of ours would."""
+        """Return what to raise when the child has written what its code never writes."""
         return DamagedArchive(
             f"{self._name}: the process that read it gave an impossible answer; "
             "make or fetch the archive again"
@@ -98,8 +101,12 @@ def _run(
     parent: int,
     report: int,
 ) -> NoReturn:
-    """Run *function* restricted and report its outcome: a status, a newline, and bytes."""
-    import traceback  # only this process may need it, and it cannot import it later
+    """Run *function* without rights, and end this process.
+
+    Writes the outcome to *report*: the status in decimal digits, a newline, and what the function
+    has returned or the message of its error.
+    """
+    import traceback  # only this process may need it, and later it can import nothing
 
     exit_status = 1
     try:
@@ -115,7 +122,7 @@ def _run(
             status = RefusedArchive.exit_status
             outcome = os.fsencode(f"{name}: takes more memory to read than there is for it here")
         except BrokenPipeError:
-            status, outcome = 0, b""  # the reader of our output, head perhaps, has seen enough
+            status, outcome = 0, b""  # the reader of the output, perhaps head, has ended
         except OSError as error:
             status, outcome = KheadersfsError.exit_status, str(output_error(error)).encode()
         with os.fdopen(report, "wb") as stream:
@@ -128,7 +135,7 @@ def _run(
 
 
 def _restrict(address_space: int, parent: int) -> None:
-    """Give up all rights, say to root which could not be, and end if *parent* has."""
+    """Give up all rights, and print for root which could not be. Ends if *parent* has ended."""
     is_root = os.geteuid() == 0
     restrictions = restrict(address_space, end_with_parent=True)
     if is_root:
