@@ -1,8 +1,10 @@
-"""A seccomp filter: the system calls that serving needs, and no other.
+"""Allow the system calls that a server needs, and no other, with a seccomp filter.
 
-Source: seccomp(2) and Documentation/userspace-api/seccomp_filter.rst. The filter is a classic BPF
-program over the number of a system call and its arguments. What is not listed fails with EPERM:
-the standard library copes with that, and an intruder gets no further than with a kill.
+The filter is a classic BPF program that looks at the number of a system call and at its arguments.
+A call that it does not allow fails with EPERM. The standard library copes with that, and for an
+intruder it is no better than to be killed.
+
+Source: seccomp(2) and Documentation/userspace-api/seccomp_filter.rst.
 """
 
 from __future__ import annotations
@@ -25,28 +27,31 @@ _MODE_FILTER = 2
 _ALLOW = 0x7FFF0000
 _KILL_PROCESS = 0x80000000
 _ERRNO = 0x00050000
-# Opcodes: load a word of the data, jump if equal or if any bit is set, return.
+# Opcodes: load a word of struct seccomp_data, jump if it equals a value, jump if it has any of some
+# bits, return.
 _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
-# Offsets in struct seccomp_data; of the arguments, the lower half on a little-endian machine.
+# Offsets in struct seccomp_data. Those of arguments are of the lower half, as all these
+# architectures are little-endian.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _THIRD_ARGUMENT = 32
 _FIFTH_ARGUMENT, _FIFTH_ARGUMENT_UPPER_HALF = 48, 52
 _CLONE_THREAD = 0x00010000
-# What pthread_create(3) asks for: what threads share, and where their numbers are noted. musl adds
-# a flag that has no effect any more. No namespace is in it, and no signal at the end.
+# The flags that pthread_create(3) gives to clone(2) in glibc and musl. None of them makes a
+# namespace, or sets the signal that a child sends at its end.
 _FLAGS_OF_THREADS = 0x007D0F00
-# These ask whether a descriptor is a terminal, and how wide it is.
+# Commands of ioctl(2) that tell whether a descriptor is a terminal, and how wide it is.
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
-# These ask how a descriptor was opened, and change it. With other commands of fcntl(2) a process
-# can have the kernel send signals to others, or hold locks and leases that others wait for.
+# Commands of fcntl(2) that get and set flags of a descriptor. With others a process could have the
+# kernel send signals to other processes, or hold locks and leases for which these wait.
 _F_GETFD, _F_GETFL, _F_SETFL = 1, 3, 4
 _INSTRUCTION = struct.Struct("=HBBI")
 
-# What is not here on purpose: pipe2 and splice. libfuse would take every request through a pipe, at
-# the price of another system call; when it cannot make one it reads.
-# Numbers on x86_64, and those of include/uapi/asm-generic/unistd.h that all newer ones share.
+# The calls that are allowed with any arguments: the number on x86_64, and the number of
+# include/uapi/asm-generic/unistd.h, which all newer architectures share; None if it has none.
+# pipe2 and splice are left out on purpose. With these libfuse would move each request through a
+# pipe, which takes one more system call. When it cannot make a pipe it reads the request.
 _CALLS: dict[str, tuple[int, int | None]] = {
-    # Descriptors that are open already: the archive, /dev/fuse, the log, the guardian's pipe.
+    # These are for descriptors that are open: the archive, /dev/fuse, the log, the guardian's pipe.
     "read": (0, 63),
     "pread64": (17, 67),
     "readv": (19, 65),
@@ -68,7 +73,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "mprotect": (10, 226),
     "madvise": (28, 233),
     "munmap": (11, 215),
-    # Threads, which clone makes, time and signals.
+    # These are for threads, which clone makes, for time and for signals.
     "futex": (202, 98),
     "set_robust_list": (273, 99),
     "rseq": (334, 293),
@@ -93,7 +98,8 @@ _CALLS: dict[str, tuple[int, int | None]] = {
 }
 
 
-# These calls are allowed with some arguments only; see _conditions(). The columns are the same.
+# The calls that are allowed with some arguments only, which _conditions() lists. The numbers are as
+# above.
 CONDITIONAL_CALLS = {
     "clone": (56, 220),
     "fcntl": (72, 25),
@@ -101,20 +107,23 @@ CONDITIONAL_CALLS = {
     "sched_getaffinity": (204, 123),
     "sendto": (44, 206),
 }
-_CLONE3 = 435  # everywhere
+_CLONE3 = 435  # on all architectures
 _NO_CALLS: Calls = {}
 _NO_CHOICES: Choices = {}
 
 
 class Choice(NamedTuple):
-    """The *values* that an argument of a call may have, which is an int; 0 is the first one."""
+    """The values that one argument of a call may have.
+
+    ``argument`` is its number, from 0 on. The argument is an int of C.
+    """
 
     argument: int
     values: tuple[int, ...]
 
 
 class _Machine(NamedTuple):
-    """An architecture: its number in audit records, and its column in the tables of calls."""
+    """An architecture: its AUDIT_ARCH number, and its column in the tables of calls."""
 
     audit: int
     column: int
@@ -129,7 +138,11 @@ _MACHINES = {
 
 
 class _Line(NamedTuple):
-    """An instruction. ``then`` and ``otherwise`` are labels of later ones; empty is the next."""
+    """An instruction of the filter.
+
+    A jump goes to the line with the label ``then`` or ``otherwise``, which must come later. An
+    empty one means the next line.
+    """
 
     opcode: int
     operand: int
@@ -139,18 +152,19 @@ class _Line(NamedTuple):
 
 
 class _Filter(ctypes.Structure):
-    """struct sock_fprog."""
+    """``struct sock_fprog`` of include/uapi/linux/filter.h."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 def restrict_thread(more: Calls = _NO_CALLS, choices: Choices = _NO_CHOICES) -> int:
-    """Leave the calling thread, and all it starts from now on, nothing but what serving needs.
+    """Deny the calling thread, and all that it starts later, all calls that a server does not need.
 
-    *more* are calls that it may make besides, their numbers as in the tables; with any arguments,
-    unless *choices* says something else of one.
-    Needs no_new_privs, or CAP_SYS_ADMIN. Returns the number of system calls that are left.
-    Raises OSError when the kernel has no filters, or this machine's numbers are not known here.
+    *more* has further calls that are allowed, by name with the numbers as in _CALLS. They may have
+    any arguments, unless *choices* has an entry for that name.
+
+    Needs no_new_privs, or CAP_SYS_ADMIN. Returns the number of system calls that are allowed.
+    Raises OSError when the kernel has no filters, or when the architecture is not in _MACHINES.
     """
     name = os.uname().machine
     machine = _MACHINES.get(name) if sys.maxsize > 1 << 32 else None
@@ -181,7 +195,7 @@ def _unconditional(machine: _Machine, more: Calls, choices: Choices) -> list[int
 def _program(
     machine: _Machine, more: Calls = _NO_CALLS, choices: Choices = _NO_CHOICES
 ) -> list[_Line]:
-    """Return the program that allows the calls of both tables, and *more*."""
+    """Return the filter that allows the calls of both tables, and *more*."""
     conditional = [
         (name, number)
         for name, row in _conditional(more, choices).items()
@@ -191,7 +205,8 @@ def _program(
         _Line(_LOAD, _ARCHITECTURE),
         _Line(_IF_EQUAL, machine.audit, otherwise="kill"),
         _Line(_LOAD, _NUMBER),
-        # With ENOSYS, glibc falls back to clone, whose flags a filter can see.
+        # A filter cannot see the flags of clone3, which are in memory. After ENOSYS the C library
+        # calls clone, whose flags are an argument.
         _Line(_IF_EQUAL, _CLONE3, then="absent"),
         *(_Line(_IF_EQUAL, number, then=name) for name, number in conditional),
         *(
@@ -209,12 +224,15 @@ def _program(
 
 
 def _label_of(name: str) -> str:
-    """Return the label of what _chosen() has for the call *name*, which may be another one too."""
+    """Return the label of the lines that _chosen() yields for the call *name*.
+
+    The name itself may be a label of _conditions().
+    """
     return f"{name} by choice"
 
 
 def _chosen(name: str, choice: Choice) -> Iterator[_Line]:
-    """Yield what allows the call *name* with the values of *choice*."""
+    """Yield the lines that allow the call *name* with the values of *choice*."""
     yield _Line(_LOAD, _FIRST_ARGUMENT + 8 * choice.argument, label=_label_of(name))
     for value in choice.values:
         yield _Line(_IF_EQUAL, value, then="allow")
@@ -222,11 +240,15 @@ def _chosen(name: str, choice: Choice) -> Iterator[_Line]:
 
 
 def _conditions() -> list[_Line]:
-    """Return what decides on each of the conditional calls, which are labels.
+    """Return the lines that decide on each call of CONDITIONAL_CALLS. Their labels are its name.
 
-    They may make threads, ask how a descriptor was opened and how wide a terminal is, ask for their
-    own processors, and send to whom a socket is connected, the system log: an address could be
-    anybody's. Commands, flags and pids are ints, of which the kernel drops the upper half.
+    - clone may make threads, but no processes.
+    - fcntl may get the flags of a descriptor, and set its status flags to O_NONBLOCK.
+    - ioctl may ask whether a descriptor is a terminal, and for its size.
+    - sched_getaffinity may ask for the processors of this process.
+    - sendto may have no address, so that it sends to where the socket is connected: the system log.
+
+    Only the lower half of an argument is looked at where the kernel takes it as an int.
     """
     return [
         _Line(_LOAD, _FIRST_ARGUMENT, label="clone"),
@@ -251,7 +273,7 @@ def _conditions() -> list[_Line]:
 
 
 def _assemble(lines: list[_Line]) -> bytes:
-    """Return *lines* as struct sock_filter has them. A jump says how many lines to skip."""
+    """Return *lines* as an array of ``struct sock_filter``. A jump says how many lines to skip."""
     places = {line.label: place for place, line in enumerate(lines)}
     instructions: list[bytes] = []
     for place, line in enumerate(lines):
