@@ -91,7 +91,7 @@ def open_log(descriptor: int | None, complaints: int | None = None) -> logging.L
         handler = logging.StreamHandler(sys.stderr)
         layout = _COMPLAINT
     else:
-        stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - as long as we live
+        stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - never closed
         handler = logging.StreamHandler(stream)
         layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
     # Else the logging module would print a traceback for each message that a full disk refuses.

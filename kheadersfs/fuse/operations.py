@@ -258,7 +258,7 @@ class Operations(pyfuse3.Operations):
 
 
 async def _refuse(*_arguments: object) -> None:
-    """Answer a request to change something."""
+    """Refuse a request that would change something, with EROFS."""
     raise pyfuse3.FUSEError(errno.EROFS)
 
 

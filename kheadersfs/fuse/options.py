@@ -29,7 +29,7 @@ class ServeOptions(Record):
     - ``record`` is a descriptor to which the paths of opened files are written, None for none.
     - ``btf`` has the types for include/vmlinux.h. With None they are the running kernel's.
     - ``limits`` are for the archives that ``run`` opens itself, in a process for each kernel.
-    - ``kernel`` is the number of the one of several kernels that the root shows, None for all.
+    - ``kernel`` is the number of the kernel, of several, that the root shows; None for all.
     """
 
     owner: tuple[int, int] = (0, 0)

@@ -118,6 +118,7 @@ def _restrict_paths(but: Exceptions) -> str:
 
 
 def _limit(kind: int, value: int) -> str:
+    """Limit the resource *kind* to *value*, or to its hard limit if that is lower."""
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
