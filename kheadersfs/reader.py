@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from kheadersfs.archive.content import Content
     from kheadersfs.archive.opening import Archive
-    from kheadersfs.archive.readers import Content, Reader
+    from kheadersfs.archive.readers import Reader
 
 
 class Entry(NamedTuple):

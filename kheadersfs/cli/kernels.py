@@ -14,8 +14,9 @@ from kheadersfs.tree import tree_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kheadersfs.archive.content import Content
     from kheadersfs.archive.opening import Archive
-    from kheadersfs.archive.readers import Content, Reader
+    from kheadersfs.archive.readers import Reader
 
 RUNNING = "auto"
 """The release that stands for the running kernel's."""

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kheadersfs.archive.readers import Content
+    from kheadersfs.archive.content import Content
     from kheadersfs.tree import Tree
 
 

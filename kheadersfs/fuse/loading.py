@@ -24,9 +24,10 @@ from kheadersfs.tree import tree_of
 if TYPE_CHECKING:
     import logging
 
+    from kheadersfs.archive.content import Content
     from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.archive.names.table import Table
-    from kheadersfs.archive.readers import Content, Reader
+    from kheadersfs.archive.readers import Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.options import ServeOptions

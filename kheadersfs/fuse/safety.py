@@ -6,8 +6,8 @@ from kheadersfs.errors import RefusedArchive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kheadersfs.archive.content import Content
     from kheadersfs.archive.opening import Archive
-    from kheadersfs.archive.readers import Content
 
 
 def require_safe(content: Content) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.archive.blocks.table import BlockTable
+    from kheadersfs.archive.content import Content
     from kheadersfs.archive.names.page import Page
-    from kheadersfs.archive.readers import Content
     from tests.torture.pace import Say
 
 SEED = 20_000

@@ -18,7 +18,7 @@ from tests.support.mounting import command_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kheadersfs.archive.readers import Content
+    from kheadersfs.archive.content import Content
     from kheadersfs.tree import Tree
 
 LARGEST = 100 << 10
