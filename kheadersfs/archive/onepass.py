@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.blocks.compressing import BlockCompressor
-from kheadersfs.archive.compression.decoding import DecodedStream, WriterGone, open_stream
+from kheadersfs.archive.compression.decoding import DecodedStream, open_stream
+from kheadersfs.archive.compression.piped_stream import WriterGone
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
 from kheadersfs.archive.entries import new_buffer

@@ -20,7 +20,7 @@ from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import close_descriptors, connect_to_nothing, fork
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.compression.decoding import PipedStream
+    from kheadersfs.archive.compression.piped_stream import PipedStream
     from kheadersfs.archive.opening import Archive
 
 DECODED_AHEAD = 16 << 20
@@ -75,7 +75,7 @@ class Decoder:
     def stream(self) -> PipedStream:
         """Return what the archive decodes to, to be read once."""
         # It takes 20 ms, which the process must not wait for to be started.
-        from kheadersfs.archive.compression.decoding import PipedStream
+        from kheadersfs.archive.compression.piped_stream import PipedStream
 
         if self._stream is None:
             self._stream = PipedStream(self._name, self._pipe)

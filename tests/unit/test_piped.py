@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kheadersfs.archive.compression import piped
-from kheadersfs.archive.compression.decoding import PipedStream, WriterGone
 from kheadersfs.archive.compression.pieces import PIECE_SIZE
+from kheadersfs.archive.compression.piped_stream import PipedStream, WriterGone
 from kheadersfs.archive.onepass import read_in_one_pass
 from kheadersfs.archive.opening import open_archive
 from kheadersfs.errors import (
