@@ -138,9 +138,10 @@ class Store:
             pieces.append(bytes(piece))
         return b"".join(pieces)
 
-    def drop(self) -> int:
-        """Let go of all decoded blocks. Returns how many bytes they were."""
+    def drop(self, count: int | None = None) -> int:
+        """Drop decoded blocks, those of the first *count* or all. Returns their size in bytes."""
         with self._lock:
-            dropped, self._held_size = self._held_size, 0
-            self._held.clear()
+            numbers = [number for number in self._held if count is None or number < count]
+            dropped = sum(len(self._held.pop(number)) for number in numbers)
+            self._held_size -= dropped
         return dropped

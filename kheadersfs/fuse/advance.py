@@ -184,6 +184,7 @@ class Advance:
             files, self._listed = sorted(self._listed), set()
             await self._have_these_stored(content, files)
         self._is_storing = False
+        content.hot_pages_are_stored = True
 
     async def _have_these_stored(self, content: ContentServer, files: list[HotFile]) -> None:
         """Store the pages of *files*, block by block. *files* are in the order of the stream."""

@@ -48,6 +48,8 @@ class ContentServer:
         self._awaited = -STRIDE - 1
         """Number of the block that a request has waited for last."""
         self._last_used = monotonic()
+        self.hot_pages_are_stored = False
+        """Whether the kernel has got the pages of hot files, so that it will not ask for them."""
 
     @property
     def hot_blocks(self) -> int:

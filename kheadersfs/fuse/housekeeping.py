@@ -21,7 +21,8 @@ DECODED_BLOCKS_KEPT = 30.0
 
 Where the server holds blocks compressed, it drops the decoded ones at the first quiet moment,
 because each is decoded again in 0.1 ms. It drops the compressed ones after this time, because the
-whole archive has to be read for them again.
+whole archive has to be read for them again. Hot blocks are dropped at the first quiet moment after
+the kernel was given the pages of their files.
 """
 BUSY_RETRY = 5.0
 """Seconds until the next attempt to unmount an idle mount that was still in use."""
@@ -67,6 +68,8 @@ class Housekeeping:
         released = 0
         if unused_for_long or blocks.held:
             released += store.drop()
+        elif served.content.hot_pages_are_stored:
+            released += store.drop(served.content.hot_blocks)
         if unused_for_long and not self._options.prefetch:
             released += blocks.release()
         if released or not self._trimmed:

@@ -9,12 +9,16 @@ import signal
 import stat
 import subprocess
 import sys
+from bisect import bisect_right
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kheadersfs import open_archive
+from kheadersfs.archive import opening
+from kheadersfs.archive.readers import IndexReader
 from kheadersfs.fuse.advance import OPENS_OF_A_BUILD
 from tests.conftest import REPOSITORY
 from tests.support import golden
@@ -76,19 +80,24 @@ def opens_without_asking(mounted: Mount) -> bool:
     return status["open_files"] is None
 
 
+def headers_in_order(archive: Path) -> list[tuple[int, str]]:
+    """Return the headers of *archive* as they follow each other in its stream, each with where."""
+    with open_archive(archive) as opened:
+        tree = opened.tree
+        return sorted(
+            (tree.extent(inode)[0], os.fsdecode(path))
+            for path, inode in tree.walk()
+            if stat.S_ISREG(tree.attributes(inode).mode) and path.endswith(b".h")
+        )
+
+
 def await_advance(mounted: Mount, archive: Path) -> None:
     """Have the kernel know all that is hot, and open files without asking.
 
     What is opened for that is cold, so that no build has it, and nothing is opened twice, which
     would be another reason not to ask any more.
     """
-    with open_archive(archive) as opened:
-        tree = opened.tree
-        files = sorted(
-            (tree.extent(inode)[0], os.fsdecode(path))
-            for path, inode in tree.walk()
-            if stat.S_ISREG(tree.attributes(inode).mode) and path.endswith(b".h")
-        )
+    files = headers_in_order(archive)
     for _, cold in files[-OPENS_OF_A_BUILD:]:
         assert (mounted / cold).read_bytes()
     assert opens_without_asking(mounted)
@@ -120,6 +129,17 @@ def test_a_build_asks_for_little_once_all_is_given_and_the_next_one_for_nothing(
         if counts[-1][0] < FIRST_BUILD and counts[-1][1] < SECOND_BUILD:
             return
     raise AssertionError(f"the kernel asked for more in every attempt: {counts}")
+
+
+def test_a_server_keeps_no_block_whose_pages_the_kernel_has(mount: Mounting, packed: Path) -> None:
+    with closing(opening.open_archive(os.fsencode(packed))) as archive:
+        starts = IndexReader(archive).load().blocks.starts
+    cold = headers_in_order(packed)[-OPENS_OF_A_BUILD:]
+    numbers = {bisect_right(starts, start) - 1 for start, _ in cold}
+    kept = sum(starts[number + 1] - starts[number] for number in numbers)
+    mounted = mount(packed)
+    await_advance(mounted, packed)
+    wait_until(lambda: mounted.status()["held_decoded"] == kept, "only cold blocks were kept")
 
 
 def test_without_an_index_the_second_build_asks_to_open_one_file(

@@ -104,6 +104,17 @@ def test_dropping_gives_everything_back_and_loses_nothing() -> None:
     assert store.read(0, 1000) == STREAM
 
 
+def test_the_first_blocks_alone_can_be_dropped() -> None:
+    store = Store(blocks_of(CONTENTS))
+    store.read(0, 1000)
+    first = len(CONTENTS[0]) + len(CONTENTS[1])
+    assert store.drop(2) == first
+    assert store.counters.held == 1000 - first
+    assert [store.is_held(number) for number in range(3)] == [False, False, True]
+    assert store.drop(2) == 0
+    assert store.read(0, 1000) == STREAM
+
+
 class BrittleBlocks(HeldBlocks):
     """Blocks that count how often each is decoded; one of them is damaged."""
 
