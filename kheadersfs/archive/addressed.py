@@ -10,7 +10,7 @@ from kheadersfs.remote.asking import RemoteFile
 from kheadersfs.remote.protocol import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class AddressedSource(Source):
@@ -48,9 +48,9 @@ class AddressedSource(Source):
         if self._extents:
             self._file.expect(self._extents[:count])
 
-    def keep_all(self) -> None:
+    def keep_all(self, tell: Callable[[int, int], None] | None = None) -> None:
         """See Source.keep_all."""
-        self._file.keep_all()
+        self._file.keep_all(tell)
 
     def close(self) -> None:
         """See Source.close."""

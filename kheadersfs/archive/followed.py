@@ -11,24 +11,31 @@ if TYPE_CHECKING:
 
 
 class FollowedSource(Source):
-    """Calls *tell* after each read of *source*, with the end of that read and the size, in bytes.
+    """Calls *read* after each read of *source*, with the end of that read and the size, in bytes.
 
-    An archive without an index is read from front to back, so that this is its progress. Closing
+    An archive without an index is read from front to back, so that this is its progress. If it has
+    to be fetched before, *fetched* is called with the bytes that have come, and the size. Closing
     this closes *source*.
     """
 
-    __slots__ = ("_source", "_tell", "is_far")
+    __slots__ = ("_fetched", "_read", "_source", "is_far")
 
-    def __init__(self, source: Source, tell: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        read: Callable[[int, int], None],
+        fetched: Callable[[int, int], None],
+    ) -> None:
         super().__init__(source.name, source.size)
         self._source = source
-        self._tell = tell
+        self._read = read
+        self._fetched = fetched
         self.is_far = source.is_far
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See Source.read_at."""
         piece = self._source.read_at(offset, length)
-        self._tell(offset + length, self.size)
+        self._read(offset + length, self.size)
         return piece
 
     def available(self, offset: int, limit: int) -> int:
@@ -43,9 +50,9 @@ class FollowedSource(Source):
         """See Source.expect."""
         self._source.expect(count)
 
-    def keep_all(self) -> None:
+    def keep_all(self, _tell: Callable[[int, int], None] | None = None) -> None:
         """See Source.keep_all."""
-        self._source.keep_all()
+        self._source.keep_all(self._fetched)
 
     def close(self) -> None:
         """See Source.close."""

@@ -21,7 +21,7 @@ from kheadersfs.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _NO_PIPE = "an archive is read at any place in it, so save it to a file and name that"
 _DIGESTED_AT_ONCE = 1 << 20
@@ -66,9 +66,10 @@ class Source:
     def expect(self, count: int) -> None:
         """Fetch the first *count* of the blocks that learn() got, without waiting for them."""
 
-    def keep_all(self) -> None:
+    def keep_all(self, tell: Callable[[int, int], None] | None = None) -> None:
         """Fetch the whole file at once, before all of it is read from front to back.
 
+        If it has to be fetched, *tell* is called with the bytes that have come, and the size.
         Raises UnreadableArchive, and RefusedArchive when it is too large for that.
         """
 

@@ -11,6 +11,7 @@ from kheadersfs.cli.arguments import Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.packages import missing_of, pack_to
+from kheadersfs.cli.waiting import WaitingLine
 from kheadersfs.errors import ArchiveUnavailable, KheadersfsError, reason
 from kheadersfs.kernel.cache import default_cache_directory, own_directory
 from kheadersfs.kernel.discovery import fetched_archive, installed_archive
@@ -77,7 +78,9 @@ def run(arguments: list[str]) -> int:
     )
     with ending_in_order(), _scratch_directory() as scratch:
         client = _choose_client(values.client, values.etc, os.path.join(scratch, "memory"))
-        packages = _download(client, release, os.path.join(scratch, "packages"), settings.limits)
+        directory = os.path.join(scratch, "packages")
+        with WaitingLine("fetch"):
+            packages = _download(client, release, directory, settings.limits)
         pack_to(packages, output, None, settings, release)
     print(f"{output}: has the headers of {release} now")
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
-from kheadersfs.cli.opening import open_given
+from kheadersfs.cli.opening import open_followed, open_given
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.packages import archives_of
 from kheadersfs.cli.progress import progress_line
@@ -21,6 +21,7 @@ from kheadersfs.packages.recognition import may_be_packages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kheadersfs.cli.progress import Progress
     from kheadersfs.limits import Limits
     from kheadersfs.reader import HeaderArchive
 
@@ -72,7 +73,7 @@ def run(arguments: list[str]) -> int:
     with ExitStack() as stack, progress_line("merge", "B") as progress:
         sources = [
             Source(os.fsencode(name), stack.enter_context(opened))
-            for name, opened in _opened(values.inputs, limits)
+            for name, opened in _opened(values.inputs, limits, progress)
         ]
         spool = stack.enter_context(open_spool(values.output))
         write_confined(
@@ -83,7 +84,9 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _opened(inputs: list[str], limits: Limits) -> Iterator[tuple[str, HeaderArchive]]:
+def _opened(
+    inputs: list[str], limits: Limits, progress: Progress
+) -> Iterator[tuple[str, HeaderArchive]]:
     """Yield the name and the archive of every kernel, or of several that have no name here.
 
     Packages of one name are one kernel; those without are of as many as they say.
@@ -95,14 +98,14 @@ def _opened(inputs: list[str], limits: Limits) -> Iterator[tuple[str, HeaderArch
             if may_be_packages(path):
                 packages.append(path)
             else:
-                yield name, open_given(path, limits, budget=_BUDGET)
+                yield name, open_followed(path, limits, (), progress, _BUDGET)
             continue
         others = named.setdefault(name, [])
         if others and not all(map(may_be_packages, (*others, path))):
             raise UsageError(f"{name}={path}: {name} is the name of {others[0]} already")
         others.append(path)
     for name, paths in named.items():
-        yield name, open_given(paths[0], limits, paths[1:], _BUDGET)
+        yield name, open_followed(paths[0], limits, paths[1:], progress, _BUDGET)
     if packages:
         for path in archives_of(packages, limits):
             yield "", open_given(path, limits, budget=_BUDGET)

@@ -12,6 +12,7 @@ from kheadersfs.cli.options import (
     parse_limits,
     parse_mount_options,
 )
+from kheadersfs.cli.waiting import WaitingLine
 from kheadersfs.cli.words import first_of, plain_words
 from kheadersfs.errors import ArchiveUnavailable, UsageError
 from kheadersfs.forking import HeldSignals
@@ -93,8 +94,9 @@ def run(arguments: list[str]) -> int:
     if call.mountpoint is None:
         _mount_at_default_place(call)
     else:
-        opened = _open(call, [call.mountpoint])
-        mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
+        with WaitingLine("mount"):
+            opened = _open(call, [call.mountpoint])
+            mounted = _mount(opened, call.archive, call.mountpoint, call.options, call.foreground)
         if call.foreground:
             mounted.serve()
         mounted.start_server()
@@ -135,8 +137,9 @@ def _mount_at_default_place(call: Call) -> None:
         if not has_to_be_done:
             print(f"{place}: has kernel headers already; nothing was changed")
             return
-        archive = _open(call)
-        mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
+        with WaitingLine("mount"):
+            archive = _open(call)
+            mounted = _mount(archive, name, place, options._replace(nonempty=True), foreground)
     if not foreground:
         # The server takes the mount over before anything else can go wrong.
         mounted.start_server()

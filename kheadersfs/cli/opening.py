@@ -36,18 +36,23 @@ def open_given(
 
 
 def open_followed(
-    path: str, limits: Limits, further: Sequence[str], progress: Progress
+    path: str,
+    limits: Limits,
+    further: Sequence[str],
+    progress: Progress,
+    budget: int = DEFAULT_BUDGET,
 ) -> HeaderArchive:
-    """Like open_given(), for an archive whose reading *progress* is to show.
+    """Like open_given(), for an archive of which *progress* is to show how it is fetched and read.
 
     Packages are packed, if need be, into what takes no time to read.
     """
     if further or not progress.is_shown or may_be_packages(path):
-        return open_given(path, limits, further)
+        return open_given(path, limits, further, budget)
     from kheadersfs.archive.followed import FollowedSource
     from kheadersfs.archive.opening import archive_in, open_place
 
-    return HeaderArchive(archive_in(FollowedSource(open_place(path), progress), limits))
+    source = FollowedSource(open_place(path), progress.read, progress.fetched)
+    return HeaderArchive(archive_in(source, limits), budget)
 
 
 def open_kernel(

@@ -6,23 +6,34 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kheadersfs.cli.waiting import ERASE, EachSecond, in_words, write
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INTERVAL = 0.1
 """Seconds from one line to the next."""
-_ERASE = "\r\x1b[K"
-"""Go to the start of the line and erase it (ECMA-48)."""
+_SHOWN, _TOLD = 0, 1
+"""Whether the line is on the terminal; whether somebody has told how far it is."""
 
 
 class Progress:
-    """Is called with how much is done and how much there is. This one says nothing of it."""
+    """Is called with how much is done and how much there is. This one says nothing of it.
+
+    What comes before that is told to ``fetched`` and ``read``.
+    """
 
     is_shown = False
     """Whether somebody sees it."""
 
     def __call__(self, done: int, total: int) -> None:
         """Take note that *done* of *total* is done."""
+
+    def fetched(self, done: int, total: int) -> None:
+        """Take note that *done* of *total* bytes of an archive have been fetched."""
+
+    def read(self, done: int, total: int) -> None:
+        """Take note that *done* of *total* bytes of an archive have been read."""
 
     def erase(self) -> None:
         """Make room for what is written next."""
@@ -34,7 +45,7 @@ class _Line(Progress):
     is_shown = True
 
     def __init__(self, what: str, unit: str) -> None:
-        # Nothing of this can be imported in such a child, and a pipe needs none of it.
+        # None of these can be imported in such a child, and a pipe needs none of it.
         from mmap import mmap
         from shutil import get_terminal_size
         from time import monotonic
@@ -44,24 +55,43 @@ class _Line(Progress):
         self._width = get_terminal_size().columns - 1
         self._now = monotonic
         self._due = monotonic()
-        # A child that has written the line tells who has to erase it.
-        self._written = mmap(-1, 1)
+        self._has_begun = False
+        # A child that has written the line tells who has to erase it, and that nobody waits.
+        self._state = mmap(-1, 2)
 
     def __call__(self, done: int, total: int) -> None:
+        self._has_begun = True
+        self._tell(f"{self._what}: ", done, total, self._unit)
+
+    def fetched(self, done: int, total: int) -> None:
+        if not self._has_begun:
+            self._tell(f"{self._what}: fetched ", done, total, "B")
+
+    def read(self, done: int, total: int) -> None:
+        if not self._has_begun:
+            self._tell(f"{self._what}: read ", done, total, "B")
+
+    def wait(self, seconds: int) -> None:
+        """Show that nobody has told anything for so many seconds, if that is so."""
+        if not self._state[_TOLD]:
+            self._show(in_words(self._what, seconds))
+
+    def erase(self) -> None:
+        self._state[_TOLD] = 1
+        if self._state[_SHOWN]:
+            self._state[_SHOWN] = 0
+            write(ERASE)
+
+    def _tell(self, what: str, done: int, total: int, unit: str) -> None:
+        self._state[_TOLD] = 1
         now = self._now()
         if now >= self._due:
             self._due = now + _INTERVAL
-            self._written[0] = 1
-            self._write(_ERASE + _in_words(self._what, self._unit, done, total)[: self._width])
+            self._show(what + _share(done, total, unit))
 
-    def erase(self) -> None:
-        if self._written[0]:
-            self._written[0] = 0
-            self._write(_ERASE)
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    def _show(self, text: str) -> None:
+        self._state[_SHOWN] = 1
+        write(ERASE + text[: self._width])
 
 
 @contextmanager
@@ -70,15 +100,20 @@ def progress_line(what: str, unit: str) -> Iterator[Progress]:
 
     *unit* is what is counted, "B" for bytes.
     """
-    progress = _Line(what, unit) if sys.stderr.isatty() else Progress()
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    line = _Line(what, unit)
     try:
-        yield progress
+        with EachSecond(line.wait):
+            yield line
     finally:
-        progress.erase()
+        line.erase()
 
 
-def _in_words(what: str, unit: str, done: int, total: int) -> str:
-    percent = f"{what}: {100 * done // max(total, 1)} %"
+def _share(done: int, total: int, unit: str) -> str:
+    """Return *done* of *total* for people."""
+    percent = f"{100 * done // max(total, 1)} %"
     if unit == "B":
         return f"{percent} of {total / (1 << 20):.1f} MiB"
     return f"{percent} of {total} {unit}"

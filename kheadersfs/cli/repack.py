@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kheadersfs.cli.arguments import ARCHIVE, OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
-from kheadersfs.cli.opening import open_given
+from kheadersfs.cli.opening import open_followed
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import open_spool, write_confined
@@ -38,10 +38,11 @@ def run(arguments: list[str]) -> int:
     values = parser().parse(arguments)
     output = _output(values.output, values.out)
     form = chosen_form(values.format, values.compress, output)
+    limits = parse_limits(values.limits)
     with (
-        open_given(values.input, parse_limits(values.limits), values.further) as archive,
-        open_spool(output) as spool,
         progress_line("repack", "B") as progress,
+        open_followed(values.input, limits, values.further, progress) as archive,
+        open_spool(output) as spool,
     ):
         write_confined(
             [archive], output, lambda file: repack_fleet(archive, file, form, progress, spool)

@@ -8,6 +8,7 @@ import sys
 from kheadersfs.archive.opening import open_place
 from kheadersfs.bpf.toolchain import environment
 from kheadersfs.cli.options import parse_limits
+from kheadersfs.cli.waiting import WaitingLine
 from kheadersfs.cli.words import plain_command
 from kheadersfs.errors import KheadersfsError, UsageError, quoted
 from kheadersfs.fuse import daemon
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kheadersfs.archive.opening import Archive
     from kheadersfs.cli.arguments import Parser
     from kheadersfs.limits import Limits
 
@@ -60,7 +62,8 @@ def run(arguments: list[str]) -> int:
     _check(call)
     limits = parse_limits(call.limits)
     daemon.require_pyfuse3()
-    call = call._replace(archives=_packed(call, limits))
+    with WaitingLine("run"):
+        call = call._replace(archives=_packed(call, limits))
     if call.each and call.archives is not None:
         jobs = call.jobs or os.cpu_count() or 1
         try:
@@ -69,22 +72,17 @@ def run(arguments: list[str]) -> int:
             raise KheadersfsError(
                 "nobody reads standard output any more; commands that had not ended are ended"
             ) from error
-    if call.archives is None:
-        # It takes 18 ms, which only runs without --archive pay.
-        from kheadersfs.cli.defaults import open_running_kernels
+    with WaitingLine("run"):
+        name, archive = _open(call, limits)
+        options = _serve_options(call, limits)
+        if call.release is not None:
+            from kheadersfs.cli.kernels import (
+                choose_kernel,
+            )  # 25 ms, which only one of several pays
 
-        archive = open_running_kernels(limits)
-        name = os.uname().release
-    else:
-        name = name_of(call.archives[0])
-        archive = open_pinned(open_place(call.archives[0]), call.pins, limits)
-    options = _serve_options(call, limits)
-    if call.release is not None:
-        from kheadersfs.cli.kernels import choose_kernel  # 25 ms, which only one of several pays
-
-        chosen = choose_kernel(archive, call.release, options.budget)
-        name = safe_name(chosen.name) if chosen.name else name
-        options = options._replace(kernel=chosen.number)
+            chosen = choose_kernel(archive, call.release, options.budget)
+            name = safe_name(chosen.name) if chosen.name else name
+            options = options._replace(kernel=chosen.number)
     what = Run(call.command, _environment(KHEADERS_NAME=name))
     try:
         ended = namespace.run_command(archive, what, options)
@@ -96,6 +94,17 @@ def run(arguments: list[str]) -> int:
     if call.record is not None and ended.server:  # it is what wrote the record, or did not
         return ended.status or KheadersfsError.exit_status
     return ended.status
+
+
+def _open(call: Call, limits: Limits) -> tuple[str, Archive]:
+    """Return the archive of *call*, and what its kernel is called. Raises KheadersfsError."""
+    if call.archives is None:
+        # It takes 18 ms, which only runs without --archive pay.
+        from kheadersfs.cli.defaults import open_running_kernels
+
+        return os.uname().release, open_running_kernels(limits)
+    path = call.archives[0]
+    return name_of(path), open_pinned(open_place(path), call.pins, limits)
 
 
 def _parse(arguments: list[str]) -> Call:

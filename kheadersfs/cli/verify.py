@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import ARCHIVE, Parser, add_json, add_limits
-from kheadersfs.cli.opening import open_given
+from kheadersfs.cli.opening import open_followed
 from kheadersfs.cli.options import parse_limits
 from kheadersfs.cli.output import report, write_line
 from kheadersfs.cli.progress import progress_line
@@ -75,8 +75,8 @@ def _verify_for_programs(paths: list[str], limits: Limits) -> int:
 def _verify(path: str, limits: Limits, tell: Callable[[Verified], str]) -> bytes:
     """Return what *tell* says of the archive at *path*. Raises KheadersfsError for a bad one."""
     with (
-        open_given(path, limits) as archive,
         progress_line("verify", "files") as progress,
+        open_followed(path, limits, (), progress) as archive,
     ):
         return ask_confined([archive], lambda: os.fsencode(tell(verify(archive, progress))))
 

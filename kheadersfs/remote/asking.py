@@ -12,7 +12,7 @@ import select
 import socket
 from queue import SimpleQueue
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import (
     ArchiveUnavailable,
@@ -27,6 +27,9 @@ from kheadersfs.kernel.cache import require_own
 from kheadersfs.remote import address, protocol, settings
 from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
 from kheadersfs.remote.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PIECE = 1 << 20
 """Bytes that are read from a socket at once, at most."""
@@ -99,23 +102,23 @@ class RemoteFile:
         request = protocol.REQUEST.pack(protocol.EXPECT, len(wanted), 0, protocol.ANY)
         self._ask(request + b"".join(protocol.EXTENT.pack(*extent) for extent in wanted), 0)
 
-    def keep_all(self) -> None:
-        """Have the whole file fetched by one request, and wait for that.
+    def keep_all(self, tell: Callable[[int, int], None] | None = None) -> None:
+        """Have the whole file fetched by one request, and wait for that. See Source.keep_all.
 
         Raises RefusedArchive when it is too large for that, UnreadableArchive when it cannot be
         fetched now.
         """
         request = protocol.REQUEST.pack(protocol.ALL, 0, 0, protocol.ANY)
-        self._ask(request, self.size)
+        self._ask(request, self.size, tell and (lambda count: tell(count, self.size)))
 
-    def _ask(self, request: bytes, length: int) -> bytes:
+    def _ask(self, request: bytes, length: int, tell: Callable[[int], None] | None = None) -> bytes:
         channel = self._free.get()
         try:
             channel.send(request)
             patience = protocol.allowed_seconds(self._patience, length)
             # The server may have closed a connection that was kept. Then the process asks it again,
             # and the reply takes up to twice the time of one answer.
-            return channel.receive(2 * patience)
+            return channel.receive(2 * patience, tell)
         finally:
             self._free.put(channel)
 
@@ -168,13 +171,18 @@ class _Channel:
         except OSError as error:
             raise self._ended() from error
 
-    def receive(self, patience: float) -> bytes:
+    def receive(self, patience: float, tell: Callable[[int], None] | None = None) -> bytes:
         """Return the content of the reply, which may take *patience* seconds and protocol.GRACE.
 
-        Raises the error that the reply says, or UnreadableArchive when there is none.
+        *tell* is called with each number of bytes that a reply before it says. Raises the error
+        that the reply says, or UnreadableArchive when there is none.
         """
         deadline = monotonic() + patience + protocol.GRACE
-        status, length = protocol.REPLY.unpack(self._read(protocol.REPLY.size, deadline))
+        status, length = self._receive_head(deadline)
+        while status == protocol.PROGRESS:
+            if tell is not None:
+                tell(length)
+            status, length = self._receive_head(deadline)
         content = self._read(length if status == 0 else min(length, 4096), deadline)
         if status == 0:
             return content
@@ -182,6 +190,10 @@ class _Channel:
         if status == ArchiveUnavailable.exit_status:
             raise UnreadableArchive(text)
         raise error_of_status(status)(text)
+
+    def _receive_head(self, deadline: float) -> tuple[int, int]:
+        status, length = protocol.REPLY.unpack(self._read(protocol.REPLY.size, deadline))
+        return status, length
 
     def _read(self, length: int, deadline: float) -> bytes:
         pieces: list[bytes] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
@@ -21,6 +21,9 @@ from kheadersfs.remote.http import Answer, Client, Unchanged, Unreachable, Versi
 from kheadersfs.remote.origins import Origin
 from kheadersfs.remote.protocol import ANY
 from kheadersfs.remote.settings import LARGEST_WHOLE
+
+if TYPE_CHECKING:
+    from kheadersfs.remote.http import Tell
 
 HEAD, TAIL = 512, 64 << 10
 """Bytes of the beginning and the end, which are fetched first: the index of a kernel takes 58 KiB
@@ -115,7 +118,7 @@ class RemoteContent:
         if not self._cache.has(extent.digest.hex()) and held < _LARGEST_AHEAD:
             self._ahead[extent] = content
 
-    async def keep_all(self) -> None:
+    async def keep_all(self, tell: Tell) -> None:
         """Fetch the whole file by one request. Raises RefusedArchive beyond LARGEST_WHOLE bytes."""
         if self._whole is not None:
             return
@@ -124,7 +127,7 @@ class RemoteContent:
                 f"{self._name}: has {self.size} bytes, and an archive that is not packed in blocks "
                 f"is fetched up to {LARGEST_WHOLE}; repack it, or download it"
             )
-        answer = await self._client.fetch("", self.size, self._condition())
+        answer = await self._client.fetch("", self.size, self._condition(), tell=tell)
         self._take_whole(answer.content)
         self._note_down()
 

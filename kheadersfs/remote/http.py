@@ -22,6 +22,9 @@ from kheadersfs.remote.settings import LARGEST_WHOLE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    Tell = Callable[[int], Awaitable[None]]
+    """Called with how many bytes of an answer have come."""
+
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 429, 500, 502, 503, 504)
@@ -89,13 +92,19 @@ class Client:
         self._connections = Connections()
 
     async def fetch(
-        self, wanted: str, length: int, version: Version | None, unless: str = ""
+        self,
+        wanted: str,
+        length: int,
+        version: Version | None,
+        unless: str = "",
+        tell: Tell | None = None,
     ) -> Answer:
         """Return the range *wanted*, such as ``0-511`` or ``-512``; everything if it is empty.
 
-        *length* is how many bytes that can be. Only *version* is accepted, None is any. *unless* is
-        an ETag, for which Unchanged is raised. Raises Unreachable, ArchiveUnavailable,
-        RefusedArchive, and DamagedArchive when the file was changed, or the answer does not fit.
+        *length* is how many bytes that can be, and *tell* is called with how many have come. Only
+        *version* is accepted, None is any. *unless* is an ETag, for which Unchanged is raised.
+        Raises Unreachable, ArchiveUnavailable, RefusedArchive, and DamagedArchive when the file was
+        changed, or the answer does not fit.
         """
         headers = {} if version is None else version.condition
         if wanted:
@@ -106,9 +115,9 @@ class Client:
         try:
             with trio.fail_after(seconds) as scope:
                 try:
-                    status, answer, body = await self._request(headers, length, scope)
+                    status, answer, body = await self._request(headers, length, scope, tell)
                 except httpcore.ReadError:  # a kept connection that the server has just closed
-                    status, answer, body = await self._request(headers, length, scope)
+                    status, answer, body = await self._request(headers, length, scope, tell)
         except trio.TooSlowError:
             raise Unreachable(
                 f"{self._name}: the server has not answered in {seconds:.0f} seconds; try again, "
@@ -127,13 +136,13 @@ class Client:
         return self._understand(status, answer, body, wanted, version, fresh_until)
 
     async def _request(
-        self, headers: dict[str, str], length: int, scope: trio.CancelScope
+        self, headers: dict[str, str], length: int, scope: trio.CancelScope, tell: Tell | None
     ) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of the answer that redirects lead to."""
         challenge = ""
         target = await self._target(challenge)
         for _ in range(_MOST_REDIRECTS + 1):
-            status, answer, body = await self._once(target, headers, length, scope)
+            status, answer, body = await self._once(target, headers, length, scope, tell)
             if status == 401 and not challenge:
                 challenge = answer.get("www-authenticate", " ")
                 target = await self._target(challenge)
@@ -162,7 +171,12 @@ class Client:
         return Target(address, target.headers if same else {})
 
     async def _once(
-        self, target: Target, headers: dict[str, str], length: int, scope: trio.CancelScope
+        self,
+        target: Target,
+        headers: dict[str, str],
+        length: int,
+        scope: trio.CancelScope,
+        tell: Tell | None,
     ) -> tuple[int, dict[str, str], bytes]:
         sent: dict[bytes | str, bytes | str] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         sent.update({**headers, **target.headers})
@@ -189,6 +203,8 @@ class Client:
                         "taken of it; download it, and name the file"
                     )
                 pieces.append(piece)
+                if tell is not None:
+                    await tell(length - left)
             return response.status, answer, b"".join(pieces)
 
     def _understand(

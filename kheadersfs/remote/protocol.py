@@ -1,7 +1,8 @@
 """The protocol between the process that reads and the one that fetches, over stream sockets.
 
 Each request on a socket has one reply, before the next request. There are three kinds of request:
-the bytes of a range, a list of extents that will be read soon, and the whole file. All numbers are
+the bytes of a range, a list of extents that will be read soon, and the whole file. Before the reply
+to the last kind there may be others that say how many bytes have come. All numbers are
 little-endian, sizes and offsets are in bytes.
 """
 
@@ -21,6 +22,8 @@ EXTENT = struct.Struct("<QQ32s")
 REPLY = struct.Struct("<BQ")
 """Status, and the number of bytes that follow. These are content if the status is 0. Otherwise they
 are the message of an error, and the status is the exit status of its class (errors.py)."""
+PROGRESS = 255
+"""A status in the place of an exit status: so many bytes have come so far, and nothing follows."""
 
 ANY = bytes(32)
 """In place of the digest of a range for which none is known."""

@@ -111,7 +111,7 @@ class _Server:
         kind, offset, length, digest = protocol.REQUEST.unpack(request)
         try:
             if kind == protocol.ALL:
-                await self._remote.keep_all()
+                await self._remote.keep_all(lambda count: stream.send_all(_progress(count)))
                 return _success(b"")
             if kind == protocol.READ:
                 return _success(await self._remote.read(Extent(offset, length, digest)))
@@ -133,6 +133,10 @@ async def _receive(stream: trio.SocketStream, length: int) -> bytes:
         pieces.append(bytes(piece))
         length -= len(piece)
     return b"".join(pieces)
+
+
+def _progress(count: int) -> bytes:
+    return protocol.REPLY.pack(protocol.PROGRESS, count)
 
 
 def _success(content: bytes) -> bytes:

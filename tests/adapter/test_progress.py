@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import os
-import pty
 import re
 import subprocess
 import tarfile
-from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import command_line, run_command
+from tests.support.mounting import run_command
+from tests.support.terminal import ERASED, seen_on_screen, written_to_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-ERASED = "\r\x1b[K"
 COMMANDS = ("repack IN OUT", "verify IN")
 READERS = (
     "ls -l WHOLE",
     "cat WHOLE include/first.h include/last.h",
     "info WHOLE",
     "info --json WHOLE",
+    "verify WHOLE",
+    "repack WHOLE -o OUT",
+    "merge one=WHOLE -o OUT",
 )
 
 
@@ -46,30 +45,6 @@ def words_of(command: str, archive: Path, directory: Path) -> list[str]:
 def errors_on_terminal(words: list[str]) -> str:
     """Return what a command writes to standard error when that is a terminal."""
     return written_to_terminal(words, lambda _terminal: subprocess.DEVNULL)
-
-
-def written_to_terminal(
-    words: list[str], output: Callable[[int], int] = lambda terminal: terminal
-) -> str:
-    """Return what a command writes to a terminal, its *output* too unless that goes elsewhere."""
-    reader, terminal = pty.openpty()
-    with os.fdopen(reader, "rb", buffering=0) as screen:
-        process = subprocess.Popen(
-            command_line(*words), stdout=output(terminal), stderr=terminal, start_new_session=True
-        )
-        os.close(terminal)
-        written = b""
-        with suppress(OSError):  # EIO is how a terminal that nobody has open any more ends
-            while piece := screen.read(4096):
-                written += piece
-        process.wait()
-    return written.decode()
-
-
-def seen_on_screen(written: str) -> str:
-    """Return what a terminal still shows of *written*, had it room for all."""
-    lines = written.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rpartition(ERASED)[2] for line in lines)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -104,11 +79,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", READERS)
 def test_reading_shows_how_far_it_is_and_leaves_what_was_asked_for(
-    command: str, whole: Path
+    command: str, whole: Path, tmp_path: Path
 ) -> None:
-    words = [str(whole) if word == "WHOLE" else word for word in command.split()]
+    out = str(tmp_path / "out.tar.zst")
+    words = [word.replace("WHOLE", str(whole)).replace("OUT", out) for word in command.split()]
     written = written_to_terminal(words)
-    assert re.match(rf"{re.escape(ERASED)}{words[0]}: \d+ % of \d+\.\d MiB", written)
+    assert re.match(rf"{re.escape(ERASED)}{words[0]}: read \d+ % of \d+\.\d MiB", written)
     piped = run_command(*words)
     assert (piped.status, piped.errors) == (0, "")
     assert seen_on_screen(written) == piped.output
