@@ -151,8 +151,13 @@ def output_error(error: OSError) -> KheadersfsError:
         raise error
     if isinstance(error, FileNotFoundError):  # nothing is too absent to be written to
         return KheadersfsError("the working directory has been removed; change to another one")
-    advice = "free some space, or write elsewhere" if error.errno in _NO_ROOM else "write elsewhere"
+    advice = room_advice(error) or "write elsewhere"
     return KheadersfsError(f"standard output cannot be written to: {reason(error)}; {advice}")
+
+
+def room_advice(error: OSError) -> str:
+    """Return what to do about *error* if it is for want of room, else nothing."""
+    return "free some space, or write elsewhere" if error.errno in _NO_ROOM else ""
 
 
 def absent_directory(path: str, error: OSError) -> str | None:

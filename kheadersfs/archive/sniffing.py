@@ -23,6 +23,7 @@ _OTHERS = {
     b"LZIP": ("lzip", "lzip -dc"),
     b"\x89LZO\0\r\n\x1a\n": ("lzop", "lzop -dc"),
     b"\x1f\x9d": ("compress", "gzip -dc"),
+    b"PK\x03\x04": ("zip", "bsdtar -cf - @-"),
     # lzma has no magic. These bytes are the default settings and the low bytes of the size of the
     # dictionary, which is a multiple of 64 KiB.
     b"\x5d\0\0": ("lzma", "xz -dc"),

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from kheadersfs.errors import KheadersfsError, reason
+from kheadersfs.errors import KheadersfsError, reason, room_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,8 @@ def write_record(descriptor: int, tree: Tree | None, opened: Iterable[int]) -> N
             if tree is not None:
                 record.writelines(path + b"\n" for path in paths_of(tree, opened))
     except OSError as error:
-        raise KheadersfsError(f"the record cannot be written: {reason(error)}") from error
+        advice = room_advice(error) or "write it elsewhere"
+        raise KheadersfsError(f"the record cannot be written: {reason(error)}; {advice}") from error
 
 
 def paths_of(tree: Tree, opened: Iterable[int]) -> Iterator[bytes]:

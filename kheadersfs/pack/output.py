@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from kheadersfs.errors import KheadersfsError, UsageError, absent_directory, reason
+from kheadersfs.errors import KheadersfsError, UsageError, absent_directory, reason, room_advice
 from kheadersfs.forking import HeldSignals
 
 if TYPE_CHECKING:
@@ -125,9 +125,10 @@ def _end(number: int, _frame: object) -> NoReturn:
 
 def not_written(path: str, error: OSError) -> KheadersfsError:
     """Return what to raise when writing *path* by way of complete_file() failed."""
+    what = f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
+    advice = room_advice(error)
     return KheadersfsError(
-        absent_directory(path, error)
-        or f"{path}: cannot be written: {reason(error)}; what was there is unchanged"
+        absent_directory(path, error) or (f"{what}; {advice}" if advice else what)
     )
 
 

@@ -260,6 +260,6 @@ def test_a_full_disk_is_an_error(
         }[command]
     )
     assert outcome.status == 1
-    assert "No space left on device; what was there is unchanged" in outcome.errors
+    assert "No space left on device; what was there is unchanged; free some space" in outcome.errors
     assert outcome.errors.count("\n") == 1
     assert is_untouched(full_disk)
