@@ -41,13 +41,13 @@ def run(arguments: list[str]) -> int:
     cache = Cache(settings.cache_directory(), settings.cache_size())
     packed = default_cache_directory(os.environ)
     if values.clear:
-        keeping.clear(packed)
         try:
             cache.clear()
         except OSError as error:
             raise KheadersfsError(
                 f"{cache.directory}: cannot be cleared: {reason(error)}; remove it by hand"
             ) from error
+        keeping.clear(packed)
     count, total, notes = cache.everything()
     archives = keeping.kept_archives(packed)
     if values.json:

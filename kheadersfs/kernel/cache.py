@@ -18,7 +18,8 @@ from kheadersfs.errors import ArchiveUnavailable, reason
 from kheadersfs.locking import exclusive
 
 RECORD_SUFFIX = ".tree"
-_PARTIAL = ".partial"
+PARTIAL_SUFFIX = ".partial"
+LOCK_SUFFIX = ".lock"
 
 
 class HeaderTree(NamedTuple):
@@ -92,13 +93,13 @@ def kept_archive(
 def lock_of(archive: str) -> str:
     """Return the file to hold a lock on while *archive* is made or removed."""
     directory, name = os.path.split(archive)
-    return os.path.join(directory, name.partition(".tar")[0] + ".lock")
+    return os.path.join(directory, name.partition(".tar")[0] + LOCK_SUFFIX)
 
 
 def _pack_anew(pack: Callable[[str], None], archive: str, seen: str) -> None:
     """Replace *archive*, and then its record of what was *seen* before."""
     _remove_remains(archive)
-    partial = archive + _PARTIAL
+    partial = archive + PARTIAL_SUFFIX
     pack(partial)
     os.replace(partial, archive)
     if seen:
@@ -173,5 +174,7 @@ def _remove_remains(archive: str) -> None:
     """
     directory, name = os.path.split(archive)
     for found in os.listdir(directory):
-        if found == name + RECORD_SUFFIX or found.removeprefix(".").startswith(name + _PARTIAL):
+        if found == name + RECORD_SUFFIX or found.removeprefix(".").startswith(
+            name + PARTIAL_SUFFIX
+        ):
             os.unlink(os.path.join(directory, found))

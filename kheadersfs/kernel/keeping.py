@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.kernel.cache import RECORD_SUFFIX, lock_of
+from kheadersfs.kernel.cache import LOCK_SUFFIX, PARTIAL_SUFFIX, RECORD_SUFFIX, lock_of
 from kheadersfs.locking import exclusive
 
 if TYPE_CHECKING:
@@ -53,9 +53,31 @@ def shrink(directory: str, limit: int, used: Collection[str]) -> None:
 
 
 def clear(directory: str) -> None:
-    """Remove all that is kept in *directory*; a process that packs or opens one packs it again."""
+    """Remove all that is kept in *directory*; a process that packs or opens one packs it again.
+
+    What processes that were killed have left goes too, and *directory* if it is empty then.
+    """
     for archive in kept_archives(directory):
         _remove(archive)
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            _remove_remains(directory, name)
+        os.rmdir(directory)
+
+
+def _remove_remains(directory: str, name: str) -> None:
+    """Remove the file *name* if it is a lock, or was to become an archive, and nobody needs it."""
+    path = os.path.join(directory, name)
+    archive_name, partial, _ = name.removeprefix(".").partition(PARTIAL_SUFFIX)
+    if partial:
+        with (
+            suppress(OSError),
+            exclusive(lock_of(os.path.join(directory, archive_name)), wait=False),
+        ):
+            os.unlink(path)
+    elif name.endswith(LOCK_SUFFIX):
+        with suppress(OSError), exclusive(path, wait=False):
+            pass  # whoever holds it removes it
 
 
 def _recorded(directory: str) -> Iterator[KeptArchive]:

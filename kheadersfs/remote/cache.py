@@ -141,6 +141,9 @@ class Cache:
                 for name in os.listdir(directory):
                     with suppress(FileNotFoundError):
                         os.unlink(os.path.join(directory, name))
+        with suppress(OSError):  # there may be something else in it, or it may be a mountpoint
+            for directory in (self._addresses, self._objects, self.directory):
+                os.rmdir(directory)
 
     def _read(self, path: str) -> Known | None:
         try:

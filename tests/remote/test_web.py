@@ -207,6 +207,7 @@ def test_the_cache_is_shown_bounded_and_cleared(
     assert [known["address"] for known in facts["addresses"]] == [address]
     assert address in run_command("cache").output
     assert run_command("cache", "--clear").status == 0
+    assert not cache.exists()
     assert json.loads(run_command("cache", "--json").output)["pieces"] == 0
 
 

@@ -85,6 +85,20 @@ def test_what_a_killed_process_had_half_removed_is_removed_or_packed_again(
     assert names_in(directory) == ["6.1"]
 
 
+def test_clearing_removes_what_killed_processes_have_left_and_the_directory(
+    directory: Path,
+) -> None:
+    for name in ("6.1.tar.zst.partial", ".6.1.tar.zst.partial.abc.tmp", "6.2.lock"):
+        (directory / name).touch()
+    with exclusive(lock_of(str(directory / "6.6.tar.zst"))):
+        (directory / "6.6.tar.zst.partial").touch()
+        clear(str(directory))
+        kept = ("6.6.lock", *(f"6.6.tar.zst{suffix}" for suffix in ("", ".partial", ".tree")))
+        assert sorted(os.listdir(directory)) == [*kept]
+    clear(str(directory))
+    assert not directory.exists()
+
+
 def test_clearing_leaves_what_cannot_be_packed_again(directory: Path, tmp_path: Path) -> None:
     (directory / "fetched").mkdir()
     (directory / "fetched/6.1.tar.zst").touch()
