@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kheadersfs.reader import HeaderArchive
 
 ROW_BYTES = 256 << 10
-_WIDTH, _LEFT, _TOP = 960, 150, 96
+_WIDTH, _LEFT, _TOP = 560, 132, 112
 _ROW, _LINE, _GAP = 9, 10, 5
 """Pixels: the height of a row, the distance of two rows, and what is added between two blocks."""
 _STYLE = """\
@@ -100,25 +100,26 @@ def _heading(
         f"{len(headers)} headers with {blocks.total / (1 << 20):.1f} MiB in {len(blocks)} blocks"
     )
     facts += f", {content.hot_blocks} of them hot" if content.indexed else "; no index"
+    row = f"A row is {ROW_BYTES >> 10} KiB"
     if profile is not None:
         read = [header for header in headers if header.path in profile]
         numbers = {n for header in read for n in blocks.covering(header.start, header.size)}
         decoded = sum(blocks.starts[n + 1] - blocks.starts[n] for n in numbers)
         size = sum(header.size for header in read)
-        facts += (
+        row += (
             f". The build has read {len(read)} headers, {size / (1 << 20):.1f} MiB, "
             f"in {len(numbers)} blocks of {decoded / (1 << 20):.1f} MiB"
         )
     yield f'<text x="8" y="44">{facts}</text>'
+    yield f'<text x="8" y="62">{row}</text>'
     kinds = [("read hot", "hot"), ("read cold", "cold")]
     if profile is not None:
         kinds = [("read hot", "hot, read"), ("hot", "hot, not read")]
         kinds += [("read cold", "cold, read"), ("cold", "cold, not read")]
     for column, (kind, meaning) in enumerate([*kinds, ("room", "between headers")]):
-        x = 8 + column * 150
-        yield f'<rect class="{kind}" x="{x}" y="58" width="14" height="14"/>'
-        yield f'<text x="{x + 20}" y="70">{meaning}</text>'
-    yield f'<text x="{_LEFT + _WIDTH - 150}" y="70">a row is {ROW_BYTES >> 10} KiB</text>'
+        x = 8 + column * 138
+        yield f'<rect class="{kind}" x="{x}" y="78" width="14" height="14"/>'
+        yield f'<text x="{x + 20}" y="90">{meaning}</text>'
 
 
 def _bands(start: int, end: int, origin: int, top: int, kind: str) -> Iterator[str]:
