@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _LIBRARY = "libarchive.so.13"
+_NO_MEMORY = ("failed to map segment from shared object", "Cannot allocate memory")
+"""What the C library says, in no error number, when there is too little memory for a library."""
 
 
 def import_library() -> ModuleType:
@@ -22,11 +24,14 @@ def import_library() -> ModuleType:
 
     libarchive-c asks ctypes.util for the name of the library. That imports subprocess and runs
     ldconfig, which takes 20 ms, for a name that has not changed since 2010. So the name is given
-    here. Raises KheadersfsError when the library or its bindings are missing.
+    here. Raises KheadersfsError when the library or its bindings are missing, MemoryError when
+    there is too little memory for it.
     """
     try:
         ctypes.CDLL(_LIBRARY)
-    except OSError:
+    except OSError as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            raise MemoryError from error
         known: dict[str, dict[str, object]] = {}
     else:
         known = {"ctypes.util": {"find_library": lambda _name: _LIBRARY}}

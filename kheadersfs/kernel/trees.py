@@ -228,7 +228,7 @@ def _configured_arch(objtree: str, configuration: bytes) -> str:
     if heading is None:
         raise UsageError(
             f"{objtree}: {CONFIGURATION_HEADER} does not say for which architecture it is; "
-            "name it with --arch"
+            "name it with --arch of kheadersfs pack"
         )
     return heading[1].decode()
 

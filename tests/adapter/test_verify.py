@@ -13,7 +13,7 @@ import pytest
 import kheadersfs
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.verification import verify
-from tests.support.mounting import run_command
+from tests.support.mounting import command_line, one_line, run_command, run_words
 from tests.support.synthetic import altered
 
 if TYPE_CHECKING:
@@ -86,3 +86,13 @@ def test_verify_prints_json_for_programs(small_archive: Path, tmp_path: Path) ->
     assert (bad["archive"], bad["status"]) == (str(damaged), 13)
     assert (absent["status"], "No such file" in absent["error"]) == (11, True)
     assert run_command("verify", "--json", small_archive).status == 0
+
+
+@pytest.mark.parametrize("kib", [30_000, 36_000, 50_000])
+def test_a_library_that_memory_is_short_for_is_not_said_to_be_missing(
+    kib: int, small_archive: Path
+) -> None:
+    words = command_line("verify", small_archive)
+    outcome = run_words("sh", "-c", f'ulimit -v {kib}; exec "$@"', "sh", *words)
+    assert outcome.status == 14
+    assert "takes more memory to read than there is" in one_line(outcome)
