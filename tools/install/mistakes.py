@@ -1,140 +1,29 @@
 #!/usr/bin/env python3
 """Make the mistakes that users make, and print what they are told: mistakes.py ARCHIVE.
 
-Runs the kheadersfs that PATH has, in a directory of its own, as whoever calls it. Each mistake has
-the status that it must have and a word of the message that helps; all messages are printed, to be
-looked at as a user would. Ends with status 1 if one of them is not as it must be, or anything is
-left mounted. Needs nothing but Python.
+Runs the kheadersfs that PATH has, in a directory of its own, as whoever calls it. Each mistake of
+typed.py has the status that it must have and a word of the message that helps; all messages are
+printed, to be looked at as a user would. Ends with status 1 if one of them is not as it must be, or
+anything is left: mounted, or as a file that is not complete. Needs nothing but Python and Debian.
+The directories FULL, SMALL and READONLY of typed.py are taken from the environment.
 """
 
 from __future__ import annotations
 
 import os
 import pty
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
 
-SETTING_UP = r"""
-cp "$1" k.tar.xz
-mkdir m 'two words' full "$(printf 'new\nline')" "$(printf 'm\351')"
-python3 -c 'import zipfile; zipfile.ZipFile("k.zip", "w").writestr("include/a.h", "")'
-head -c 200000 k.tar.xz >cut.tar.xz
-: >empty.tar.xz
-head -c 5000 /dev/zero >zeros.tar
-mkfifo pipe
-ln -s nowhere dangling
-cp k.tar.xz unreadable; chmod 000 unreadable
-"""
+import typed
 
-
-class Mistake(NamedTuple):
-    """What is typed, the statuses it may end with, and what the message must have in it."""
-
-    line: str
-    statuses: tuple[int, ...]
-    word: str
-
-
-MISTAKES = (
-    # Wrong order, missing values, one word too many.
-    Mistake("kheadersfs mount m k.tar.xz", (11,), "ARCHIVE comes first: is it k.tar.xz"),
-    Mistake("kheadersfs mount k.tar.xz", (10, 14), "name a MOUNTPOINT"),
-    Mistake("kheadersfs mount k.tar.xz m n", (2,), "n"),
-    Mistake("kheadersfs umount", (10, 11), "nothing is mounted"),
-    Mistake("kheadersfs umount k.tar.xz", (10,), "k.tar.xz"),
-    Mistake("kheadersfs umount m", (10,), "not"),
-    Mistake("kheadersfs ls include/linux k.tar.xz", (11,), "k.tar.xz"),
-    Mistake("kheadersfs cat k.tar.xz", (2,), "PATH"),
-    Mistake("kheadersfs run k.tar.xz -- true", (2, 127), "--archive"),
-    Mistake("kheadersfs run --archive k.tar.xz", (2,), "COMMAND"),
-    Mistake("kheadersfs run --archive k.tar.xz -- nosuchcommand", (127,), "nosuchcommand"),
-    Mistake("kheadersfs run --archive", (2,), "--archive"),
-    Mistake("kheadersfs pack -o out.tar.zst", (2, 10, 11, 1), "srctree"),
-    Mistake("kheadersfs repack k.tar.xz", (2,), "-o"),
-    Mistake("kheadersfs mount -o k.tar.xz m", (2,), "k.tar.xz"),
-    Mistake("kheadersfs mount --limit members k.tar.xz m", (2,), "NAME=NUMBER"),
-    Mistake("kheadersfs", (2,), "kheadersfs help"),
-    # Misspelled.
-    Mistake("kheadersfs mout k.tar.xz m", (2,), "mount"),
-    Mistake("kheadersfs --verison", (2,), "--version"),
-    Mistake("kheadersfs mount --foregroud k.tar.xz m", (2,), "--foreground"),
-    Mistake("kheadersfs --json status", (2,), "after the command"),
-    Mistake("kheadersfs mount k.tar.xy m", (11,), "k.tar.xy"),
-    Mistake("kheadersfs mount k.tar.xz nosuch", (10,), "mkdir"),
-    Mistake("kheadersfs cat k.tar.xz include/linux/shed.h", (16,), "kheadersfs ls"),
-    Mistake("kheadersfs cat k.tar.xz include/linux", (2,), "is a directory"),
-    # What is no archive of headers.
-    Mistake("kheadersfs mount k.zip m", (12,), "zip"),
-    Mistake("(cat k.tar.xz >pipe &) 2>/dev/null; kheadersfs mount pipe m", (11,), "pipe"),
-    Mistake("kheadersfs info - <k.tar.xz", (11,), "standard input"),
-    Mistake("kheadersfs mount ftp://host/k.tar.xz m", (11,), "curl"),
-    Mistake("kheadersfs mount http://127.0.0.1:9/k.tar.xz m", (1, 2, 11), "127.0.0.1"),
-    Mistake("kheadersfs info m", (11,), "is a directory"),
-    Mistake("kheadersfs verify cut.tar.xz", (13,), "cut.tar.xz"),
-    Mistake("kheadersfs mount empty.tar.xz m", (12,), "empty"),
-    Mistake("kheadersfs info zeros.tar", (12, 13), "zeros.tar"),
-    Mistake("kheadersfs info /dev/null", (11,), "/dev/null"),
-    Mistake("kheadersfs info dangling", (11,), "dangling"),
-    Mistake("kheadersfs mount k.tar.xz k.tar.xz", (10,), "not a directory"),
-    # What is written, and where.
-    Mistake("kheadersfs repack k.tar.xz -o out.tar.foo", (2,), ".tar.zst"),
-    Mistake("kheadersfs repack k.tar.xz -o nodir/out.tar.zst", (1, 2), "nodir"),
-    Mistake("kheadersfs pack --srctree nodir -o out.tar.zst", (1, 2, 11), "nodir"),
-    Mistake("kheadersfs env nodir", (1, 2, 10, 11), "nodir"),
-    Mistake("kheadersfs ls k.tar.xz >/dev/full", (1,), "space"),
-    Mistake("kheadersfs ls k.tar.xz >&-", (1,), ""),
-    Mistake("kheadersfs help >&-", (1,), ""),
-    Mistake("kheadersfs cat k.tar.xz include/linux/sched.h >/dev/full", (1,), "space"),
-    Mistake(
-        "kheadersfs run --record /dev/full --archive k.tar.xz -- "
-        "sh -c 'cat $KHEADERS/include/linux/sched.h >/dev/null'",
-        (1,),
-        "space",
-    ),
-    # Odd surroundings.
-    Mistake("env -u HOME kheadersfs ls k.tar.xz include/linux/kconfig.h", (0,), "kconfig.h"),
-    Mistake("env -u HOME kheadersfs run -- true", (0, 1, 11), ""),
-    Mistake("HOME=/proc/nowhere kheadersfs run -- true", (0, 1, 11), ""),
-    Mistake("LANG=C LC_ALL=C PYTHONUTF8=0 kheadersfs mount k.tar.xz mé", (10,), "mkdir"),
-    Mistake("COLUMNS=20 kheadersfs mount", (10, 11), ""),
-    Mistake("COLUMNS=20 kheadersfs umount --help", (0,), "umount"),
-    Mistake("TERM=dumb kheadersfs status", (0,), ""),
-    Mistake('kheadersfs run --archive k.tar.xz -- sh -c "exit 7"', (7,), ""),
-    Mistake("cp zeros.tar \"$(printf 'x\\ny')\"; kheadersfs info x*", (12,), "x\\ny"),
-    Mistake("kheadersfs mount k.tar.xz \"$(printf 'none\\351')\"", (10,), "mkdir"),
-)
-
-WORKS = (
-    # What looks like a mistake and is none; each leaves nothing mounted.
-    "mount k.tar.xz 'two words' && ls 'two words' && umount 'two words'",
-    'd="$(printf "new\\nline")"; mount k.tar.xz "$d" && ls "$d" && umount "$d"',
-    'd="$(printf "m\\351")"; mount k.tar.xz "$d" && ls "$d" && umount "$d"',
-    "mount k.tar.xz m && kheadersfs status && findmnt -n m && df m && umount m",
-    "mount k.tar.xz m && (cd m && ! umount ../m) && umount m",
-    "mount k.tar.xz m && ! mount k.tar.xz m && umount m",
-    "mount --archive k.tar.xz m && umount m",
-    "kheadersfs ls k.tar.xz | head -n 1",
-    "kheadersfs cat k.tar.xz include/generated/utsrelease.h",
-    # Nothing can be written below this home; what needs no cache works all the same.
-    "HOME=/proc/1 kheadersfs cat k.tar.xz include/generated/utsrelease.h",
-)
-"""For brevity without the word kheadersfs before mount and umount."""
-
-INTERRUPTED = (
-    "kheadersfs ls k.tar.xz",
-    "kheadersfs mount k.tar.xz m",
-    "kheadersfs run --archive k.tar.xz -- sleep 5",
-    "kheadersfs repack k.tar.xz -o out.tar.zst",
-    "kheadersfs verify k.tar.xz",
-)
 INTERRUPTED_AFTER = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds."""
+ODD_PLACES = ("FULL", "SMALL", "READONLY")
 
 
 class Protocol:
@@ -168,7 +57,7 @@ def run(line: str) -> tuple[int, str]:
     return done.returncode, done.stdout.decode(errors="backslashreplace")
 
 
-def fault_of(mistake: Mistake, status: int, said: str) -> str:
+def fault_of(mistake: typed.Mistake, status: int, said: str) -> str:
     """Return what is wrong with the answer to *mistake*, nothing if it is as it must be."""
     if status not in mistake.statuses:
         return f"the status must be {' or '.join(map(str, mistake.statuses))}"
@@ -208,7 +97,7 @@ def interrupt(line: str, seconds: float) -> tuple[int, str]:
 
 def try_interrupts(protocol: Protocol, directory: str) -> None:
     """Interrupt each command at several times. One that was done before has its own status."""
-    for line in INTERRUPTED:
+    for line in typed.INTERRUPTED:
         for seconds in INTERRUPTED_AFTER:
             status, said = interrupt(line, seconds)
             if status == 0 and "mount" in line:
@@ -229,6 +118,39 @@ def try_interrupts(protocol: Protocol, directory: str) -> None:
             protocol.note(f"{line}  (^C after {seconds} s)", status, shown, fault)
 
 
+def try_mistakes(protocol: Protocol, mistakes: tuple[typed.Mistake, ...]) -> None:
+    """Make *mistakes*, and see that each leaves no file where there is no room for it."""
+    for mistake in mistakes:
+        status, said = run(mistake.line)
+        fault = fault_of(mistake, status, said)
+        small = os.environ.get("SMALL")
+        if small and (left := os.listdir(small)):
+            fault = fault or f"left: {left}"
+            run("rm -rf $SMALL/* $SMALL/.[!.]*")
+        protocol.note(mistake.line, status, said, fault)
+
+
+def try_what_works(protocol: Protocol, lines: tuple[str, ...]) -> None:
+    for line in lines:
+        status, said = run(line)
+        protocol.note(line, status, said, "this has to work" if status else "")
+
+
+def try_all(protocol: Protocol, directory: str) -> None:
+    is_root = os.geteuid() == 0
+    try_mistakes(protocol, typed.MISTAKES)
+    try_what_works(protocol, typed.WORKS)
+    if all(os.environ.get(name) for name in ODD_PLACES):
+        try_mistakes(protocol, typed.WITHOUT_ROOM)
+        try_what_works(protocol, typed.WORKS_WITHOUT_ROOM)
+        if not is_root:
+            try_mistakes(protocol, typed.WITHOUT_ROOM_FOR_USERS)
+    if not is_root:
+        unreadable = typed.Mistake("kheadersfs info unreadable", (11,), "Permission")
+        try_mistakes(protocol, (unreadable,))
+    try_interrupts(protocol, directory)
+
+
 def main() -> int:
     archive = os.path.realpath(sys.argv[1])
     # A path of which neither a message nor a terminal makes two lines.
@@ -236,18 +158,8 @@ def main() -> int:
     os.chdir(directory)
     protocol = Protocol()
     try:
-        subprocess.run(["sh", "-ec", SETTING_UP, "sh", archive], check=True)
-        for mistake in MISTAKES:
-            status, said = run(mistake.line)
-            protocol.note(mistake.line, status, said, fault_of(mistake, status, said))
-        for line in (re.sub(r"\b(u?mount) ", r"kheadersfs \1 ", short) for short in WORKS):
-            status, said = run(line)
-            protocol.note(line, status, said, "this has to work" if status else "")
-        try_interrupts(protocol, directory)
-        if os.geteuid() != 0:
-            status, said = run("kheadersfs info unreadable")
-            fault = fault_of(Mistake("", (11,), "Permission"), status, said)
-            protocol.note("kheadersfs info unreadable", status, said, fault)
+        subprocess.run(["sh", "-ec", typed.SETTING_UP, "sh", archive], check=True)
+        try_all(protocol, directory)
         if left := mounts_below(directory):
             protocol.note("what is left mounted", 1, "\n".join(left), "nothing may be")
     finally:
