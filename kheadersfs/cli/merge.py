@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.cli.arguments import OUTPUT, Parser, add_limits
 from kheadersfs.cli.form import add_form, chosen_form
-from kheadersfs.cli.opening import open_followed, open_given
+from kheadersfs.cli.opening import open_followed, open_given, open_packed
 from kheadersfs.cli.options import parse_limits
-from kheadersfs.cli.packages import archives_of
+from kheadersfs.cli.packages import archive_of_each, archives_of
 from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import open_spool, write_confined
 from kheadersfs.errors import UsageError
@@ -104,11 +104,19 @@ def _opened(
         if others and not all(map(may_be_packages, (*others, path))):
             raise UsageError(f"{name}={path}: {name} is the name of {others[0]} already")
         others.append(path)
+    packed = archive_of_each(filter(_are_packages, named.values()), limits)
     for name, paths in named.items():
-        yield name, open_followed(paths[0], limits, paths[1:], progress, _BUDGET)
+        if _are_packages(paths):
+            yield name, open_packed(next(packed), paths[0], limits, _BUDGET)
+        else:
+            yield name, open_followed(paths[0], limits, (), progress, _BUDGET)
     if packages:
         for path in archives_of(packages, limits):
             yield "", open_given(path, limits, budget=_BUDGET)
+
+
+def _are_packages(paths: list[str]) -> bool:
+    return may_be_packages(paths[0])
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -30,9 +30,17 @@ def open_given(
     # It takes 60 ms, which only packages pay.
     from kheadersfs.cli.packages import archive_of
 
-    archive = open_archive(archive_of([path, *further], limits), budget, limits)
-    archive.archive.source.name = path
-    return archive
+    return open_packed(archive_of([path, *further], limits), path, limits, budget)
+
+
+def open_packed(archive: str, path: str, limits: Limits, budget: int) -> HeaderArchive:
+    """Open the *archive* in the cache that was made of the packages at *path*, which it is called.
+
+    Raises what reader.open_archive() raises.
+    """
+    opened = open_archive(archive, budget, limits)
+    opened.archive.source.name = path
+    return opened
 
 
 def open_followed(

@@ -7,39 +7,28 @@ process looks at itself is where the parts of a package begin.
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs._version import __version__
-from kheadersfs.archive.names import index
-from kheadersfs.archive.source import digest_of
+from kheadersfs.cli.keeping import KernelPackages, archives_in
 from kheadersfs.cli.progress import progress_line
 from kheadersfs.cli.writing import write_in_child
 from kheadersfs.errors import ArchiveUnavailable, UsageError
-from kheadersfs.kernel.cache import default_cache_directory, kept_archive
-from kheadersfs.kernel.keeping import shrink
+from kheadersfs.kernel.cache import default_cache_directory
 from kheadersfs.limits import DEFAULT_BUDGET
-from kheadersfs.pack.comments import COMMENT_FILTERS
-from kheadersfs.pack.packing import Settings
-from kheadersfs.pack.times import DEFAULT_TIME
-from kheadersfs.pack.writing import Form
 from kheadersfs.packages import facts as described
-from kheadersfs.packages.kernels import Kernel, kernels_of, satisfies
+from kheadersfs.packages.kernels import kernels_of, satisfies
 from kheadersfs.packages.package import Package, open_package
-from kheadersfs.packages.packing import pack_packages
 from kheadersfs.packages.recognition import SUFFIXES
-from kheadersfs.remote import settings as cache_settings
 from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kheadersfs.limits import Limits
+    from kheadersfs.pack.packing import Settings
     from kheadersfs.packages.facts import Facts, Need
-
-_PACKED_SUFFIX = ".tar.zst"  # it is read at every mount, and kept on this machine only
 
 
 class _Opened(NamedTuple):
@@ -58,14 +47,24 @@ def archives_of(paths: list[str], limits: Limits) -> list[str]:
     """
     with ExitStack() as stack:
         opened = _open(stack, paths, limits)
-        return _bounded([_keep(kernel, opened, limits) for kernel in kernels_of(opened.facts)])
+        cache = default_cache_directory(os.environ)
+        return list(archives_in(cache, _kernels_in(opened), limits))
 
 
 def archive_of(paths: list[str], limits: Limits) -> str:
     """Like archives_of(), for one kernel. Raises UsageError when there are several."""
+    [archive] = archive_of_each([paths], limits)
+    return archive
+
+
+def archive_of_each(groups: Iterable[list[str]], limits: Limits) -> Iterator[str]:
+    """Yield what archive_of() returns for each of *groups*.
+
+    One is to be opened before the next is asked for, which may be of other packages of that name.
+    """
     with ExitStack() as stack:
-        opened = _open(stack, paths, limits)
-        return _bounded([_keep(_only_kernel(opened, paths), opened, limits)])[0]
+        kernels = [_only_kernel(_open(stack, paths, limits), paths) for paths in groups]
+        yield from archives_in(default_cache_directory(os.environ), kernels, limits)
 
 
 def require_no_pins(path: str, *pins: str | None) -> None:
@@ -89,14 +88,15 @@ def pack_to(
     Unless it is None, *release* is what they have to be of. Raises what archive_of() raises.
     """
     with ExitStack() as stack:
-        opened = _open(stack, paths, settings.limits)
-        _write(_only_kernel(opened, paths), opened, output, arch, settings, release)
-
-
-def quick_settings(limits: Limits) -> Settings:
-    """Return how packages are packed into the cache, while somebody waits."""
-    form = Form("tar", "zstd", quick=True)
-    return Settings(form, COMMENT_FILTERS["strip"], [], DEFAULT_TIME, limits=limits)
+        kernel = _only_kernel(_open(stack, paths, settings.limits), paths)
+        progress = stack.enter_context(progress_line("pack", "B"))
+        write_in_child(
+            kernel.name,
+            kernel.prepare,
+            output,
+            lambda file: kernel.write(file, settings, progress, arch, release),
+            settings.limits,
+        )
 
 
 def missing_of(paths: list[str], limits: Limits) -> list[Need]:
@@ -197,8 +197,19 @@ def _beside(package: str, need: Need) -> list[str]:
     ]
 
 
-def _only_kernel(opened: _Opened, paths: list[str]) -> Kernel:
-    kernels = kernels_of(opened.facts)
+def _kernels_in(opened: _Opened) -> list[KernelPackages]:
+    return [
+        KernelPackages(
+            kernel.label,
+            [opened.packages[number] for number in kernel.packages],
+            [need.name for need in kernel.missing],
+        )
+        for kernel in kernels_of(opened.facts)
+    ]
+
+
+def _only_kernel(opened: _Opened, paths: list[str]) -> KernelPackages:
+    kernels = _kernels_in(opened)
     if len(kernels) > 1:
         labels = ", ".join(kernel.label for kernel in kernels)
         raise UsageError(
@@ -206,52 +217,3 @@ def _only_kernel(opened: _Opened, paths: list[str]) -> Kernel:
             "or use run --each or merge"
         )
     return kernels[0]
-
-
-def _keep(kernel: Kernel, opened: _Opened, limits: Limits) -> str:
-    """Return the archive of *kernel* in the cache, packed anew if its packages are not the same."""
-
-    def look() -> str:
-        sources = [opened.packages[number].source for number in kernel.packages]
-        digests = [digest_of(source, source.size).hex() for source in sources]
-        # A later version may pack otherwise, or not use the index of this one.
-        decisive = (__version__, index.VERSION, limits, digests)
-        return hashlib.sha256(repr(decisive).encode()).hexdigest()
-
-    return kept_archive(
-        os.path.join(default_cache_directory(os.environ), kernel.label + _PACKED_SUFFIX),
-        opened.packages[kernel.packages[0]].name,
-        look,
-        lambda path: _write(kernel, opened, path, None, quick_settings(limits)),
-    )
-
-
-def _bounded(archives: list[str]) -> list[str]:
-    """Return *archives*, once there is no more in the cache than may be, if these are less."""
-    shrink(default_cache_directory(os.environ), cache_settings.cache_size(), archives)
-    return archives
-
-
-def _write(
-    kernel: Kernel,
-    opened: _Opened,
-    path: str,
-    arch: str | None,
-    settings: Settings,
-    release: str | None = None,
-) -> None:
-    packages = [opened.packages[number] for number in kernel.packages]
-    missing = [need.name for need in kernel.missing]
-
-    def prepare() -> None:
-        for package in packages:
-            package.prepare()
-
-    with progress_line("pack", "B") as progress:
-        write_in_child(
-            packages[0].name,
-            prepare,
-            path,
-            lambda file: pack_packages(packages, missing, file, arch, settings, progress, release),
-            settings.limits,
-        )

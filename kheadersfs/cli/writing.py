@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import IO, TYPE_CHECKING
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kheadersfs.cli.reading import report_notes
 from kheadersfs.limits import DEFAULT_LIMITS
@@ -12,7 +13,7 @@ from kheadersfs.pack.output import complete_file, not_written
 from kheadersfs.sandbox.confined import Confined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from typing import BinaryIO
 
     from kheadersfs.limits import Limits
@@ -70,7 +71,37 @@ def write_in_child(
     *prepare* imports what it needs; *name* is what it reads, for messages, and *limits* are those
     of that. Raises the KheadersfsError that *write* raises, also for a disk that is full.
     """
+    with writing_in_child(name, prepare, path, write, limits) as writer:
+        writer.child.result()
+
+
+class Writer(NamedTuple):
+    """A child that writes, and the descriptor of the file that it writes to."""
+
+    child: Confined
+    descriptor: int
+
+
+@contextmanager
+def writing_in_child(
+    name: str,
+    prepare: Callable[[], None],
+    path: str,
+    write: Callable[[BinaryIO], None],
+    limits: Limits,
+    others: Collection[int] = (),
+) -> Iterator[Writer]:
+    """Yield the child that does what write_in_child() says; in the block its result is waited for.
+
+    *others* are the descriptors of files that other children write to at the same time, and this
+    one must not. Raises KheadersfsError.
+    """
     with complete_file(path) as file:
+
+        def prepare_alone() -> None:
+            for descriptor in others:
+                os.close(descriptor)
+            prepare()
 
         def write_all() -> bytes:
             try:
@@ -81,4 +112,8 @@ def write_in_child(
             return b""
 
         times = max(1, limits.total // DEFAULT_LIMITS.total)
-        Confined(name, prepare, write_all, PACKING * times).result()
+        child = Confined(name, prepare_alone, write_all, PACKING * times)
+        try:
+            yield Writer(child, file.fileno())
+        finally:
+            child.end()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from kheadersfs.errors import ArchiveUnavailable, reason
@@ -69,25 +69,42 @@ def kept_archive(
 ) -> str:
     """Return the path *archive*, where the headers of *subject* are, packed anew if need be.
 
-    *look* and *pack* are as in ArchiveCache. Any number of processes may ask at once: one packs,
-    the others wait for it. Raises ArchiveUnavailable if the directory is not safe or not usable,
-    and whatever *look* and *pack* raise.
+    *look* and *pack* are as in ArchiveCache. Raises what keeping() raises, and whatever *look* and
+    *pack* raise.
+    """
+    with keeping(archive, subject, look) as partial:
+        if partial is not None:
+            pack(partial)
+    return archive
+
+
+@contextmanager
+def keeping(archive: str, subject: str, look: Callable[[], str]) -> Iterator[str | None]:
+    """Hold *archive*, which has the headers of *subject*, until the end of the block.
+
+    Yields the path at which it has to be packed anew, None if it need not be; *look* is as in
+    ArchiveCache. Any number of processes may ask at once: one packs, the others wait for it. Raises
+    ArchiveUnavailable if the directory is not safe or not usable, and whatever *look* raises.
     """
     directory = os.path.dirname(archive)
     try:
         own_directory(directory)
         with exclusive(lock_of(archive)):
             seen = look()
-            if not _is_recorded(archive, seen):
-                _pack_anew(pack, archive, seen)
-            else:
+            if _is_recorded(archive, seen):
                 os.utime(archive + RECORD_SUFFIX)  # keeping.py goes by it
+                yield None
+            else:
+                _remove_remains(archive)
+                partial = archive + PARTIAL_SUFFIX
+                yield partial
+                os.replace(partial, archive)
+                _record(archive, seen)
     except OSError as error:
         raise ArchiveUnavailable(
             f"cannot keep the headers of {subject} in {directory}: {reason(error)}; "
             "make that directory writable, or set XDG_CACHE_HOME"
         ) from error
-    return archive
 
 
 def lock_of(archive: str) -> str:
@@ -96,13 +113,10 @@ def lock_of(archive: str) -> str:
     return os.path.join(directory, name.partition(".tar")[0] + LOCK_SUFFIX)
 
 
-def _pack_anew(pack: Callable[[str], None], archive: str, seen: str) -> None:
-    """Replace *archive*, and then its record of what was *seen* before."""
-    _remove_remains(archive)
-    partial = archive + PARTIAL_SUFFIX
-    pack(partial)
-    os.replace(partial, archive)
+def _record(archive: str, seen: str) -> None:
+    """Record what was *seen* before *archive* was packed, unless that was nothing."""
     if seen:
+        partial = archive + PARTIAL_SUFFIX
         with open(partial, "w", encoding="ascii") as stream:
             stream.write(_record_of(archive, seen))
         os.replace(partial, archive + RECORD_SUFFIX)

@@ -63,10 +63,12 @@ class Confined:
 
     def result(self) -> bytes:
         """Return what the function returned. Raises the KheadersfsError that it raised."""
-        with os.fdopen(self._report, "rb") as stream:
+        descriptor, self._report = self._report, -1
+        with os.fdopen(descriptor, "rb") as stream:
             report = stream.read(LARGEST_REPORT + 1)
         # A child that goes on writing is ended by the closed pipe.
         _, wait_status = os.waitpid(self._pid, 0)
+        self._pid = 0
         if len(report) > LARGEST_REPORT:
             raise self._nonsense()
         status, separator, outcome = report.partition(b"\n")
@@ -84,6 +86,16 @@ class Confined:
             raise self._nonsense()
         kind = error_of_status(int(status))
         raise kind(outcome[:_LONGEST_MESSAGE].decode(errors="surrogateescape"))
+
+    def end(self) -> None:
+        """End the child if its result was not waited for."""
+        if self._report >= 0:
+            os.close(self._report)
+            self._report = -1
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
 
     def _nonsense(self) -> DamagedArchive:
         """Return what to raise when the child has written what its code never writes."""

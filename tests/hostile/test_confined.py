@@ -6,6 +6,7 @@ import ctypes
 import faulthandler
 import os
 import random
+import select
 import subprocess
 import sys
 from contextlib import suppress
@@ -160,6 +161,23 @@ def test_nonsense_that_a_child_reports_is_one_error(report: bytes) -> None:
 def test_a_child_that_does_not_stop_reporting_is_not_listened_to_for_ever() -> None:
     with pytest.raises(DamagedArchive):
         confined(lambda: bytes(LARGEST_REPORT))
+
+
+def test_a_child_is_ended_whose_result_nobody_waits_for() -> None:
+    telling, told = os.pipe()
+
+    def tell_and_wait() -> bytes:
+        os.write(told, b"%d" % os.getpid())
+        select.poll().poll()
+        return b""
+
+    child = Confined("archive", nothing, tell_and_wait, 0)
+    os.close(told)
+    pid = int(os.read(telling, 100))
+    os.close(telling)
+    child.end()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def test_a_confined_function_that_takes_too_much_memory_is_refused() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
+from kheadersfs.cli import keeping
 from kheadersfs.cli import packages as commands
 from kheadersfs.limits import DEFAULT_LIMITS
 from kheadersfs.packages import deb
@@ -79,7 +80,7 @@ def test_who_reads_a_package_may_open_nothing(
         patched.setattr(deb, "read_facts", look)
         (facts,) = commands._ask([open_package(path)])
     assert facts.name.startswith("errno-")
-    monkeypatch.setattr(commands, "pack_packages", write)
-    settings = commands.quick_settings(DEFAULT_LIMITS)
+    monkeypatch.setattr(keeping, "pack_packages", write)
+    settings = keeping.quick_settings(DEFAULT_LIMITS)
     commands.pack_to([path], str(out), None, settings)
     assert out.read_text().startswith("errno-")
