@@ -18,8 +18,7 @@ _ADDRESSES = ("http://", "https://", "s3://", "oci://")
 class Archive:
     """An open archive, whose ``source`` it owns. readers.py reads what is in it.
 
-    ``blocks`` are the file's own blocks if they can be decoded one by one, else None. ``checked``
-    is False if the file has no checksums that would show damage.
+    ``blocks`` are the file's own blocks if they can be decoded one by one, else None.
     """
 
     def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -31,9 +30,14 @@ class Archive:
         self.source = source
         self.limits = limits
         self.kind = sniff(source, limits)
-        self.blocks, self.checked = self.kind.frame(source, limits)
+        self.blocks, self._is_checked = self.kind.frame(source, limits)
         if self.is_plain:
             check_end(source)
+
+    @property
+    def checked(self) -> bool:
+        """Whether anything would show damage. Raises DamagedArchive."""
+        return self._is_checked()
 
     @property
     def compression(self) -> str:

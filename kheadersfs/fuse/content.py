@@ -11,6 +11,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from kheadersfs.errors import UnreadableArchive
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,11 +73,18 @@ class ContentServer:
         """Return the content of a file that has just been opened. Raises what read() raises."""
         self._opens += 1
         if self._opens == 1 and self._source.is_far:
-            # A thread does this, because it may wait for the network.
-            self._loop.run_in_thread(partial(self._source.expect, self._hot_blocks), ahead=True)
+            await self._expect_hot_blocks()
         if self._opens == OPENS_OF_A_BUILD:
             self.read_ahead()
         return await self.read(start, size)
+
+    async def _expect_hot_blocks(self) -> None:
+        """Have the hot blocks fetched. They are begun with, so that none is asked for by itself."""
+        try:
+            # It is answered before anything is fetched, but by another process: hence the thread.
+            await self._loop.run_in_thread(partial(self._source.expect, self._hot_blocks))
+        except UnreadableArchive:
+            return  # whoever reads is told
 
     async def read(self, start: int, size: int) -> bytes | memoryview:
         """Return *size* bytes from *start* of the stream.

@@ -8,41 +8,41 @@ framing is, have no digest. They are of the version that was found when the file
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 
 from kheadersfs.errors import DamagedArchive, KheadersfsError, RefusedArchive, damaged
 from kheadersfs.remote.adopting import Adopted, adopt, is_fresh
+from kheadersfs.remote.answers import Answer, Unreachable, Version
 from kheadersfs.remote.cache import Cache, Known, Piece
-from kheadersfs.remote.http import Answer, Client, Unchanged, Unreachable, Version
+from kheadersfs.remote.http import Client, Unchanged
 from kheadersfs.remote.origins import Origin
 from kheadersfs.remote.protocol import ANY
 from kheadersfs.remote.settings import LARGEST_WHOLE
+from kheadersfs.remote.spans import Cutter, Extent, spans_of
+from kheadersfs.remote.underway import UnderWay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from kheadersfs.remote.http import Tell
+    from kheadersfs.remote.underway import Events
 
 HEAD, TAIL = 512, 64 << 10
-"""Bytes of the beginning and the end, which are fetched first: the index of a kernel takes 58 KiB
+"""Bytes of the beginning and the end, which are fetched first. The index of a kernel takes 58 KiB
 with what is around it."""
 _AT_ONCE = 6
+_LARGEST_SPAN = 512 << 10
+"""Bytes of blocks side by side that are fetched ahead with one request. The hot blocks of a kernel
+are two such spans, for the connections that brought beginning and end."""
 _LARGEST_AHEAD = 32 << 20
-"""Bytes that are held in memory ahead of need, where they cannot be kept on disk."""
-
-
-class Extent(NamedTuple):
-    """A range, and the SHA-256 of its content, or ANY."""
-
-    offset: int
-    length: int
-    digest: bytes
+"""Bytes fetched in advance that memory may hold, when the cache could not keep them on disk."""
 
 
 class RemoteContent:
-    """The file at *place*, which messages call *name*. First of all open it, or take it over."""
+    """The file at *place*, which messages call *name*. Call open() or take_over() first."""
 
     def __init__(self, place: str, name: str, origin: Origin, cache: Cache, client: Client) -> None:
         self.note = ""
@@ -57,7 +57,7 @@ class RemoteContent:
         self._pieces: dict[Piece, bytes] = {}
         self._whole: bytes | None = None
         self._ahead: dict[Extent, bytes] = {}
-        self._under_way: dict[Extent, trio.Event] = {}
+        self._under_way = UnderWay()
         self._limiter = trio.CapacityLimiter(_AT_ONCE)
 
     @property
@@ -95,25 +95,61 @@ class RemoteContent:
         offset, length, _ = extent
         if length <= 0 or offset < 0 or offset + length > self.size:
             raise damaged(self._name, f"there is nothing at offset {offset}")
-        while (event := self._under_way.get(extent)) is not None:
-            await event.wait()
+        await self._under_way.wait_for(extent)
         content = self._here(extent)
         if content is None:
-            async with self._alone(extent):
-                content = await self._fetch(extent)
+            with self._under_way.fetching([extent]):
+                content = await self._fetch(offset, length)
+                self._keep(extent, content)
         return content
 
-    async def read_ahead(self, extent: Extent) -> None:
-        """Fetch *extent* if it is not there, to be asked for later. Raises nothing of ours."""
-        if extent in self._under_way or self._whole is not None or extent in self._ahead:
-            return
-        if self._cache.has(extent.digest.hex()):
-            return
-        async with self._alone(extent), self._limiter:
-            try:
-                content = await self._fetch(extent)
-            except KheadersfsError:
-                return  # whoever asks for it tries again, and is told
+    async def fetch_ahead(self, extents: Sequence[Extent]) -> None:
+        """Fetch those of *extents* that are not here, to be asked for later.
+
+        Raises nothing of ours: whoever asks for one that has not come tries again, and is told.
+        """
+        async with trio.open_nursery() as nursery:
+            for span in spans_of(filter(self._is_missing, extents), _LARGEST_SPAN):
+                nursery.start_soon(self._fetch_span, span)
+
+    async def _fetch_span(self, span: list[Extent]) -> None:
+        async with self._limiter:
+            # Some may have been asked for while this was waiting.
+            missing = [extent for extent in span if self._is_missing(extent)]
+            with self._under_way.fetching(missing) as events:
+                async with trio.open_nursery() as nursery:
+                    for extents in spans_of(missing, _LARGEST_SPAN):
+                        nursery.start_soon(self._fetch_together, extents, events)
+
+    async def _fetch_together(self, extents: Sequence[Extent], events: Events) -> None:
+        """Fetch *extents* with one request; nobody waits for one any more that has come."""
+
+        def take(extent: Extent, content: bytes) -> None:
+            if hashlib.sha256(content).digest() == extent.digest:
+                self._keep_ahead(extent, content)
+                self._under_way.let_go(events, extent)
+
+        start = extents[0].offset
+        cutter = Cutter(extents, take)
+        with suppress(KheadersfsError):
+            content = await self._fetch(start, extents[-1].end - start, cutter.add)
+            for extent in extents:
+                if extent in events:  # of an answer that had to be asked for twice
+                    take(extent, content[extent.offset - start : extent.end - start])
+
+    def _is_missing(self, extent: Extent) -> bool:
+        """Tell whether *extent* is neither here nor on its way."""
+        return not (
+            self._whole is not None
+            or extent in self._under_way
+            or extent in self._ahead
+            or self._in_pieces(extent) is not None
+            or self._cache.has(extent.digest.hex())
+        )
+
+    def _keep_ahead(self, extent: Extent, content: bytes) -> None:
+        """Keep *content*, which has come ahead of need, in memory if it cannot be kept on disk."""
+        self._cache.put(content)
         held = sum(map(len, self._ahead.values()))
         if not self._cache.has(extent.digest.hex()) and held < _LARGEST_AHEAD:
             self._ahead[extent] = content
@@ -203,44 +239,43 @@ class RemoteContent:
         offset, length, digest = extent
         if self._whole is not None:
             return self._whole[offset : offset + length]
-        for piece, content in self._pieces.items():
-            start = offset - piece.offset
-            if start >= 0 and start + length <= piece.length:
-                return content[start : start + length]
-        if digest == ANY:
-            return None
+        content = self._in_pieces(extent)
+        if content is not None or digest == ANY:
+            return content
         return self._ahead.pop(extent, None) or self._cache.get(digest.hex())
 
-    @asynccontextmanager
-    async def _alone(self, extent: Extent) -> AsyncIterator[None]:
-        """Let others who want *extent* wait for the end of the block."""
-        event = self._under_way[extent] = trio.Event()
-        try:
-            yield
-        finally:
-            del self._under_way[extent]
-            event.set()
+    def _in_pieces(self, extent: Extent) -> bytes | None:
+        """Return the content of *extent* if it is in a piece that is here."""
+        for piece, content in self._pieces.items():
+            start = extent.offset - piece.offset
+            if 0 <= start <= piece.length - extent.length:
+                return content[start : start + extent.length]
+        return None
 
-    async def _fetch(self, extent: Extent) -> bytes:
-        offset, length, digest = extent
+    async def _fetch(
+        self, offset: int, length: int, receive: Callable[[bytes], None] | None = None
+    ) -> bytes:
+        """Return *length* bytes from *offset*; *receive* has them in pieces before."""
         wanted = f"{offset}-{offset + length - 1}"
-        answer = await self._client.fetch(wanted, length, self._condition())
-        content = answer.content
-        if len(content) == self.size != length:
-            self._take_whole(content)
+        answer = await self._client.fetch(wanted, length, self._condition(), receive=receive)
+        if len(answer.content) != self.size or self.size == length:
+            return answer.content
+        self._take_whole(answer.content)
+        self._note_down()
+        return answer.content[offset : offset + length]
+
+    def _keep(self, extent: Extent, content: bytes) -> None:
+        """Keep *content*, which came for *extent*. Raises DamagedArchive if it is another's."""
+        if extent.digest == ANY:
+            self._add_piece(extent.offset, content)
             self._note_down()
-            content = content[offset : offset + length]
-        if digest == ANY:
-            self._add_piece(offset, content)
-            self._note_down()
-        elif hashlib.sha256(content).digest() != digest:
+        elif hashlib.sha256(content).digest() != extent.digest:
             raise DamagedArchive(
-                f"{self._name}: the server sends other bytes at offset {offset} than the archive's "
-                "index says; unmount it, and mount it again"
+                f"{self._name}: the server sends other bytes at offset {extent.offset} than the "
+                "archive's index says; unmount it, and mount it again"
             )
         else:
             self._cache.put(content)
-        return content
 
     def _add_piece(self, offset: int, content: bytes) -> None:
         piece = Piece(offset, len(content), self._cache.put(content))

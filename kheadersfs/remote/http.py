@@ -1,20 +1,19 @@
-"""Ranges of a file by HTTP. Each takes one request, and every part of the answer is checked.
+"""Ranges of a file by HTTP. Each takes one request.
 
-Source: RFC 9110 (13: conditional requests, 14: ranges), RFC 9111 (how long an answer is fresh).
+Source: RFC 9110 (14: ranges, 15.4: redirects).
 """
 
 from __future__ import annotations
 
-import re
 import ssl
-import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
 import trio
 
-from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, RefusedArchive
+from kheadersfs.errors import ArchiveUnavailable, RefusedArchive
+from kheadersfs.remote.answers import Answer, Question, Unreachable, Version, fresh_until_of
 from kheadersfs.remote.connections import Connections
 from kheadersfs.remote.protocol import SLOWEST, allowed_seconds
 from kheadersfs.remote.settings import LARGEST_WHOLE
@@ -27,39 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_BUSY = (408, 429, 500, 502, 503, 504)
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})")
-_LONGEST_FRESH = 86_400  # seconds
 _AGENT = "kheadersfs"
-
-
-class Unreachable(ArchiveUnavailable):
-    """The server cannot be reached, or cannot answer now. The cache may be used instead."""
-
-
-class Version(NamedTuple):
-    """What tells versions of a file apart: size in bytes, and ETag and Last-Modified, or ""."""
-
-    size: int
-    tag: str
-    modified: str
-
-    @property
-    def condition(self) -> dict[str, str]:
-        """Header fields of a request that make the server answer with this version or an error."""
-        if self.tag and not self.tag.startswith("W/"):
-            return {"If-Match": self.tag}
-        return {"If-Unmodified-Since": self.modified} if self.modified else {}
-
-
-class Answer(NamedTuple):
-    """Bytes of a version from ``start`` on; ``fresh_until`` is in seconds since 1970, or 0."""
-
-    content: bytes
-    start: int
-    version: Version
-    fresh_until: float
 
 
 class Target(NamedTuple):
@@ -67,6 +34,16 @@ class Target(NamedTuple):
 
     address: str
     headers: dict[str, str]
+
+
+class _Sent(NamedTuple):
+    """A request's headers, how much may come, and to whom: see Client.fetch()."""
+
+    headers: dict[str, str]
+    length: int
+    question: Question
+    receive: Callable[[bytes], None] | None
+    tell: Tell | None
 
 
 class Unchanged(Exception):
@@ -97,27 +74,31 @@ class Client:
         length: int,
         version: Version | None,
         unless: str = "",
+        receive: Callable[[bytes], None] | None = None,
         tell: Tell | None = None,
     ) -> Answer:
         """Return the range *wanted*, such as ``0-511`` or ``-512``; everything if it is empty.
 
-        *length* is how many bytes that can be, and *tell* is called with how many have come. Only
-        *version* is accepted, None is any. *unless* is an ETag, for which Unchanged is raised.
+        *length* is how many bytes that can be. Only *version* is accepted, None is any. *unless* is
+        an ETag, for which Unchanged is raised. *receive* is given the range in pieces as they come,
+        and again from the beginning when it is asked for twice; *tell* how many bytes have come.
         Raises Unreachable, ArchiveUnavailable, RefusedArchive, and DamagedArchive when the file was
         changed, or the answer does not fit.
         """
+        question = Question(self._name, wanted, version)
         headers = {} if version is None else version.condition
         if wanted:
             headers["Range"] = f"bytes={wanted}"
         if unless:
             headers["If-None-Match"] = unless
+        sent = _Sent(headers, length, question, receive, tell)
         seconds = allowed_seconds(self._patience, length)
         try:
             with trio.fail_after(seconds) as scope:
                 try:
-                    status, answer, body = await self._request(headers, length, scope, tell)
-                except httpcore.ReadError:  # a kept connection that the server has just closed
-                    status, answer, body = await self._request(headers, length, scope, tell)
+                    status, answer, body = await self._request(sent, scope)
+                except httpcore.ReadError:  # the server has just closed a kept connection
+                    status, answer, body = await self._request(sent, scope)
         except trio.TooSlowError:
             raise Unreachable(
                 f"{self._name}: the server has not answered in {seconds:.0f} seconds; try again, "
@@ -130,19 +111,18 @@ class Client:
             ) from None
         except (httpcore.ProtocolError, OSError) as error:
             raise Unreachable(f"{self._name}: is cut off: {_said(error)}; try again") from None
-        fresh_until = _fresh_until(answer)
         if status == 304 and unless:
-            raise Unchanged(fresh_until)
-        return self._understand(status, answer, body, wanted, version, fresh_until)
+            raise Unchanged(fresh_until_of(answer))
+        return question.understand(status, answer, body)
 
     async def _request(
-        self, headers: dict[str, str], length: int, scope: trio.CancelScope, tell: Tell | None
+        self, sent: _Sent, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of the answer that redirects lead to."""
+        """Return status, header fields and body of the answer at the end of all redirects."""
         challenge = ""
         target = await self._target(challenge)
         for _ in range(_MOST_REDIRECTS + 1):
-            status, answer, body = await self._once(target, headers, length, scope, tell)
+            status, answer, body = await self._once(target, sent, scope)
             if status == 401 and not challenge:
                 challenge = answer.get("www-authenticate", " ")
                 target = await self._target(challenge)
@@ -171,28 +151,30 @@ class Client:
         return Target(address, target.headers if same else {})
 
     async def _once(
-        self,
-        target: Target,
-        headers: dict[str, str],
-        length: int,
-        scope: trio.CancelScope,
-        tell: Tell | None,
+        self, target: Target, sent: _Sent, scope: trio.CancelScope
     ) -> tuple[int, dict[str, str], bytes]:
-        sent: dict[bytes | str, bytes | str] = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
-        sent.update({**headers, **target.headers})
+        length, receive = sent.length, sent.receive
+        headers: dict[bytes | str, bytes | str] = {
+            "User-Agent": _AGENT,
+            "Accept-Encoding": "identity",
+        }
+        headers.update({**sent.headers, **target.headers})
         pool = self._connections.leading_to(target.address)
-        async with pool.stream("GET", target.address, headers=sent) as response:
+        async with pool.stream("GET", target.address, headers=headers) as response:
             answer = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in response.headers
             }
             if response.status not in (200, 206):
                 return response.status, answer, b""
-            if response.status == 200 and "Range" in headers:  # the server has no ranges
+            if response.status == 200 and "Range" in sent.headers:  # the server has no ranges
                 length = LARGEST_WHOLE
                 stated = answer.get("content-length", "")
                 size = min(int(stated), length) if stated.isdecimal() else length
                 scope.deadline += size / SLOWEST
+                receive = None
+            if receive is not None:
+                sent.question.require_fitting(answer)
             pieces: list[bytes] = []
             left = length
             async for piece in response.aiter_stream():
@@ -203,88 +185,11 @@ class Client:
                         "taken of it; download it, and name the file"
                     )
                 pieces.append(piece)
-                if tell is not None:
-                    await tell(length - left)
+                if receive is not None:
+                    receive(piece)
+                if sent.tell is not None:
+                    await sent.tell(length - left)
             return response.status, answer, b"".join(pieces)
-
-    def _understand(
-        self,
-        status: int,
-        answer: dict[str, str],
-        body: bytes,
-        wanted: str,
-        version: Version | None,
-        fresh_until: float,
-    ) -> Answer:
-        """Return an answer if it is to what was asked for. Raises what fetch() raises."""
-        if status == 412:
-            raise self._changed()
-        if status in _BUSY:
-            raise Unreachable(f"{self._name}: the server cannot answer now ({status}); try again")
-        if status not in (200, 206):
-            raise ArchiveUnavailable(f"{self._name}: {_REASONS.get(status, _OTHER)} ({status})")
-        if answer.get("content-encoding", "identity") != "identity":
-            raise self._nonsense("it is encoded, which was not asked for")
-        tag, modified = answer.get("etag", ""), answer.get("last-modified", "")
-        if status == 200:
-            found = Answer(body, 0, Version(len(body), tag, modified), fresh_until)
-        else:
-            stated = _CONTENT_RANGE.fullmatch(answer.get("content-range", ""))
-            if stated is None:
-                raise self._nonsense("it does not say of which range it is")
-            first, last, size = map(int, stated.groups())
-            if not first <= last < size or last - first + 1 != len(body):
-                raise self._nonsense(f"it has {len(body)} bytes and says {stated[0]}")
-            if not _is_range(wanted, first, last, size):
-                raise self._nonsense(f"it is of another range: {stated[0]}, not {wanted}")
-            found = Answer(body, first, Version(size, tag, modified), fresh_until)
-        if version is not None and not _is_same(version, found.version):
-            raise self._changed()
-        return found
-
-    def _changed(self) -> DamagedArchive:
-        return DamagedArchive(
-            f"{self._name}: was changed on its server since it was opened; unmount it, and mount "
-            "it again"
-        )
-
-    def _nonsense(self, what: str) -> ArchiveUnavailable:
-        return ArchiveUnavailable(f"{self._name}: the answer is nonsense: {what}; ask its server")
-
-
-_OTHER = "the server does not give it; ask whoever runs it"
-_REASONS = {
-    401: "the server asks for a password; put it where kheadersfs help mount says",
-    403: "the server does not let you read it; ask for the right to, or name another address",
-    404: "there is no such file on the server; correct the address",
-    407: "the proxy asks for a password; put it into the proxy's address in the environment",
-    410: "there is no such file on the server any more; name another address",
-    416: "the server says that it is shorter than it was; unmount it, and mount it again",
-}
-
-
-def _is_same(one: Version, other: Version) -> bool:
-    """Tell whether both can be the same version, of which a proxy may leave a field out."""
-    pairs = ((one.tag, other.tag), (one.modified, other.modified))
-    return one.size == other.size and all(a == b for a, b in pairs if a and b)
-
-
-def _is_range(wanted: str, first: int, last: int, size: int) -> bool:
-    begin, _, end = wanted.partition("-")
-    if not begin:
-        return first == max(0, size - int(end)) and last == size - 1
-    return first == int(begin) and last == min(int(end), size - 1)
-
-
-def _fresh_until(answer: dict[str, str]) -> float:
-    """Return until when *answer* may be used without asking, in seconds since 1970; 0 if never."""
-    control = answer.get("cache-control", "").lower()
-    found = _MAX_AGE.search(control)
-    if found is None or "no-cache" in control or "no-store" in control:
-        return 0.0
-    age = answer.get("age", "0")
-    seconds = int(found[1]) - (int(age) if age.isdigit() else 0)
-    return time.time() + min(seconds, _LONGEST_FRESH)
 
 
 def _said(error: BaseException) -> str:

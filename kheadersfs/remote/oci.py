@@ -18,7 +18,8 @@ from urllib.parse import urlencode, urlsplit
 
 from kheadersfs.errors import ArchiveUnavailable, DamagedArchive, UsageError
 from kheadersfs.remote.address import is_fixed
-from kheadersfs.remote.http import Client, Target, Version
+from kheadersfs.remote.answers import Version
+from kheadersfs.remote.http import Client, Target
 
 _LARGEST_MANIFEST = 4 << 20  # bytes, which the specification asks registries to accept
 _MANIFESTS = (

@@ -17,7 +17,7 @@ from kheadersfs.remote.http import Target
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kheadersfs.remote.http import Version
+    from kheadersfs.remote.answers import Version
 
 
 class Origin(NamedTuple):

@@ -11,9 +11,10 @@ import trio
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.remote import address, protocol, settings
 from kheadersfs.remote.early import Handover
-from kheadersfs.remote.fetching import Extent, RemoteContent
+from kheadersfs.remote.fetching import RemoteContent
 from kheadersfs.remote.http import Client
 from kheadersfs.remote.origins import origin_of
+from kheadersfs.remote.spans import Extent
 
 if TYPE_CHECKING:
     import socket
@@ -81,8 +82,8 @@ class _Server:
                 for number, stream in enumerate(streams):
                     begun = self._handover.requests.get(number, b"")
                     nursery.start_soon(self._serve, stream, ahead, begun)
-                for extent in self._handover.expected:
-                    ahead.start_soon(self._remote.read_ahead, Extent(*extent))
+                expected = [Extent(*values) for values in self._handover.expected]
+                ahead.start_soon(self._remote.fetch_ahead, expected)
             ahead.cancel_scope.cancel()
 
     async def _open(self, stream: trio.SocketStream) -> bool:
@@ -116,8 +117,8 @@ class _Server:
             if kind == protocol.READ:
                 return _success(await self._remote.read(Extent(offset, length, digest)))
             extents = await _receive(stream, offset * protocol.EXTENT.size)
-            for values in protocol.EXTENT.iter_unpack(extents):
-                ahead.start_soon(self._remote.read_ahead, Extent(*values))
+            expected = [Extent(*values) for values in protocol.EXTENT.iter_unpack(extents)]
+            ahead.start_soon(self._remote.fetch_ahead, expected)
             return _success(b"")
         except Exception as error:  # noqa: BLE001 - the other side raises it; this process goes on
             return _failure(error)

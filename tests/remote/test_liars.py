@@ -53,7 +53,8 @@ def closed(_content: bytes, _head: str, connection: socket.socket) -> None:
 
 def cut_off(content: bytes, head: str, connection: socket.socket) -> None:
     start, end = range_of(head, len(content)) or (0, len(content))
-    connection.sendall(partial(content, start, end)[:-10])
+    said = partial(content, start, end)
+    connection.sendall(said[: len(said) - (end - start) + 10])
     connection.close()
 
 

@@ -62,8 +62,9 @@ def test_headers_of_every_length_are_understood(size: int) -> None:
 def test_a_frame_of_unknown_size_is_said_to_be_so() -> None:
     compressor = zstd_coding.import_library().ZstdCompressor()
     file = compressor.compress(b"content") + compressor.flush()
-    [frame] = zstd.read_frames(BytesSource(file))
-    assert (frame.decoded_size, frame.checked) == (zstd.UNKNOWN, False)
+    source = BytesSource(file)
+    [frame] = zstd.read_frames(source)
+    assert (frame.decoded_size, zstd.all_checked(source, [frame])) == (zstd.UNKNOWN, False)
     assert frame.stored_size == len(file)
 
 
@@ -88,11 +89,13 @@ def test_fields_are_where_the_descriptor_of_a_frame_says(
     header = ZSTD_MAGIC + bytes((descriptor,)) + window_and_dictionary + sized
     frame = header + raw_block(b"content") + b"\xff" * 4 * checked
     expected = int.from_bytes(sized, "little") + 256 * (size_flag == 1)
-    found = zstd.read_frames(BytesSource(frame * 2))
+    source = BytesSource(frame * 2)
+    found = zstd.read_frames(source)
     assert found == [
-        zstd.ZstdFrame(offset, len(frame), expected if sized else zstd.UNKNOWN, checked)
+        zstd.ZstdFrame(offset, len(frame), expected if sized else zstd.UNKNOWN)
         for offset in (0, len(frame))
     ]
+    assert zstd.all_checked(source, found) == checked
     for length in range(8, len(header)):
         with pytest.raises(DamagedArchive, match="header at offset 0 is cut off"):
             zstd.read_frames(BytesSource(header[:length]))
@@ -222,8 +225,9 @@ def test_a_plain_frame_is_read_by_libzstd_and_without_it(size: int, filling: int
     frame = zstd_coding.encode_plain_frame(content)
     assert zstd_coding.import_library().decompress(frame) == content
     assert zstd.plain_content(frame, size) == content
-    [found] = zstd.read_frames(BytesSource(frame))
-    assert (found.decoded_size, found.checked) == (size, True)
+    source = BytesSource(frame)
+    [found] = zstd.read_frames(source)
+    assert (found.decoded_size, zstd.all_checked(source, [found])) == (size, True)
 
 
 def test_what_is_compressed_or_cut_off_is_not_taken_for_plain() -> None:

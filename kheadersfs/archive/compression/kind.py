@@ -6,7 +6,7 @@ from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kheadersfs.archive.blocks.table import BlockTable
     from kheadersfs.archive.source import Source
@@ -25,12 +25,12 @@ LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 class Framing(Record):
     """What a file's framing says, before anything is decoded.
 
-    ``blocks`` are those of the file when they can be decoded one by one, else None. ``checked`` is
-    False when nothing would show damage.
+    ``blocks`` are those of the file when they can be decoded one by one, else None. ``checked``
+    returns False when nothing would show damage; it may read for that.
     """
 
     blocks: BlockTable | None
-    checked: bool
+    checked: Callable[[], bool]
 
 
 class Compression:
@@ -50,7 +50,7 @@ class Compression:
         RefusedArchive when there is more to look at than *limits* allow.
         """
         del source, limits
-        return Framing(blocks=None, checked=True)
+        return Framing(None, lambda: True)
 
     def prepare_blocks(self) -> None:
         """Import what decoding one of the blocks takes. Raises KheadersfsError."""

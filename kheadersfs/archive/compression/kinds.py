@@ -35,8 +35,9 @@ class _Xz(Compression):
         from kheadersfs.archive.compression.xz_blocks import XzBlocks
 
         blocks = xz.read_blocks(source, limits)
-        checked = all(block.check for block in blocks)
-        return Framing(XzBlocks(source, blocks, limits), checked)
+        return Framing(
+            XzBlocks(source, blocks, limits), lambda: all(block.check for block in blocks)
+        )
 
     def prepare_blocks(self) -> None:
         """See Compression.prepare_blocks."""
@@ -55,10 +56,10 @@ class _Zstd(Compression):
         from kheadersfs.archive.compression.zstd_blocks import ZstdBlocks
 
         frames = zstd.read_frames(source, limits)
-        checked = all(frame.checked for frame in frames)
-        if any(frame.decoded_size == zstd.UNKNOWN for frame in frames):
-            return Framing(None, checked)
-        return Framing(ZstdBlocks(source, frames, limits), checked)
+        blocks = None
+        if not any(frame.decoded_size == zstd.UNKNOWN for frame in frames):
+            blocks = ZstdBlocks(source, frames, limits)
+        return Framing(blocks, lambda: zstd.all_checked(source, frames))
 
     def prepare_blocks(self) -> None:
         """See Compression.prepare_blocks."""
@@ -115,7 +116,9 @@ class _Lz4(Compression):
 
     def frame(self, source: Source, limits: Limits) -> Framing:
         """See Compression.frame."""
-        return Framing(None, lz4.all_checked(source, limits))
+        source.keep_all()
+        checked = lz4.all_checked(source, limits)
+        return Framing(None, lambda: checked)
 
     def prepare_stream(self) -> None:
         """See Compression.prepare_stream."""
@@ -136,7 +139,7 @@ class _Plain(Compression):
     def frame(self, source: Source, limits: Limits) -> Framing:
         """See Compression.frame. Nothing shows damage of what is not compressed."""
         del source, limits
-        return Framing(blocks=None, checked=False)
+        return Framing(None, lambda: False)
 
 
 KINDS: tuple[Compression, ...] = (_Xz(), _Zstd(), _Gzip(), _Bzip2(), _Lz4())

@@ -19,6 +19,10 @@ from kheadersfs.errors import (
 from kheadersfs.limits import DEFAULT_LIMITS, Limits
 from kheadersfs.records import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SEEK_TABLE_FRAME = (0x184D2A5E).to_bytes(4, "little")
 SEEK_TABLE_MAGIC = (0x8F92EAB1).to_bytes(4, "little")
 _SEEK_TABLE_FOOTER_SIZE = 9
@@ -37,24 +41,34 @@ UNKNOWN = -1
 class ZstdFrame(Record):
     """One frame: where it lies in the file, in bytes, and what it decodes to.
 
-    ``decoded_size`` is UNKNOWN when the frame does not state it; ``checked`` tells whether it
-    ends with a checksum of its content.
+    ``decoded_size`` is UNKNOWN when the frame does not state it.
     """
 
     offset: int
     stored_size: int
     decoded_size: int
-    checked: bool
 
 
 def read_frames(source: Source, limits: Limits = DEFAULT_LIMITS) -> list[ZstdFrame]:
     """Return the frames of *source* that hold content, in file order.
 
-    With a seek table at the end nothing but that table and the frames' headers is read; without
-    one, every block header is. Raises RefusedArchive when there are more frames than *limits*
-    allow, DamagedArchive for anything incomplete or inconsistent.
+    With a seek table at the end nothing but that table is read, and of what is not far away the
+    frames' headers; without one, every block header is. Raises RefusedArchive when there are more
+    frames than *limits* allow, DamagedArchive for anything incomplete or inconsistent.
     """
-    return _read_seek_table(source, limits) or _walk_frames(source, limits)
+    frames = _read_seek_table(source, limits)
+    if not frames:
+        source.keep_all()
+        frames = _walk_frames(source, limits)
+    return frames
+
+
+def all_checked(source: Source, frames: Iterable[ZstdFrame]) -> bool:
+    """Tell whether each of *frames* ends with a checksum of its content.
+
+    Nothing but its own header says that. Raises DamagedArchive.
+    """
+    return all(_parse_header(source, frame.offset).checked for frame in frames)
 
 
 def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
@@ -83,9 +97,9 @@ def _read_seek_table(source: Source, limits: Limits) -> list[ZstdFrame]:
         stored_size = int.from_bytes(entries[position : position + 4], "little")
         decoded_size = int.from_bytes(entries[position + 4 : position + 8], "little")
         if decoded_size:
-            # Nothing but its own header says whether a frame has a checksum.
-            checked = _parse_header(source, offset).checked
-            frames.append(ZstdFrame(offset, stored_size, decoded_size, checked))
+            if not source.is_far:  # each would take a request, and decoding finds what is wrong
+                _parse_header(source, offset)
+            frames.append(ZstdFrame(offset, stored_size, decoded_size))
         elif not _is_empty(source, offset, stored_size):
             raise damaged(source.name, f"the zstd seek table lists no content at offset {offset}")
         offset += stored_size
@@ -175,7 +189,7 @@ def _walk_frames(source: Source, limits: Limits) -> list[ZstdFrame]:
             end += 4 * header.checked
             steps += blocks
             limits.check(source.name, "blocks", steps)
-            frames.append(ZstdFrame(offset, end - offset, header.decoded_size, header.checked))
+            frames.append(ZstdFrame(offset, end - offset, header.decoded_size))
         if end > source.size:
             raise damaged(source.name, f"the zstd frame at offset {offset} is cut off")
         offset = end
