@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import httpcore
@@ -21,7 +23,7 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        self._ssl_context = ssl.create_default_context()
+        self._ssl_context = _context()
         self._pools: dict[Proxy | None, httpcore.AsyncConnectionPool] = {}
 
     def leading_to(self, address: str) -> httpcore.AsyncConnectionPool:
@@ -55,3 +57,16 @@ class Connections:
             proxy_ssl_context=self._ssl_context if proxy.is_encrypted else None,
             **settings,
         )
+
+
+def _context() -> ssl.SSLContext:
+    """Return what checks certificates, and opens no file for it from now on."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    is_asked_for = paths.cafile is None or paths.openssl_capath_env in os.environ
+    if paths.capath is not None and is_asked_for:
+        # OpenSSL would look into the directory when it meets a certificate.
+        for name in os.listdir(paths.capath):
+            with suppress(OSError):  # which SSLError is, too
+                context.load_verify_locations(os.path.join(paths.capath, name))
+    return context

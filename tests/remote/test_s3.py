@@ -95,3 +95,19 @@ def test_a_certificate_is_checked_with_the_authorities_that_are_named(
     shutil.rmtree(os.environ["KHEADERSFS_CACHE"])
     refused = run_command("cat", address, HEADER)
     assert (refused.status, "certificate" in one_line(refused).lower()) == (11, True)
+
+
+def test_authorities_may_be_in_a_directory(
+    tmp_path: Path, packed: Path, secure_web: Nginx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL looks into it when it meets a certificate, and nothing can be opened then."""
+    authorities = tmp_path / "authorities"
+    authorities.mkdir()
+    shutil.copyfile(tmp_path / "public.pem", authorities / "ours.pem")
+    (authorities / "no certificate").write_text("but a file")
+    subprocess.run(["openssl", "rehash", authorities], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(authorities))
+    found = run_command("cat", f"{secure_web.address}/k", HEADER)
+    with open_archive(packed) as opened:
+        assert (found.output.encode(), found.errors) == (opened.read(HEADER), "")
