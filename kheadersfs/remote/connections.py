@@ -66,7 +66,15 @@ def _context() -> ssl.SSLContext:
     is_asked_for = paths.cafile is None or paths.openssl_capath_env in os.environ
     if paths.capath is not None and is_asked_for:
         # OpenSSL would look into the directory when it meets a certificate.
-        for name in os.listdir(paths.capath):
+        for name in _names_in(paths.capath):
             with suppress(OSError):  # which SSLError is, too
                 context.load_verify_locations(os.path.join(paths.capath, name))
     return context
+
+
+def _names_in(directory: str) -> list[str]:
+    """Return what is in *directory*; nothing of one that may not be read."""
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
