@@ -52,6 +52,17 @@ def import_pyfuse3() -> None:
         raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
 
 
+def import_server() -> None:
+    """Import what every server needs, so that servers that this process forks need not.
+
+    Raises FuseUnavailable.
+    """
+    import_pyfuse3()
+    from kheadersfs.archive import readers  # noqa: F401 - 19 ms, which no mount command pays
+    from kheadersfs.bpf import vmlinux  # noqa: F401 - 11 ms, which no mount command pays
+    from kheadersfs.fuse import session  # noqa: F401 - 130 ms, which no mount command pays
+
+
 def fork_server(function: Callable[[], None]) -> int:
     """Fork a process in the background that calls *function*. Returns its pid.
 
@@ -169,10 +180,10 @@ def _serve(
 ) -> None:
     """Load what a server needs, then serve until the file system is unmounted."""
     gc.disable()  # for the reason that cli.load() gives
-    import_pyfuse3()
-    from kheadersfs.archive.readers import prepare_to_serve  # 19 ms, which no mount command pays
-    from kheadersfs.bpf import vmlinux  # 11 ms, which no mount command pays
-    from kheadersfs.fuse.session import Session  # 130 ms, which no mount command pays
+    import_server()
+    from kheadersfs.archive.readers import prepare_to_serve
+    from kheadersfs.bpf import vmlinux
+    from kheadersfs.fuse.session import Session
 
     header = vmlinux.prepare(options.btf)
     reader = prepare_to_serve(archive, None if decoder is None else decoder.stream())

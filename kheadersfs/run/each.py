@@ -66,7 +66,7 @@ def run_each(tasks: list[Task], jobs: int, options: ServeOptions, output: TextIO
     all commands that are running have ended.
     """
     # Every server forks from here, so what all of them need is loaded once.
-    daemon.import_pyfuse3()
+    daemon.import_server()
     runs = _Runs(tasks, options, output)
     try:
         trio.run(runs.run, jobs)
