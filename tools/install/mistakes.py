@@ -23,6 +23,8 @@ import typed
 
 INTERRUPTED_AFTER = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds."""
+HANGS = 1200
+"""Seconds after which what does not end is taken to hang, however busy the machine is."""
 ODD_PLACES = ("FULL", "SMALL", "READONLY")
 
 
@@ -52,7 +54,7 @@ def run(line: str) -> tuple[int, str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=HANGS,
     )
     return done.returncode, done.stdout.decode(errors="backslashreplace")
 
