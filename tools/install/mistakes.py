@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ import time
 
 import typed
 
+OF_PYTHON = ("Fatal Python error: init_", "line 0, in <module>")
+"""What the interpreter says when it is interrupted before the first line of a program."""
 INTERRUPTED_AFTER = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds."""
 HANGS = 1200
@@ -106,7 +109,7 @@ def try_interrupts(protocol: Protocol, directory: str) -> None:
                 run("kheadersfs umount m")
             errors = [told for told in said.split("\n") if "kheadersfs:" in told]
             fault = ""
-            if "Fatal Python error: init_" in said:
+            if any(words in re.sub(r"\x1b\[[\d;]*m", "", said) for words in OF_PYTHON):
                 said = "(Python itself was starting, and says what it likes)"
             elif status not in (0, 128 + signal.SIGINT):
                 fault = "the status must be 130, or 0 if it was done before"
