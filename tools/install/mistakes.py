@@ -128,10 +128,11 @@ def try_mistakes(protocol: Protocol, mistakes: tuple[typed.Mistake, ...]) -> Non
     for mistake in mistakes:
         status, said = run(mistake.line)
         fault = fault_of(mistake, status, said)
-        small = os.environ.get("SMALL")
-        if small and (left := os.listdir(small)):
-            fault = fault or f"left: {left}"
-            run("rm -rf $SMALL/* $SMALL/.[!.]*")
+        if small := os.environ.get("SMALL"):
+            left = [name for _, _, names in os.walk(small) for name in names]
+            fault = fault or (f"left: {left}" if left else "")
+            for name in os.listdir(small):
+                run(f"rm -rf {small}/{name}")
         protocol.note(mistake.line, status, said, fault)
 
 
