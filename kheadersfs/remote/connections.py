@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -59,8 +60,9 @@ class Connections:
         )
 
 
+@cache
 def _context() -> ssl.SSLContext:
-    """Return what checks certificates, and opens no file for it from now on."""
+    """Return what checks certificates, the same every time, as no file can be opened later."""
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     is_asked_for = paths.cafile is None or paths.openssl_capath_env in os.environ

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.servers import Nginx
+
 HEADER = "include/linux/mm.h"
 USER, PASSWORD = "ci", "a password"
 HTPASSWD = "ci:$2b$05$abcdefghijklmnopqrstuu2sM.EEHj4jPcCa5rwqJGg1PNBllkZXy\n"
@@ -117,6 +119,28 @@ def test_a_token_is_asked_for_where_the_registry_sends_for_one(packed: Path) -> 
         place = address.replace("http:", "oci:") + "/kernels/headers:6.1"
         assert run_command("cat", place, HEADER).output.encode() == content_of(packed)
     assert "get /token?scope=pull+it&service=here http/1.1" in heads
+
+
+def test_a_token_is_asked_for_by_tls_with_the_authorities_that_are_named(
+    packed: Path, tmp_path: Path, secure_web: Nginx
+) -> None:
+    (secure_web.files / "token").write_text('{"token": "pass"}')
+    layer = {"digest": f"sha256:{hashlib.sha256(packed.read_bytes()).hexdigest()}", "size": 9}
+    manifest = json.dumps({"schemaVersion": 2, "layers": [layer, layer]}).encode()
+
+    def answer(head: str, connection: socket.socket) -> None:
+        if "authorization: bearer pass" in head:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(manifest))
+            connection.sendall(manifest)
+        else:
+            challenge = f'WWW-Authenticate: Bearer realm="{secure_web.address}/token"'
+            lines = ("HTTP/1.1 401 No", challenge, "Content-Length: 0", "", "")
+            connection.sendall("\r\n".join(lines).encode())
+
+    with liar(answer) as address:
+        place = address.replace("http:", "oci:") + "/kernels/headers:6.1"
+        outcome = run_command("ls", place, SSL_CERT_FILE=str(tmp_path / "public.pem"))
+    assert "has 2 files" in one_line(outcome)
 
 
 def test_another_manifest_than_the_digest_names_is_refused(packed: Path) -> None:
