@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHART = os.path.join(REPOSITORY, "tools", "bench", "builds.svg")
 DOCUMENTS = tuple(os.path.join(REPOSITORY, path) for path in ("README.md", "tools/bench/FLOOR.md"))
 SHORT = (
-    *("kheadersfs:zstd", "kheadersfs:xz", "kheadersfs:kernel-xz"),
+    *("kheadersfs:zstd", "kheadersfs:xz", "kheadersfs:kernel-xz", "kheadersfs:kernel-xz:run"),
     *("erofs", "fuse-archive-zstd", "tar-tmpfs", "squashfuse"),
 )
 """The keys of README's rows."""
