@@ -38,7 +38,7 @@ LONGEST_KILL = 0.25
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """An archive of one file that takes a while to read, and its content."""
     top = tmp_path_factory.mktemp("large")
-    content = random.Random(SEED).randbytes(24 << 20)
+    content = random.Random(SEED).randbytes(48 << 20)
     (top / "large").write_bytes(content)
     archive: Path = top / "large.tar.xz"
     subprocess.run(["tar", "-cf", top / "plain", "-C", top, "large"], check=True)

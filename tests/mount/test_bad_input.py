@@ -47,7 +47,7 @@ BAD_FILES = {
     "empty": Bad(lambda good: b"", 12, "empty"),
     "one byte": Bad(lambda good: good[:1], 12, "neither tar nor cpio"),
     "text": Bad(lambda good: b"#define X 1\n" * 100, 12, "neither tar nor cpio"),
-    "zip": Bad(lambda good: b"PK\3\4" + bytes(600), 12, "neither tar nor cpio"),
+    "zip": Bad(lambda good: b"PK\3\4" + bytes(600), 12, "is compressed with zip"),
     "squashfs": Bad(lambda good: b"hsqs" + bytes(600), 12, "neither tar nor cpio"),
     "zeros": Bad(lambda good: bytes(10240), 13, "has no members"),
     "xz magic only": Bad(lambda good: good[:6], 13, "truncated"),

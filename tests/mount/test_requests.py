@@ -20,6 +20,7 @@ from kheadersfs import open_archive
 from kheadersfs.archive import opening
 from kheadersfs.archive.readers import IndexReader
 from kheadersfs.fuse.advance import OPENS_OF_A_BUILD
+from kheadersfs.fuse.waiting import QUIET
 from tests.conftest import REPOSITORY
 from tests.support import golden
 from tests.support.mounting import (
@@ -139,7 +140,12 @@ def test_a_server_keeps_no_block_whose_pages_the_kernel_has(mount: Mounting, pac
     kept = sum(starts[number + 1] - starts[number] for number in numbers)
     mounted = mount(packed)
     await_advance(mounted, packed)
-    wait_until(lambda: mounted.status()["held_decoded"] == kept, "only cold blocks were kept")
+    # Each look is a request, and a quiet moment has none.
+    wait_until(
+        lambda: mounted.status()["held_decoded"] == kept,
+        "only cold blocks were kept",
+        interval=2 * QUIET,
+    )
 
 
 def test_without_an_index_the_second_build_asks_to_open_one_file(
