@@ -22,7 +22,10 @@ import time
 
 import typed
 
-OF_PYTHON = ("Fatal Python error: init_", "line 0, in <module>", "Failed checking if argv[0]")
+OF_PYTHON = (
+    *("Fatal Python error: init_", "line 0, in <module>"),
+    *("Failed checking if argv[0]", "_get_module_lock"),
+)
 """What the interpreter says when it is interrupted before the first line of a program."""
 INTERRUPTED_AFTER = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds."""
