@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from kheadersfs.errors import KheadersfsError, error_of_status, reason
@@ -83,11 +84,15 @@ class Child:
             end_with_parent(self._parent, signal.SIGKILL)
             for number in IGNORED_BY_PYTHON:
                 signal.signal(number, signal.SIG_DFL)
+            environment = run.environment(mountpoint)
             try:
-                os.execvpe(run.command[0], run.command, run.environment(mountpoint))
+                os.execvpe(run.command[0], run.command, environment)
             except OSError as error:
-                status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-                text = f"{run.command[0]}: cannot be run: {reason(error)}"
+                is_there = _is_there(run.command[0], environment)
+                absent = isinstance(error, FileNotFoundError) or not is_there
+                why = reason(error) if is_there else os.strerror(errno.ENOENT)
+                text = f"{run.command[0]}: cannot be run: {why}"
+                status = NOT_FOUND if absent else NOT_EXECUTABLE
                 os.write(reports, f"{status} {text}".encode(errors="surrogateescape"))
         except NoNamespace:
             os.write(reports, b"0 ")
@@ -147,6 +152,18 @@ class Child:
         from kheadersfs.mount.processes import all_processes  # 1 ms, which only this pays
 
         return any(_namespace_of(process) == self.namespace for process in all_processes())
+
+
+def _is_there(command: str, environment: dict[str, str]) -> bool:
+    """Tell whether there is a file for *command*, which may be a path.
+
+    execvp(3) says that a permission is lacking, also where no directory of PATH has such a file,
+    when one may not be searched, or has a directory of that name.
+    """
+    if "/" in command:
+        return os.path.exists(command)
+    places = os.get_exec_path(environment)
+    return any(os.path.isfile(os.path.join(place, command)) for place in places)
 
 
 def _namespace_of(process: int | str) -> int | None:

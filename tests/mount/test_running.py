@@ -90,6 +90,17 @@ def test_a_command_that_cannot_be_started_is_reported_as_a_shell_does(
     assert absent.errors.count("\n") == text.errors.count("\n") == 1
 
 
+def test_a_directory_of_its_name_is_no_command(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "absent-command").mkdir()
+    search = f"{tmp_path}:{os.environ['PATH']}"
+    words = command_line("run", "--archive", archive, "absent-command")
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, env={**os.environ, "PATH": search}
+    )
+    assert done.returncode == 127
+    assert "absent-command: cannot be run: No such file or directory" in done.stderr
+
+
 def test_options_behind_the_command_are_the_commands(archive: Path) -> None:
     outcome = run_command("run", "--archive", archive, "echo", "--archive", "-n", "--")
     assert outcome == Outcome(0, "--archive -n --\n", "")
