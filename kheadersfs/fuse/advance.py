@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.mount.guardian import Guardian
 
-OPENS_OF_A_BUILD = 8
+OPENS_OF_A_BUILD = 4
 """Number of opened files that makes a build. It is larger than content.OPENS_OF_A_BUILD, because
 the mount cannot be unmounted while the guardian lists a directory."""
 
@@ -60,7 +60,9 @@ class Advance:
     wait until the loop has answered that READ.
 
     *device* is the descriptor of /dev/fuse to which pages are written. *is_indexed* tells whether
-    the archive's index says which blocks are hot. Without a *guardian* only ``begin_for`` begins.
+    the archive's index says which blocks are hot. If not, to find hot headers takes 50 ms, so that
+    a build must have looked for a name in vain too. A compiler does, in the directories of its
+    search path; whoever reads all files does not. Without a *guardian* only ``begin_for`` begins.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Advance:
         self._is_indexed = is_indexed
         self._log = log
         self._opens = 0
+        self._is_recognizable = is_indexed
         self._lister: int | None = None
         self._unlisted: dict[int, list[HotEntry]] = {}
         """What the lister is shown, for each directory that no process has listed yet."""
@@ -93,11 +96,20 @@ class Advance:
         """Whether there is a lister, so that the kernel has names and pages, or soon will."""
         return self._lister is not None
 
+    def note_missing(self) -> None:
+        """Take note that a name was looked for that does not exist."""
+        self._is_recognizable = True
+
     def note_open(self, served: Served) -> None:
-        """Count an opened file. At the OPENS_OF_A_BUILD-th have the guardian list directories."""
+        """Count an opened file. Have the guardian list directories once a build is recognised."""
         self._opens += 1
         guardian = self._guardian
-        if self._opens == OPENS_OF_A_BUILD and guardian is not None and self._may_begin(served):
+        if (
+            self._opens >= OPENS_OF_A_BUILD
+            and self._is_recognizable
+            and guardian is not None
+            and self._may_begin(served)
+        ):
             self._lister = guardian.pid
             self._loop.start(self._have_listed(served, guardian))
 

@@ -91,7 +91,11 @@ class Operations(pyfuse3.Operations):
         """Return the attributes of *name*, or an entry with which the kernel caches its absence."""
         self._requests.lookup += 1
         found = await self._answers.lookup(parent_inode, name)
-        return self._entries.entry(found) if found else self._entries.missing
+        if found:
+            return self._entries.entry(found)
+        if self._advance is not None:
+            self._advance.note_missing()
+        return self._entries.missing
 
     @bounded
     async def getattr(self, inode: int, _context: object) -> pyfuse3.EntryAttributes:
