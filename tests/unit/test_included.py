@@ -22,7 +22,9 @@ HEADERS = {
     "include/net/beside.h": "#include <net/sock.h>\n#include <missing.h>\n#include <linux/large.h>",
     "include/linux/list.h": "#include <uapi/linux/types.h>\n",
     "include/uapi/linux/types.h": "#include <linux/posix_types.h>\n",
-    "include/uapi/linux/posix_types.h": "//\n",
+    "include/uapi/linux/posix_types.h": '#include "../linux/./above.h"\n',
+    "include/uapi/linux/above.h": '#include "../../../include/linux/root.h"\n',
+    "include/linux/root.h": "//\n",
     "arch/x86/include/generated/asm/page.h": "#include <asm/setup.h>\n",
     "arch/x86/include/uapi/asm/setup.h": "//\n",
 }
@@ -64,7 +66,7 @@ def test_what_well_known_headers_include_is_hot_and_nothing_else(tmp_path: Path)
     assert paths == HEADERS.keys()
     assert sorted(names[""]) == ["arch", "include"]
     assert sorted(names["include"]) == ["generated", "linux", "net", "uapi"]
-    assert sorted(names["include/linux"]) == ["kconfig.h", "list.h"]
+    assert sorted(names["include/linux"]) == ["kconfig.h", "list.h", "root.h"]
 
 
 @pytest.mark.parametrize("texts", [{}, OTHERS])
