@@ -92,7 +92,7 @@ def test_the_page_says_where_a_mount_and_an_extraction_differ() -> None:
 
 def test_the_page_says_which_kinds_of_programs_the_kernel_refuses() -> None:
     printed = page({}, {}, [], {"xdp": None, "tc": None, "fentry/open": "not permitted"})
-    assert "takes those of\nxdp, tc. These it refuses" in printed
+    assert "takes those of\nxdp, tc.\nIt refuses these" in printed
     assert printed.endswith("\n- fentry/open: `not permitted`\n")
     assert "refuses" not in page({}, {}, [], {"xdp": None})
 

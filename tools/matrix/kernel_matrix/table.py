@@ -16,21 +16,37 @@ if TYPE_CHECKING:
 _TOP = """\
 # Programs that compile, by kernel and compiler
 
-Made by `tools/matrix/run` on Linux {kernel}, {machine}. The compilers' columns say how many of the
-{count} eBPF programs in `tools/matrix/programs` compile against a mount of the archive, and then
-how many against what tar extracts from it, both with the flags of `kheadersfs cflags --bpf` and
-`-O2 -g`, for the target that has the kernel's byte order. bcc and bpftrace are those of the
-distribution, on programs of their own in `tools/matrix/clients`, which are compiled, loaded and
-attached; only headers of this machine's architecture are for them. "loaded" says how many of the
-compiled programs the running kernel takes from bpftool, by compiler. Where the two numbers of a
-cell agree, what fails is no fault of the mount. Archives that are equal, byte for byte, are tried
-once.
+This page is for those who want to know whether their eBPF programs will compile with the headers of
+a kernel. `tools/matrix/run` made it on Linux {kernel}, {machine}.
+
+Each cell of a compiler, bcc or bpftrace has two numbers: the programs that compile against a mount
+of the archive, and those that compile against what tar extracts from it. Where the two agree, what
+fails is no fault of the mount.
+
+- **clang** columns count the {count} eBPF programs in `tools/matrix/programs`, compiled with the
+  flags of `kheadersfs cflags --bpf` and `-O2 -g`, for the target that has the kernel's byte order.
+- **bcc** and **bpftrace** are those of the distribution. They have programs of their own in
+  `tools/matrix/clients`, which are compiled, loaded and attached. They take only headers of this
+  machine's architecture.
+- **loaded** says how many of the compiled programs the running kernel takes from bpftool, by
+  compiler.
+
+Archives that are equal, byte for byte, are tried once.
 """
-_HOW = "How an archive was made, by a word of its name:"
-_FAILED = "What fails, with the first error of the compiler, the client or bpftool:"
+_HOW = """\
+## How each archive was made
+
+A word of its name says it:"""
+_FAILED = """\
+## What fails
+
+Each line has the first error of the compiler, the client or bpftool:"""
 _REFUSED = """\
+## What the running kernel refuses
+
 Of an empty program of each kind, compiled without any headers, the running kernel takes those of
-{taken}. These it refuses for their kind alone, whatever a program does, so "loaded" lacks them:"""
+{taken}.
+It refuses these for their kind alone, whatever a program does, so "loaded" lacks them:"""
 
 
 def page(
@@ -68,8 +84,8 @@ def page(
         _REFUSED.format(taken=taken),
         (f"{kind}: `{reason}`" for kind, reason in refused.items()),
     )
-    lines += _section("Inputs that could not be had:", map(": ".join, missing.items()))
-    lines += _section("Inputs that this run has not come to:", untried)
+    lines += _section("## Inputs that were not available", map(": ".join, missing.items()))
+    lines += _section("## Inputs that this run has not reached", untried)
     return "\n".join(lines) + "\n"
 
 
