@@ -136,8 +136,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help="change how much an archive may be; may be repeated. kheadersfs help limits has the "
-        "names",
+        help="change a limit on archives; may be repeated. kheadersfs help limits lists them",
     )
 
 
@@ -151,7 +150,7 @@ def add_release(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
         "--release",
         metavar="R",
-        help="of an archive of several kernels, show the one of this name or release alone; auto "
+        help="from an archive of several kernels, show only the one of this name or release; auto "
         f"is the running kernel's{more}",
     )
 

@@ -19,17 +19,17 @@ def parser() -> Parser:
     arguments = Parser(
         "cache",
         "Show what is kept of archives at addresses, so that it need not be fetched again, and "
-        "what is packed of packages and header trees. All is below /var/cache/kheadersfs for root "
-        "and ~/.cache/kheadersfs for others; $KHEADERSFS_CACHE says where to keep what is fetched, "
-        "$KHEADERSFS_CACHE_SIZE how many bytes each of the two may take, by default 1 GiB.",
-        ("kheadersfs cache", "how much there is, and of what"),
+        "what was packed from packages and header trees. Everything is below /var/cache/kheadersfs "
+        "for root and ~/.cache/kheadersfs for others. $KHEADERSFS_CACHE names another place for "
+        "what is fetched. $KHEADERSFS_CACHE_SIZE is how many bytes each of the two may take, by "
+        "default 1 GiB.",
+        ("kheadersfs cache", "what is kept, and how much it takes"),
         ("kheadersfs cache --clear", "remove all of it"),
     )
     arguments.add_argument(
         "--clear",
         action="store_true",
-        help="remove everything; what is mounted fetches again what it needs, and packages are "
-        "packed again",
+        help="remove everything; mounts fetch again what they need, and packages are packed again",
     )
     add_json(arguments)
     return arguments

@@ -13,7 +13,7 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "cflags",
-        "Print the flags with which a compiler uses the kernel headers in DIR.",
+        "Print the compiler flags for the kernel headers in DIR.",
         ("gcc $(kheadersfs cflags ~/headers) -c probe.c", "compile for the processor"),
         (
             "clang -target bpf -O2 -g $(kheadersfs cflags --bpf ~/headers) -c probe.bpf.c",

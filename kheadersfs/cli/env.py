@@ -12,7 +12,7 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "env",
-        "Print what a shell needs so that bcc, bpftrace and makefiles use the headers in DIR.",
+        "Print the shell variables that make bcc, bpftrace and makefiles use the headers in DIR.",
         ('eval "$(kheadersfs env ~/headers)"', "set the variables in this shell"),
         ("kheadersfs env ~/headers >>headers.sh", "keep them for others"),
     )

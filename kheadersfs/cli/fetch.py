@@ -31,9 +31,9 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "fetch",
-        "Download the headers of RELEASE, by default the running kernel's, with this machine's "
-        "package client, which checks them, and pack them to where mount and run find them. "
-        "Nothing is installed.",
+        "Download the headers of RELEASE, by default the running kernel's, and pack them to where "
+        "mount and run find them. This machine's package client downloads and checks them. Nothing "
+        "is installed.",
         ("sudo kheadersfs fetch && sudo kheadersfs mount", "headers for bcc and bpftrace"),
         (
             "kheadersfs fetch --etc /host/etc -o headers.tar.zst",
@@ -43,13 +43,13 @@ def parser() -> Parser:
     arguments.add_argument(
         "--etc",
         metavar="DIR",
-        help="use the package sources in another machine's /etc, which is at DIR; its lists are "
-        "downloaded for this call",
+        help="use the package sources in another machine's /etc, which is at DIR; its package "
+        "lists are downloaded for this call only",
     )
     arguments.add_argument(
         "--client",
         choices=CLIENTS,
-        help="by default the first that is installed, or that DIR is of",
+        help="by default the first that is installed, or the one that DIR belongs to",
     )
     add_form(arguments)
     add_limits(arguments)

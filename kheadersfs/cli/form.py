@@ -32,13 +32,13 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="what members are written as; by default what the name of OUT says, else tar",
+        help="the format of OUT; by default what its name says, else tar",
     )
     parser.add_argument(
         "--compress",
         choices=COMPRESSIONS,
-        help="xz is smallest, zstd is read fastest; gzip and none are without blocks and index. "
-        "By default what the name of OUT says, else xz",
+        help="xz is smallest, zstd is fastest to read; gzip and none have neither blocks nor an "
+        "index. By default what the name of OUT says, else xz",
     )
 
 

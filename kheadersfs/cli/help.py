@@ -36,10 +36,10 @@ RUN_STATUS = (
     "record cannot be written."
 )
 LIMITS_EXPLAINED = (
-    "An archive that is over a limit is refused, for what it costs to read it is up to whoever "
-    "made it. The ratio of compression counts for what decompresses to more than 64 MiB. Times are "
-    "those of a processor. Members beyond path, depth or target are left out, unless there is an "
-    "index."
+    "An archive beyond a limit is refused, because whoever made it decides what reading it costs. "
+    "The ratio of compression counts only for content of more than 64 MiB. Times are those of a "
+    "processor. Members beyond path, depth or target are left out; an archive with an index that "
+    "lists such a member is refused."
 )
 _SUMMARY = "Kernel headers as a read-only file system, straight from their compressed archive."
 
@@ -48,10 +48,9 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "help",
-        "Explain the command TOPIC, or what --limit can change; without TOPIC, say what commands "
-        "there are.",
+        "Explain the command TOPIC, or what --limit can change. Without TOPIC, list the commands.",
         ("kheadersfs help mount", "the same as kheadersfs mount --help"),
-        ("kheadersfs help limits", "how much an archive may be, and how to allow more"),
+        ("kheadersfs help limits", "the limits on archives, and how to change them"),
     )
     arguments.add_argument(
         "topic", metavar="TOPIC", nargs="?", help=f"the name of a command, or {LIMITS}"
@@ -98,8 +97,8 @@ def _limits_help() -> str:
         "usage: kheadersfs COMMAND --limit NAME=NUMBER ...",
         LIMITS_EXPLAINED,
         ("limits", limits_and_defaults()),
-        "What is said last of each holds unless it is changed. NUMBER may end in K, M or G. "
-        "mount(8) and fstab say -o limit=NAME=NUMBER.",
+        "The last figure of each line is the default. NUMBER may end in K, M or G. With mount(8) "
+        "and in fstab, write -o limit=NAME=NUMBER.",
     )
 
 

@@ -27,7 +27,7 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "info",
-        "Describe ARCHIVE: the kernel it is of, how it is compressed, what is in it, its digest.",
+        "Describe ARCHIVE: its kernel, compression, content and digest.",
         ("kheadersfs info --json kheaders.tar.xz | jq -r .release", "one fact, for a script"),
         ("kheadersfs info --map map.svg --profile read.txt kheaders.tar.zst", "what a build reads"),
     )

@@ -33,9 +33,9 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "merge",
-        "Write the kernels in several archives to OUT, each below a directory of its NAME, which "
-        "is its release by default. Headers that several kernels share are there once. An IN of "
-        "several kernels keeps their names.",
+        "Write the kernels in several archives to OUT, each below a directory called NAME, by "
+        "default its release. Headers that several kernels share are stored once. An IN of several "
+        "kernels keeps their names.",
         (
             "kheadersfs merge 6.1=6.1.tar.xz 6.12=6.12.tar.xz -o kernels.tar.zst",
             "two kernels, in the directories 6.1 and 6.12; mount --release 6.1 shows one",
@@ -52,7 +52,7 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME",
-        help="leave out the kernels of this name, perhaps with * and ?; may be repeated",
+        help="leave out kernels of this name, which may have * and ? in it; may be repeated",
     )
     arguments.add_argument("-o", "--output", metavar="OUT", required=True, help=OUTPUT)
     arguments.add_argument(

@@ -11,9 +11,9 @@ def mount_parser() -> Parser:
     arguments = Parser(
         "mount",
         "Mount the headers in ARCHIVE at MOUNTPOINT, read-only. Without ARCHIVE, or with the word "
-        "none, these are the running kernel's, wherever this machine has them. Without MOUNTPOINT "
-        "they go to /lib/modules/RELEASE/build, where bcc and bpftrace look, unless headers are "
-        "there already, and every user may read them.",
+        "none, mount the running kernel's headers, wherever this machine has them. Without "
+        "MOUNTPOINT, mount at /lib/modules/RELEASE/build, where bcc and bpftrace look, unless "
+        "headers are there already. Every user may read them there.",
         ("kheadersfs mount kheaders.tar.xz ~/headers", "any kernel's headers, for this user"),
         ("sudo kheadersfs mount", "the running kernel's, where bcc and bpftrace look"),
     )
@@ -36,7 +36,7 @@ def mount_parser() -> Parser:
         "--idle-timeout",
         type=seconds,
         metavar="S",
-        help="unmount after S seconds without an open file; 0 is as soon as there is none",
+        help="unmount after S seconds without an open file; 0 unmounts as soon as none is open",
     )
     arguments.add_argument(
         "--prefetch", action="store_true", help="start decompressing before anybody looks"
@@ -44,13 +44,13 @@ def mount_parser() -> Parser:
     arguments.add_argument(
         "--strict",
         action="store_true",
-        help="refuse at once an archive that is over a limit, or has unsafe members, which are "
-        "left out otherwise, or absolute names, which lose their leading slash otherwise",
+        help="refuse at once an archive that is beyond a limit, has unsafe members (otherwise left "
+        "out), or has absolute names (otherwise shown without the leading slash)",
     )
     arguments.add_argument(
         "--any-release",
         action="store_true",
-        help="without MOUNTPOINT: accept the headers of another kernel than the running one too",
+        help="without MOUNTPOINT: also accept the headers of another kernel than the running one",
     )
     arguments.add_argument(
         "--btf",
@@ -58,11 +58,11 @@ def mount_parser() -> Parser:
         help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
         "the running kernel's, for its own headers only",
     )
-    add_release(arguments, "; where bcc and bpftrace look, it is that without saying so")
+    add_release(arguments, ", and the default where bcc and bpftrace look")
     add_pins(arguments)
     add_limits(arguments)
     arguments.add_archive_option()
-    arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
+    arguments.add_argument("--log", metavar="FILE", help="log to FILE instead of the system log")
     arguments.add_argument(
         "archive", metavar="ARCHIVE", nargs="?", default=RUNNING_KERNELS, help=ARCHIVE
     )

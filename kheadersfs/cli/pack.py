@@ -23,9 +23,9 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "pack",
-        "Write the headers of a configured kernel tree to OUT: those that the kernel's own "
-        "gen_kheaders.sh takes, in blocks and with an index. By default it is the tree in the "
-        "current directory or, if that is none, the running kernel's.",
+        "Write the headers of a configured kernel tree to OUT, in blocks and with an index. They "
+        "are those that the kernel's own gen_kheaders.sh takes. By default the tree is the one in "
+        "the current directory or, if there is none, the running kernel's.",
         ("kheadersfs pack --srctree linux -o kheaders.tar.xz", "a tree that is built in place"),
         (
             "kheadersfs pack linux-headers-6.1.0-32-*.deb -o 6.1.tar.zst",

@@ -18,12 +18,12 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "reference",
-        "Print the manual page of kheadersfs (man) or of mount.fuse.kheadersfs (man8), or what "
-        "completes the command line in a shell.",
+        "Print the manual page of kheadersfs (man) or of mount.fuse.kheadersfs (man8), or a "
+        "shell's completion of the command line (bash, zsh, fish).",
         ("kheadersfs reference man | man -l -", "read the manual"),
         (
             "kheadersfs reference bash >/etc/bash_completion.d/kheadersfs",
-            "let the tabulator key complete commands and options",
+            "let the Tab key complete commands and options",
         ),
     )
     arguments.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))

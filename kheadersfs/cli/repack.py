@@ -16,8 +16,8 @@ def parser() -> Parser:
     """See CommandModule.parser."""
     arguments = Parser(
         "repack",
-        "Write what is in the archive IN to OUT, in blocks and with an index, so that it is read "
-        "without being decompressed as a whole. Nothing but the owners is lost.",
+        "Write what is in the archive IN to OUT, in blocks and with an index, so that reading a "
+        "file does not decompress all of it. Only the owners are lost.",
         (
             "kheadersfs repack /sys/kernel/kheaders.tar.xz -o kheaders.tar.zst",
             "the running kernel's own archive",
@@ -29,7 +29,9 @@ def parser() -> Parser:
     arguments.add_archive_option("IN")
     arguments.add_argument("input", metavar="IN", help=ARCHIVE)
     arguments.add_argument("-o", "--output", metavar="OUT", help=OUTPUT)
-    arguments.add_argument("out", metavar="OUT", nargs="?", help="the same, without -o")
+    arguments.add_argument(
+        "out", metavar="OUT", nargs="?", help="the archive to write, instead of -o OUT"
+    )
     return arguments
 
 

@@ -12,10 +12,10 @@ def run_parser() -> Parser:
     arguments = Parser(
         "run",
         "Run COMMAND with the headers in ARCHIVE mounted for it alone, at $KHEADERS. bcc and "
-        "bpftrace find them there too. Without ARCHIVE these are the running kernel's, wherever "
-        "this machine has them. $KHEADERS_NAME is what ARCHIVE is called, without .tar.xz; "
+        "bpftrace find them there too. Without ARCHIVE, mount the running kernel's headers, "
+        "wherever this machine has them. $KHEADERS_NAME is the name of ARCHIVE, without .tar.xz; "
         "$KHEADERS_RELEASE and $KHEADERS_ARCH are what its headers say, or empty. Returns "
-        "COMMAND's exit status; the mount is gone then, whatever has happened.",
+        "COMMAND's exit status. By then the mount is gone, whatever has happened.",
         ("kheadersfs run -- make", "compile with the running kernel's headers"),
         (
             "kheadersfs run --each -o build --archive 6.1.tar.xz --archive 6.12.tar.xz -- "
@@ -29,27 +29,28 @@ def run_parser() -> Parser:
         dest="archives",
         action="append",
         metavar="ARCHIVE",
-        help="the headers, by default the running kernel's; with --each there may be several, else "
-        "they are packages (.deb, .rpm) of one kernel",
+        help="the headers, by default the running kernel's; may be repeated with --each, or for "
+        "packages (.deb, .rpm) of one kernel",
     )
     arguments.add_argument(
         "--each",
         action="store_true",
-        help="run COMMAND once for every ARCHIVE, and every kernel in it, and say for which it "
-        "failed, and how many headers it opened. All run in this directory, several at a time: "
-        "each has to write elsewhere",
+        help="run COMMAND once for every ARCHIVE, and every kernel in it. Report for which it "
+        "failed, and how many headers it opened. All run in this directory, several at a time, so "
+        "each must write to a place of its own",
     )
     arguments.add_argument(
         "-o",
         "--output",
         metavar="DIR",
-        help="with --each, make a directory for every ARCHIVE in DIR, $KHEADERS_OUTPUT. One that "
-        "has what was made with another archive is refused, as make goes by times",
+        help="with --each, make a directory in DIR for every ARCHIVE, $KHEADERS_OUTPUT. A "
+        "directory with files that were made with another archive is refused, because make goes by "
+        "times",
     )
     arguments.add_argument(
         "--json",
         action="store_true",
-        help="with --each, print the table as JSON, and what commands print to standard error",
+        help="with --each, print the table as JSON, and the output of commands to standard error",
     )
     arguments.add_argument(
         "--junit",
@@ -68,7 +69,7 @@ def run_parser() -> Parser:
         help="make include/vmlinux.h from FILE, which is BTF or a vmlinux with it; by default from "
         "the running kernel's, for its own headers only; not with --each",
     )
-    arguments.add_argument("--log", metavar="FILE", help="log there; otherwise to the system log")
+    arguments.add_argument("--log", metavar="FILE", help="log to FILE instead of the system log")
     arguments.add_argument(
         "--record",
         metavar="FILE",

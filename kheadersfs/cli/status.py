@@ -28,8 +28,8 @@ def parser() -> Parser:
     arguments.add_argument(
         "--watch",
         action="store_true",
-        help="show one mount again and again, until it is unmounted or ^C; without MOUNTPOINT the "
-        "only one there is. It needs the package rich",
+        help="show one mount live, until it is unmounted or you press ^C; without MOUNTPOINT, the "
+        "only one there is. This needs the package rich",
     )
     arguments.add_argument(
         "mountpoint", metavar="MOUNTPOINT", nargs="?", help="where headers are mounted"
