@@ -56,7 +56,11 @@ class Parser(argparse.ArgumentParser):
         self._takes_several = several
 
     def parse(self, words: list[str]) -> argparse.Namespace:
-        """Return what *words* say. Raises UsageError, with what may have been meant."""
+        """Return what *words* say. Raises UsageError, with what may have been meant.
+
+        An option's value that is empty comes from a variable that is not set. It would pass for an
+        option that was left out: an archive would not be held against its digest.
+        """
         further: list[str] = []
         if self._has_archive_option:
             named, words = _take_archives(words)
@@ -71,6 +75,9 @@ class Parser(argparse.ArgumentParser):
             values, rest = self.parse_known_intermixed_args(words)
         if rest:
             raise self._not_understood(rest)
+        for action in self._actions:
+            if action.option_strings and getattr(values, action.dest, None) == "":
+                self.error(f"{'/'.join(action.option_strings)} is empty; give {action.metavar}")
         values.further = further
         return values
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kheadersfs.archive.opening import is_address
 from kheadersfs.cli.kernels import RUNNING, Known, choose
-from kheadersfs.errors import MountpointError, NotInArchive
+from kheadersfs.errors import MountpointError, NotInArchive, UsageError
 from kheadersfs.kernel.release import LARGEST_DESCRIPTION, RELEASE_HEADER, headers_release
 from kheadersfs.mount.mountpoint import has_headers
 from kheadersfs.mount.table import list_mounts_of
@@ -24,6 +24,8 @@ def directory_of(place: str, further: Sequence[str], release: str | None) -> str
     where these are mounted. Of several kernels there it is the one that *release* means. Raises
     MountpointError for what is mounted nowhere, NotInArchive, UsageError.
     """
+    if not place:
+        raise UsageError("DIR is empty; name one with merged kernel headers, such as a mountpoint")
     places = [place]
     if further or not has_headers(place):
         mounted = list_mounts_of({_source_of(path) for path in (place, *further)})

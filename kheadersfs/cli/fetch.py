@@ -67,7 +67,11 @@ def parser() -> Parser:
 def run(arguments: list[str]) -> int:
     """Write OUT, or leave it as it was."""
     values = parser().parse(arguments)
-    release = values.release or os.uname().release
+    release = os.uname().release if values.release is None else values.release
+    if not release or "/" in release:
+        raise ArchiveUnavailable(
+            f"{release or 'RELEASE'}: is no release; give what uname -r prints"
+        )
     output = values.output or _default_output(release)
     settings = Settings(
         chosen_form(values.format, values.compress, output),
@@ -88,8 +92,6 @@ def run(arguments: list[str]) -> int:
 
 def _default_output(release: str) -> str:
     """Return where mount and run find it. Raises KheadersfsError if nothing can be put there."""
-    if "/" in release:
-        raise ArchiveUnavailable(f"{release}: is no release; give what uname -r prints")
     is_root = os.geteuid() == 0
     output = installed_archive(release)
     if not is_root:
