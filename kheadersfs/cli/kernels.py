@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.readers import prepare_to_serve
-from kheadersfs.errors import NotInArchive, UsageError
+from kheadersfs.errors import DamagedArchive, NotInArchive, UsageError
 from kheadersfs.fuse.identity import kernel_of
 from kheadersfs.sandbox.confined import Confined
 from kheadersfs.tree import tree_of
@@ -26,7 +26,8 @@ _HOW_TO_HAVE_IT = (
     "leave out --release to have it; in what was merged by kheadersfs 0.1.0, with hard links or as "
     "cpio, kernels are only directories: name one, or merge again, as tar without hard links"
 )
-_SEPARATOR = "\t"
+_SEPARATOR = "\0"
+"""What no name has in it."""
 
 
 class Known(NamedTuple):
@@ -62,18 +63,38 @@ def ask_kernels(archive: Archive, budget: int) -> list[Known]:
         readers.append(prepare_to_serve(archive))
 
     def ask() -> bytes:
-        lines = (
-            _SEPARATOR.join(("" if known.number is None else str(known.number), *known[1:]))
-            for known in kernels_of(readers[0].load())
-        )
-        return "\n".join(lines).encode(errors="surrogateescape")
+        return encode(kernels_of(readers[0].load()))
 
-    answer = Confined(archive.source.name, prepare, ask, budget).result()
-    found: list[Known] = []
-    for line in answer.decode(errors="surrogateescape").split("\n"):
-        number, name, release, arch = line.split(_SEPARATOR)
-        found.append(Known(int(number) if number else None, name, release, arch))
-    return found
+    name = archive.source.name
+    return decode(Confined(name, prepare, ask, budget).result(), name)
+
+
+def encode(kernels: Sequence[Known]) -> bytes:
+    """Return *kernels*, whose names may have anything in them but a zero, for decode()."""
+    fields = (
+        field
+        for kernel in kernels
+        for field in ("" if kernel.number is None else str(kernel.number), *kernel[1:])
+    )
+    return _SEPARATOR.join(fields).encode(errors="surrogateescape")
+
+
+def decode(answer: bytes, archive: str) -> list[Known]:
+    """Return the kernels in *answer*, which may be forged.
+
+    Raises DamagedArchive for the file *archive* when *answer* is not what encode() makes.
+    """
+    fields = answer.decode(errors="surrogateescape").split(_SEPARATOR)
+    columns = (fields[column :: len(Known._fields)] for column in range(len(Known._fields)))
+    try:
+        return [
+            Known(int(number) if number else None, name, release, arch)
+            for number, name, release, arch in zip(*columns, strict=True)
+        ]
+    except ValueError:
+        raise DamagedArchive(
+            f"{archive}: what it says of its kernels makes no sense; make or fetch it again"
+        ) from None
 
 
 def choose_kernel(archive: Archive, release: str, budget: int) -> Known:

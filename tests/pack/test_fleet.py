@@ -259,3 +259,14 @@ def test_headers_of_further_names_are_sound_tar(fleet: Path) -> None:
         links = [member for member in tar if member.islnk()]
     assert len(links) > HEADERS
     assert all(link.name.startswith(tuple(f"./{r}/" for r in RELEASES)) for link in links)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\ttab", "\udcff"])
+def test_a_name_with_anything_in_it_hides_no_other_kernel(
+    name: str, archives: list[Path], tmp_path: Path
+) -> None:
+    merged = merge(tmp_path / "out.tar.zst", f"{name}={archives[0]}", f"plain={archives[1]}")
+    for wanted, archive in ((name, archives[0]), ("plain", archives[1])):
+        release = archive.name.removesuffix(".tar.xz")
+        outcome = run_command("cat", "--release", wanted, merged, "include/generated/utsrelease.h")
+        assert outcome == Outcome(0, f'#define UTS_RELEASE "{release}"\n', "")
