@@ -209,7 +209,7 @@ def _mount(
         require_running_kernels(archive, options.cache, kernel)
     directories = directories_created(mountpoint)
     source = name if name == RUNNING_KERNELS else archive.source.name
-    request = MountRequest(source, mountpoint, options.allow_other)
+    request = MountRequest(source, mountpoint, options.allow_other, options.noexec)
     signals = HeldSignals()
     try:
         device = mounting.mount(request)

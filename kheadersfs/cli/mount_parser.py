@@ -24,10 +24,10 @@ def mount_parser() -> Parser:
         default=[],
         metavar="OPTS",
         help="comma-separated: allow_other (let other users read), nonempty (hide what is in the "
-        "directory), uid=N, gid=N (owner of everything; 0), cache=SIZE (decoded content to hold; "
-        "64M), and idle_timeout=S, prefetch, strict, any_release, release=R, log=FILE, btf=FILE, "
-        "digest=, verify_key=FILE and limit=NAME=NUMBER like the options of these names; what "
-        "fstab adds is accepted",
+        "directory), noexec (start no program that is in it), uid=N, gid=N (owner of everything; "
+        "0), cache=SIZE (decoded content to hold; 64M), and idle_timeout=S, prefetch, strict, "
+        "any_release, release=R, log=FILE, btf=FILE, digest=, verify_key=FILE and "
+        "limit=NAME=NUMBER like the options of these names; what fstab adds is accepted",
     )
     arguments.add_argument(
         "-f", "--foreground", action="store_true", help="serve in this process, log to stderr"

@@ -17,7 +17,7 @@ RUNNING_KERNELS = "none"
 _WITHOUT_EFFECT = frozenset(
     (
         *("ro", "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group"),
-        *("nofail", "_netdev", "nosuid", "nodev", "dev", "suid", "exec", "noexec"),
+        *("nofail", "_netdev", "nosuid", "nodev", "dev", "suid"),
         *("atime", "noatime", "relatime", "norelatime", "strictatime", "nostrictatime"),
         *("diratime", "nodiratime", "lazytime", "nolazytime", "async", "sync", "dirsync"),
         *("iversion", "noiversion", "mand", "nomand", "silent", "loud"),
@@ -33,8 +33,8 @@ class MountOptions(Record):
 
     ``uid`` and ``gid`` own everything; ``cache`` is in bytes, ``idle_timeout`` in seconds, None for
     never. ``log``, ``btf`` and ``verify_key`` are paths. ``release`` is the one of several kernels
-    to show. ``any_release`` allows headers of another than the running kernel in the default place.
-    ``limit`` is what parse_limits() takes.
+    to show. ``any_release`` allows headers of another than the running kernel in the default place,
+    ``noexec`` lets no program in it be started. ``limit`` is what parse_limits() takes.
     """
 
     allow_other: bool = False
@@ -46,6 +46,7 @@ class MountOptions(Record):
     prefetch: bool = False
     strict: bool = False
     any_release: bool = False
+    noexec: bool = False
     log: str | None = None
     btf: str | None = None
     release: str | None = None
@@ -69,6 +70,8 @@ def parse_mount_options(lists: list[str]) -> MountOptions:
             limits.append(value)
         elif name in _FLAGS and not separator:
             settings[name] = True
+        elif name == "exec" and not separator:
+            settings["noexec"] = False
         elif name == "rw":
             raise UsageError("-o rw: headers are mounted read-only; leave it out")
         elif option and name not in _WITHOUT_EFFECT and not name.startswith(_COMMENTS):
@@ -119,7 +122,7 @@ def parse_size(option: str, value: str) -> int:
     return int(digits) * factor
 
 
-_FLAGS = frozenset(("allow_other", "nonempty", "prefetch", "strict", "any_release"))
+_FLAGS = frozenset(("allow_other", "nonempty", "noexec", "prefetch", "strict", "any_release"))
 _VALUES: dict[str, Callable[[str, str], object]] = {
     "uid": _number,
     "gid": _number,

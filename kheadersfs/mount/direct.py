@@ -10,7 +10,7 @@ from kheadersfs.mount.libc import UnsignedLong, call
 from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
 from kheadersfs.mount.table import FILE_SYSTEM
 
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MNT_DETACH = 2
 
 
@@ -40,12 +40,13 @@ def mount(request: MountRequest) -> int:
         f"fd={device},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()}"
         f"{access(request)}"
     )
+    flags = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | (_MS_NOEXEC if request.noexec else 0)
     number = call(
         "mount",
         os.fsencode(request.source),
         os.fsencode(request.mountpoint),
         FILE_SYSTEM.encode(),
-        UnsignedLong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV),
+        UnsignedLong(flags),
         options.encode(),
     )
     if number:

@@ -19,8 +19,8 @@ _HELPER = "fusermount3"
 
 def mount(request: MountRequest) -> int:
     """Do what mounting.mount() says."""
-    options = f"ro,nosuid,nodev,fsname={_quote(request.source)},subtype=kheadersfs"
-    options += access(request)
+    options = "ro,nosuid,nodev,noexec," if request.noexec else "ro,nosuid,nodev,"
+    options += f"fsname={_quote(request.source)},subtype=kheadersfs{access(request)}"
     ours, theirs = connected_pair()
     try:
         done = subprocess.run(

@@ -11,12 +11,14 @@ DEVICE = "/dev/fuse"
 class MountRequest(Record):
     """What to mount where.
 
-    ``source`` is what the table of mounts shows. ``allow_other`` lets other users in.
+    ``source`` is what the table of mounts shows. ``allow_other`` lets other users in, ``noexec``
+    lets nobody start a program that is in it.
     """
 
     source: str
     mountpoint: str
     allow_other: bool
+    noexec: bool = False
 
 
 def access(request: MountRequest) -> str:

@@ -1,11 +1,14 @@
-"""Mounts of others, which are in the same list as ours."""
+"""Mounts in the kernel's list: what it says of ours, and those of others."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
 
 from kheadersfs.mount import direct, table
 from tests.support.mounting import Outcome, is_running, one_line, run_command, wait_until
@@ -57,3 +60,13 @@ def test_a_file_system_whose_type_is_no_text_is_one_of_others(
     finally:
         libc.umount2(bytes(place), 2)
         os.close(device)
+
+
+@pytest.mark.parametrize(("options", "refusal"), [("ro", errno.ENOEXEC), ("noexec", errno.EACCES)])
+def test_no_program_is_started_where_none_may_be(
+    options: str, refusal: int, mount: Mounting, small_archive: Path
+) -> None:
+    mounted = mount(small_archive, "-o", options)
+    with pytest.raises(OSError) as caught:
+        subprocess.run([mounted / "modes/755"], check=False)  # is executable, and no program
+    assert caught.value.errno == refusal

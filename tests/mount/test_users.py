@@ -109,6 +109,17 @@ def test_an_ordinary_user_mounts_reads_and_unmounts(
     assert log.read_text() == ""
 
 
+def test_an_ordinary_users_mount_may_be_one_without_programs(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    mountpoint = make_mountpoint(user)
+    mounted = user.run(*command_line("mount", "-o", "noexec", small_archive, mountpoint))
+    assert mounted == Outcome(0, "", "")
+    assert "Permission denied" in user.run("env", mountpoint / "modes/755").errors
+    assert "noexec" in run_words("findmnt", "--output=OPTIONS", str(mountpoint)).output
+    assert user.run(*command_line("umount", mountpoint)) == Outcome(0, "", "")
+
+
 def test_an_ordinary_users_idle_mount_goes_away(
     device_for_all: None, user: User, small_archive: Path
 ) -> None:

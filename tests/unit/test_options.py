@@ -27,6 +27,8 @@ def test_without_options_everything_is_as_documented() -> None:
         ("cache=16M", MountOptions(cache=16 << 20)),
         ("cache=0", MountOptions(cache=0)),
         ("uid=1,uid=2", MountOptions(uid=2)),
+        ("noexec", MountOptions(noexec=True)),
+        ("noexec,exec", MountOptions()),
         ("allow_other,,nonempty,", MountOptions(allow_other=True, nonempty=True)),
     ],
 )
@@ -40,7 +42,7 @@ def test_several_lists_are_one() -> None:
 
 def test_what_fstab_and_systemd_add_is_accepted() -> None:
     fstab = (
-        "ro,defaults,noauto,user,nofail,_netdev,nosuid,nodev,noexec,relatime,x-systemd.automount,"
+        "ro,defaults,noauto,user,nofail,_netdev,nosuid,nodev,exec,relatime,x-systemd.automount,"
         "nodiratime,lazytime,dirsync,X-mount.mkdir"
     )
     assert parse_mount_options([fstab, "comment=anything"]) == MountOptions()
