@@ -65,8 +65,9 @@ class Ended(Record):
 def run_command(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     """Run a command that sees *archive* mounted. Returns how it ended.
 
-    Raises FuseUnavailable, MountpointError, or KheadersfsError with status 127 or 126 when the
-    command cannot be started.
+    If the server failed before the command could start, the server's status is also the one that
+    is returned as the command's. Raises FuseUnavailable, MountpointError, or KheadersfsError with
+    status 127 or 126 when the command cannot be started.
     """
     # The server may outlive this process, and must neither hold its standard error nor wait for it.
     reading, writing = os.pipe()
@@ -105,9 +106,11 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
             command = Child(lambda: _enter_namespace(theirs, archive.source.name), run)
             theirs.close()
             command.await_start()
-        except BaseException:
+        except BaseException as error:
             theirs.close()  # so that the server waits for nothing any more
-            _await_server(server, lambda: True)
+            failed = _await_server(server, lambda: True)
+            if failed and isinstance(error, MountpointError):  # which says only that nobody answers
+                return _never_started(failed)
             raise
         lister = Lister(command.pid, _place())
         status = command.wait()
@@ -116,6 +119,11 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
         ours.close()
         theirs.close()
     return Ended(status, _await_server(server, command.has_left_processes))
+
+
+def _never_started(server: int) -> Ended:
+    """Return how it ended when the server failed, with the status *server*, before the command."""
+    return Ended(server if server > 0 else KheadersfsError.exit_status, server)
 
 
 def _serve_received(archive: Archive, ours: socket, theirs: socket, options: ServeOptions) -> None:
@@ -146,7 +154,10 @@ def _enter_namespace(connection: socket, source: str) -> str:
         device = direct.mount(MountRequest(source, place, allow_other=False))
     except direct.MountNotPermitted as error:
         raise NoNamespace from error
-    send_descriptor(connection, device)
+    try:
+        send_descriptor(connection, device)
+    except OSError as error:
+        raise MountpointError(f"{place}: its server has ended: {reason(error)}") from error
     os.close(device)
     return place
 
@@ -220,10 +231,13 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
         raise
     finally:
         os.close(device)
+    unanswered: MountpointError | None = None
     try:
         command = Child(lambda: mountpoint, run)
         command.await_start()
         status = command.wait()
+    except MountpointError as error:
+        unanswered = error
     finally:
         # The command may have unmounted it, and then the server has removed the directory.
         try:
@@ -236,7 +250,11 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
             os.rmdir(mountpoint)
         except OSError:
             pass
-    return Ended(status, server_status)
+    if unanswered is None:
+        return Ended(status, server_status)
+    if server_status:
+        return _never_started(server_status)
+    raise unanswered
 
 
 def _serve_while_alive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +76,23 @@ def test_root_without_the_right_to_mount_is_told_so(
     assert outcome.status == 15
     assert "not permitted" in one_line(outcome)
     assert mounts_below(tmp_path) == []
+
+
+def run_without_libfuse(*command: str) -> Outcome:
+    """Run *command* where the library that pyfuse3 was built with cannot be loaded."""
+    loaded = "import pyfuse3; print(*{line.split()[-1] for line in open('/proc/self/maps')})"
+    libraries = run_words(sys.executable, "-c", loaded).output.split()
+    script = 'mount --bind /dev/null "$1" && shift && exec "$@"'
+    library = next(path for path in libraries if "/libfuse3" in path)
+    return run_words(
+        *("unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", library, *command)
+    )
+
+
+def test_a_server_that_cannot_start_says_why_the_command_was_not_run(
+    root: None, fuse: None, small_archive: Path
+) -> None:
+    outcome = run_without_libfuse(*command_line("run", "--archive", small_archive, "echo", "run"))
+    assert (outcome.status, outcome.output) == (15, "")
+    assert "pyfuse3 cannot be loaded: " in one_line(outcome)
+    assert "libfuse3" in outcome.errors
