@@ -7,7 +7,7 @@ import os
 
 from kheadersfs.errors import FuseUnavailable, MountpointError, reason
 from kheadersfs.mount.libc import UnsignedLong, call
-from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
+from kheadersfs.mount.request import DEVICE, HOW_TO_BE_PERMITTED, MountRequest, access, in_use
 from kheadersfs.mount.table import FILE_SYSTEM
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
@@ -59,7 +59,7 @@ def _mount_error(mountpoint: str, number: int) -> FuseUnavailable | MountpointEr
     """Return what to raise when mount(2) has failed with the errno *number*."""
     text = os.strerror(number)
     if number == errno.EPERM:
-        return MountNotPermitted(f"mounting is not permitted here ({text}); run as root")
+        return MountNotPermitted(f"mounting is not permitted here: {text}; {HOW_TO_BE_PERMITTED}")
     if number == errno.ENODEV:
         return FuseUnavailable("the kernel has no FUSE; load it with modprobe fuse")
     return MountpointError(f"{mountpoint}: cannot be mounted at: {text}")

@@ -12,7 +12,7 @@ import subprocess
 
 from kheadersfs.errors import FuseUnavailable, MountpointError
 from kheadersfs.mount.passing import connected_pair, receive_descriptor
-from kheadersfs.mount.request import DEVICE, MountRequest, access, in_use
+from kheadersfs.mount.request import DEVICE, HOW_TO_BE_PERMITTED, MountRequest, access, in_use
 
 _HELPER = "fusermount3"
 
@@ -58,6 +58,8 @@ def _helper_error(mountpoint: str, output: bytes) -> FuseUnavailable | Mountpoin
         text += "; put that word into it, or leave allow_other out"
     elif f"{DEVICE}: Permission denied" in text:
         text += "; its mode should be 0666"
+    elif text.endswith(os.strerror(errno.EPERM)):
+        text += f"; {HOW_TO_BE_PERMITTED}"
     return FuseUnavailable(f"{mountpoint}: {_HELPER} did not mount: {text}")
 
 

@@ -6,6 +6,10 @@ from kheadersfs.errors import MountpointError
 from kheadersfs.records import Record
 
 DEVICE = "/dev/fuse"
+HOW_TO_BE_PERMITTED = (
+    "a container needs --cap-add SYS_ADMIN, or for kheadersfs run leave to make user namespaces"
+)
+"""What to do where mount(2) fails with EPERM, which nearly always is a container."""
 
 
 class MountRequest(Record):

@@ -40,7 +40,9 @@ def prepare_mountpoint(path: str, nonempty: bool) -> str:
     except NotADirectoryError:
         raise MountpointError(f"{path}: is not a directory; name one to mount at") from None
     except OSError as error:
-        raise MountpointError(f"{path}: cannot be mounted at: {reason(error)}") from error
+        raise MountpointError(
+            f"{path}: cannot be mounted at: {reason(error)}; name a directory of yours"
+        ) from error
     with entries:
         if find_mount(mountpoint) == FILE_SYSTEM:
             raise MountpointError(

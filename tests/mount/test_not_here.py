@@ -75,6 +75,7 @@ def test_root_without_the_right_to_mount_is_told_so(
     outcome = run_words(*drop, *command_line("mount", small_archive, tmp_path))
     assert outcome.status == 15
     assert "not permitted" in one_line(outcome)
+    assert "a container needs --cap-add SYS_ADMIN" in outcome.errors
     assert mounts_below(tmp_path) == []
 
 

@@ -230,6 +230,27 @@ def test_without_fusermount3_the_message_says_what_to_install(
     assert not mounts_below(mountpoint)
 
 
+def test_who_gets_no_rights_by_fusermount3_is_told_what_is_missing(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    mountpoint = make_mountpoint(user)
+    mounting = command_line("mount", small_archive, mountpoint)
+    outcome = user.run("setpriv", "--no-new-privs", *mounting)
+    assert outcome.status == 15
+    assert "a container needs --cap-add SYS_ADMIN" in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert not mounts_below(mountpoint)
+
+
+def test_a_directory_that_may_not_be_looked_into_is_no_mountpoint(
+    mount: Mounting, user: User, small_archive: Path
+) -> None:
+    closed = mount(small_archive)
+    outcome = user.run(*command_line("mount", small_archive, closed.path))
+    assert outcome.status == 10
+    assert outcome.errors.endswith(": Permission denied; name a directory of yours\n")
+
+
 def test_a_closed_device_is_reported(
     root: None, fuse: None, user: User, small_archive: Path
 ) -> None:
