@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.opening import is_address
 from kheadersfs.cli.kernels import RUNNING, Known, choose
 from kheadersfs.errors import MountpointError, NotInArchive, UsageError
-from kheadersfs.kernel.release import LARGEST_DESCRIPTION, RELEASE_HEADER, headers_release
+from kheadersfs.kernel.release import (
+    CONFIGURATION_HEADER,
+    LARGEST_DESCRIPTION,
+    RELEASE_HEADER,
+    Kernel,
+    headers_arch,
+    headers_release,
+)
 from kheadersfs.mount.mountpoint import has_headers
 from kheadersfs.mount.table import list_mounts_of
 from kheadersfs.packages.recognition import SUFFIXES
@@ -80,10 +87,20 @@ def _kernels_in(place: str) -> Iterator[Known]:
             yield Known(number, name, _release_in(directory), "")
 
 
+def kernel_in(directory: str) -> Kernel:
+    """Return the kernel of the headers in *directory*. A field that they do not say is empty."""
+    arch = headers_arch(_read(os.path.join(directory, CONFIGURATION_HEADER)))
+    return Kernel(_release_in(directory), arch or "")
+
+
 def _release_in(directory: str) -> str:
-    """Return the release that the headers in *directory* say, empty if they do not."""
+    return headers_release(_read(os.path.join(directory, RELEASE_HEADER))) or ""
+
+
+def _read(path: str) -> bytes:
+    """Return the beginning of the file at *path*, nothing if it cannot be read."""
     try:
-        with open(os.path.join(directory, RELEASE_HEADER), "rb") as header:
-            return headers_release(header.read(LARGEST_DESCRIPTION)) or ""
+        with open(path, "rb") as header:
+            return header.read(LARGEST_DESCRIPTION)
     except OSError:
-        return ""
+        return b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kheadersfs.bpf.toolchain import environment, shell_exports
 from kheadersfs.cli.arguments import DIRECTORY, Parser, add_release
-from kheadersfs.cli.directories import directory_of
+from kheadersfs.cli.directories import directory_of, kernel_in
 from kheadersfs.mount.mountpoint import require_headers
 
 
@@ -27,5 +27,7 @@ def run(arguments: list[str]) -> int:
     values = parser().parse(arguments)
     directory = directory_of(values.directory, values.further, values.release)
     require_headers(directory)
-    print(shell_exports(environment(directory)), end="")
+    kernel = kernel_in(directory)
+    names = {"KHEADERS_RELEASE": kernel.release, "KHEADERS_ARCH": kernel.arch}
+    print(shell_exports({**environment(directory), **names}), end="")
     return 0

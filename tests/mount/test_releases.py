@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import golden
-from tests.support.mounting import Outcome, one_line, run_command
+from tests.support.mounting import Outcome, command_line, one_line, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,3 +196,14 @@ def test_flags_of_an_archive_are_those_of_where_it_is_mounted(
     assert (other.status, f"there is {RELEASES[0]}" in one_line(other)) == (16, True)
     outcome = run_command("cflags", shutil.copy(fleet, tmp_path / "other.tar.zst"))
     assert (outcome.status, "is mounted nowhere" in one_line(outcome)) == (10, True)
+
+
+def test_env_says_what_run_says_of_which_kernel_it_is(fleet: Path) -> None:
+    script = 'unset KHEADERS_RELEASE KHEADERS_ARCH; eval "$("$@" "$KHEADERS")" && printenv '
+    names = "KHEADERS_RELEASE KHEADERS_ARCH"
+    env = command_line("env")
+    outcome = run_command(
+        *("run", "--archive", one_of(fleet, RELEASES[1]), "--", "sh", "-c", script + names, "sh"),
+        *env,
+    )
+    assert outcome == Outcome(0, f"{RELEASES[1]}\nx86\n", "")
