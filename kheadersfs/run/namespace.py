@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import select
 
+from kheadersfs.archive.opening import is_address
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
 from kheadersfs.fuse import daemon
 from kheadersfs.mount import direct, mounting
@@ -103,7 +104,7 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
         server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))
         ours.close()
         try:
-            command = Child(lambda: _enter_namespace(theirs, archive.source.name), run)
+            command = Child(lambda: _enter_namespace(theirs, _source_of(archive)), run)
             theirs.close()
             command.await_start()
         except BaseException as error:
@@ -119,6 +120,12 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
         ours.close()
         theirs.close()
     return Ended(status, _await_server(server, command.has_left_processes))
+
+
+def _source_of(archive: Archive) -> str:
+    """Return what the table of mounts is to have: a path that means the same in any directory."""
+    name = archive.source.name
+    return name if is_address(name) else os.path.abspath(name)
 
 
 def _never_started(server: int) -> Ended:
@@ -216,7 +223,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
             f"no directory can be made to mount at: {reason(error)}; set TMPDIR to where one can"
         ) from error
     try:
-        request = MountRequest(archive.source.name, mountpoint, allow_other=False)
+        request = MountRequest(_source_of(archive), mountpoint, allow_other=False)
         device = mounting.mount(request)
     except BaseException:
         os.rmdir(mountpoint)

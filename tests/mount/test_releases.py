@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import golden
-from tests.support.mounting import Outcome, command_line, one_line, run_command
+from tests.support.mounting import Outcome, command_line, one_line, run_command, run_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,3 +207,13 @@ def test_env_says_what_run_says_of_which_kernel_it_is(fleet: Path) -> None:
         *env,
     )
     assert outcome == Outcome(0, f"{RELEASES[1]}\nx86\n", "")
+
+
+def test_what_a_command_runs_with_is_found_by_the_archives_name(fleet: Path) -> None:
+    cflags = command_line("cflags")
+    archive = one_of(fleet, RELEASES[1])
+    run = command_line("run", "--archive", archive.name, "--", *cflags, archive.name)
+    script = 'cd "$1" && shift && exec "$@"'
+    outcome = run_words("sh", "-c", script, "sh", str(archive.parent), *run)
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert "arch/x86/include" in outcome.output
