@@ -24,6 +24,10 @@ QUIET = 0.25
 """Seconds without a request or a finished job after which housekeeping is done, and processors may
 halt again."""
 
+LONGEST_SLEEP = 86_400.0
+"""Seconds after which housekeeping is done if it asks for a longer sleep. poll(2) takes 24 days at
+most, and an idle timeout may be longer."""
+
 AWAKE = 0.0005
 """Seconds for which the next request is polled for before the thread sleeps.
 
@@ -122,7 +126,8 @@ class Waiting:
         """
         timeout: float | None = QUIET
         while not self._finished:
-            events = poller.poll(None if timeout is None else timeout * 1000)
+            longest = None if timeout is None else min(timeout, LONGEST_SLEEP) * 1000
+            events = poller.poll(longest)
             if events:
                 self._become_busy()
                 return any(descriptor == self._descriptor for descriptor, _ in events)

@@ -261,6 +261,17 @@ def test_housekeeping_is_called_when_it_wants_to_be() -> None:
         assert server.answer() == "fast"
 
 
+def test_housekeeping_may_ask_for_a_longer_sleep_than_the_kernel_knows() -> None:
+    """An idle timeout may be a month; poll(2) takes 24 days."""
+
+    def housekeeping() -> float:
+        loop.waiting.wake()  # so that it is no month
+        return 30 * 86_400.0
+
+    loop = Loop(1, housekeeping)
+    loop.waiting.for_job()
+
+
 def test_the_loop_sleeps_while_every_task_waits_for_a_thread() -> None:
     """A request that nobody can take yet must not keep it awake."""
     calls: list[None] = []
