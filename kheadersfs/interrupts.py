@@ -1,7 +1,7 @@
-"""Choose whether an interrupt (^C) raises KeyboardInterrupt or ends this process at once.
+"""Choose what an interrupt (^C) does to this process, and what becomes of children that end.
 
-It ends the process while modules are imported: nothing has to be undone yet, and Python would print
-a traceback.
+An interrupt raises KeyboardInterrupt, or ends the process at once. It ends the process while
+modules are imported: nothing has to be undone yet, and Python would print a traceback.
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ def end_at_interrupt() -> None:
 def raise_at_interrupt() -> None:
     """Undo end_at_interrupt()."""
     _exchange(signal.SIG_DFL, signal.default_int_handler)
+
+
+def keep_ended_children() -> None:
+    """Have each child that ends wait until this process has asked for its exit status.
+
+    The kernel forgets it at once where SIGCHLD is ignored. A process ignores that from its start if
+    its caller did.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _exchange(old: object, new: signal._HANDLER) -> None:

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from kheadersfs._version import __version__
 from kheadersfs.cli.output import report
 from kheadersfs.errors import KheadersfsError, UsageError, memory_error, output_error
-from kheadersfs.interrupts import end_at_interrupt, raise_at_interrupt
+from kheadersfs.interrupts import end_at_interrupt, keep_ended_children, raise_at_interrupt
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
@@ -167,6 +167,7 @@ def run_script(run: Callable[[], int]) -> NoReturn:
     """End the process with the status that *run* returns, or as an interrupted one."""
     try:
         raise_at_interrupt()
+        keep_ended_children()
         status = run()
         end_at_interrupt()
     except KeyboardInterrupt:  # between two steps of run()

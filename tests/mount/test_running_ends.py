@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("fuse")
 
 KERNELS = 2
+IGNORING = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 # Says who it is, and ends in its own time when it is interrupted.
 PATIENT = """
 trap 'echo cleaned up; exit 3' INT
@@ -43,6 +49,20 @@ def run(archive: Path, *command: str) -> Outcome:
 def test_the_command_ignores_no_signal_that_its_caller_does_not(small_archive: Path) -> None:
     look = ("grep", "SigIgn", "/proc/self/status")
     assert run(small_archive, *look) == run_words(*look)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("run --archive ARCHIVE sh -c 'exit 7'", 7), ("ls ARCHIVE modes", 0)],
+    ids=["run", "ls"],
+)
+def test_a_caller_that_wants_to_know_of_no_ended_child_is_told_the_status_all_the_same(
+    small_archive: Path, words: str, status: int
+) -> None:
+    """The kernel forgets the children of a process that ignores SIGCHLD as soon as they end."""
+    command = command_line(*shlex.split(words.replace("ARCHIVE", shlex.quote(str(small_archive)))))
+    outcome = run_words(sys.executable, "-c", IGNORING, *command)
+    assert (outcome.status, outcome.errors) == (status, "")
 
 
 def test_an_empty_command_is_none(small_archive: Path) -> None:
