@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from tests.conftest import Mounting
 
 BUILD = REPOSITORY / "tools/sample/build"
-HEADERS = 690
-"""That a build opens, at least; each would take a lookup, an open and a release."""
 FIRST_BUILD, SECOND_BUILD = 450, 10
 """Some 270 of the kernel's own archive, and 410 of Debian's headers, packed anew with comments."""
 HOT = 600
