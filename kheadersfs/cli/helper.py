@@ -43,7 +43,7 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="OPTS",
-        help="as for kheadersfs mount; rw is taken for ro, because mount(8) says it of its own",
+        help="as for kheadersfs mount; rw counts as ro, because mount(8) adds it by itself",
     )
     arguments.add_argument("archive", metavar="ARCHIVE", help=ARCHIVE)
     arguments.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")

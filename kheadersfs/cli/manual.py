@@ -35,19 +35,21 @@ kheadersfs \\- kernel headers as a read\\-only file system, straight from their 
 .B mount \\-t fuse.kheadersfs
 .I archive mountpoint
 .SH DESCRIPTION
-An archive of kernel headers (tar or cpio, plain or compressed with xz, zstd, gzip, bzip2 or lz4) is
-mounted with FUSE; when it is unmounted, the memory is free again. Archives that
+kheadersfs mounts an archive of kernel headers with FUSE. An archive is a tar or cpio, plain or
+compressed with xz, zstd, gzip, bzip2 or lz4. Unmounting frees the memory.
+.PP
+Archives that
 .B kheadersfs pack
 and
 .B repack
-make are ordinary ones with an index at the end, and of these only the blocks that are read are
-decompressed. Any other is read as a whole when somebody first looks.
+make are ordinary archives with an index at the end. From these only the blocks that are read are
+decompressed. Any other archive is read as a whole when somebody first looks.
 .PP
-In a mount of the running kernel's own headers there is also
+A mount of the running kernel's own headers also has
 .IR include/vmlinux.h ,
-with all the kernel's types, made from its BTF when somebody looks; with
+with all the kernel's types. It is made from the kernel's BTF when somebody looks. With
 .B \\-\\-btf
-it is in any mount.
+any mount has it.
 .SH COMMANDS
 """
 
@@ -66,10 +68,10 @@ the same by hand, with the headers of any kernel
 as root: the running kernel's headers, where bcc and bpftrace look
 .TP
 .B kheadersfs repack /sys/kernel/kheaders.tar.xz \\-o kheaders.tar.zst
-make the running kernel's own archive one that is read block by block
+turn the running kernel's own archive into one that is read block by block
 .TP
 .B kheadersfs pack \\-\\-srctree linux \\-o kheaders.tar.xz
-make one of a kernel tree
+make such an archive of a kernel tree
 """
 
 _SURROUNDINGS = """\
@@ -89,7 +91,7 @@ if it is not set
 The running kernel's headers are looked for in this order:
 .TP
 .I /sys/kernel/kheaders.tar.xz
-of a kernel with CONFIG_IKHEADERS; its module is loaded if need be, and unloaded again
+of a kernel with CONFIG_IKHEADERS; its module is loaded if necessary, and unloaded again
 .TP
 .I /usr/lib/kheaders/RELEASE.tar.xz
 or with another ending of a supported archive
@@ -106,7 +108,7 @@ has written for a user other than root
 /usr/src/kernels/RELEASE
 header trees, packed into
 .IR /var/cache/kheadersfs ,
-and anew when they change
+and packed again when they change
 .SH SEE ALSO
 .BR mount.fuse.kheadersfs (8),
 .BR fusermount3 (1),
@@ -160,7 +162,7 @@ def helper_page() -> str:
         f".SH DESCRIPTION\n{_roff(parser.description or '')}\n",
         ".SH OPTIONS\n",
         *_arguments(parser),
-        f".PP\nWhat\n.B \\-o\ncan say is {_roff(of_command.help or '')}.\n",
+        f".PP\nThe options of\n.B \\-o\nare {_roff(of_command.help or '')}.\n",
         ".SH EXAMPLES\n",
         *_examples(parser),
     ]
