@@ -23,6 +23,8 @@ DIRECTORY = (
 OUTPUT = "the archive to write; a file that is there is replaced when the new one is complete"
 _SOMETHING_MISSING = "the following arguments are required"
 """How argparse begins when there are too few arguments."""
+_MARK = "\0"
+"""Stands before a word that is no option although it begins like one. No argument has a zero."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,13 +68,14 @@ class Parser(argparse.ArgumentParser):
             named, words = _take_archives(words)
             if not self._takes_several:
                 named, further = named[:1], named[1:]
-            words = [*named, *words]
+            words = [*map(_marked, named), *words]
         self._words = words
         if any(action.nargs == argparse.REMAINDER for action in self._actions):
             values, rest = self.parse_known_args(words)
         else:
             # This lets options stand between the words, also where some words may be left out.
-            values, rest = self.parse_known_intermixed_args(words)
+            values, rest = self.parse_known_intermixed_args(_marked_behind_dashes(words))
+            _remove_marks(values)
         if rest:
             raise self._not_understood(rest)
         for action in self._actions:
@@ -88,7 +91,7 @@ class Parser(argparse.ArgumentParser):
             unknown = [word for word in self._words if self._is_unknown(word)]
             if unknown:
                 raise self._not_understood(unknown)
-        raise UsageError(f"{message}; see {self.prog} --help")
+        raise UsageError(f"{message.replace(_MARK, '')}; see {self.prog} --help")
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help. Raises OSError when that is not possible, where argparse goes on."""
@@ -107,10 +110,34 @@ class Parser(argparse.ArgumentParser):
         """Return what to raise of *words* that nothing was expected of."""
         unknown = next(filter(self._is_unknown, words), None)
         if unknown is None:
-            return UsageError(f"unrecognized arguments: {' '.join(words)}; see {self.prog} --help")
+            shown = " ".join(words).replace(_MARK, "")
+            return UsageError(f"unrecognized arguments: {shown}; see {self.prog} --help")
         option = unknown.partition("=")[0]
         meant = suggestion(option, self._option_string_actions)
         return UsageError(f"{option}: no such option{meant or f'; see {self.prog} --help'}")
+
+
+def _marked(word: str) -> str:
+    return f"{_MARK}{word}" if word.startswith("-") else word
+
+
+def _marked_behind_dashes(words: list[str]) -> list[str]:
+    """Return *words* without the first ``--``, behind which no word is an option.
+
+    argparse takes them for options all the same where options may stand between other words.
+    """
+    if "--" not in words:
+        return words
+    place = words.index("--")
+    return [*words[:place], *map(_marked, words[place + 1 :])]
+
+
+def _remove_marks(values: argparse.Namespace) -> None:
+    for name, value in vars(values).items():
+        if isinstance(value, str):
+            setattr(values, name, value.removeprefix(_MARK))
+        elif isinstance(value, list):
+            setattr(values, name, [word.removeprefix(_MARK) for word in value])
 
 
 def _take_archives(words: list[str]) -> tuple[list[str], list[str]]:
