@@ -122,12 +122,16 @@ def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
 
 def _choose_client(name: str | None, etc: str | None, memory: str) -> Client:
     """Return the client to ask. Raises ArchiveUnavailable if there is none."""
+    if etc is not None and not os.path.isdir(etc):
+        raise ArchiveUnavailable(f"{etc}: no such directory; name the /etc of another machine")
     os.mkdir(memory)
+    # Clients take a relative path for one below the root, or run in another directory.
+    place = None if etc is None else os.path.abspath(etc)
     for client in CLIENTS.values():
         wanted = client.program == name if name else True
         suits = etc is None or os.path.isdir(os.path.join(etc, client.configuration))
         if wanted and (suits or name) and shutil.which(client.program):
-            return client(etc, memory)
+            return client(place, memory)
     raise ArchiveUnavailable(
         f"no package client for {f'what is in {etc}' if etc else 'this machine'} is installed; "
         f"there may be {', '.join(CLIENTS)}"
@@ -160,7 +164,7 @@ def _not_offered(client: Client, release: str, offered: list[str]) -> str:
     """Return what to say of *release*: what else there is, what is most alike first."""
     text = f"{release}: {client.program} knows no package with its headers"
     if not offered:
-        return f"{text}, nor of any other kernel; bring its lists up to date (apt-get update)"
+        return f"{text}, nor of any other kernel; bring its lists up to date: {client.refresh}"
 
     def likeness(other: str) -> tuple[int, str]:
         alike = takewhile(lambda pair: pair[0] == pair[1], zip(release, other, strict=False))

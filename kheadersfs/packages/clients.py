@@ -33,6 +33,8 @@ class Client:
     program = ""
     configuration = ""
     """The file or directory in /etc that shows that a machine has this client."""
+    refresh = ""
+    """The command that brings its lists up to date."""
 
     def __init__(self, etc: str | None, memory: str) -> None:
         self._etc = etc
@@ -91,6 +93,7 @@ class Apt(Client):
 
     program = "apt-get"
     configuration = "apt"
+    refresh = "apt-get update"
 
     def _options(self) -> list[str]:
         if self._etc is None:
@@ -130,6 +133,7 @@ class Dnf(Client):
 
     program = "dnf"
     configuration = "yum.repos.d"
+    refresh = "dnf makecache"
 
     def _options(self) -> list[str]:
         if self._etc is None:
@@ -186,6 +190,7 @@ class Zypper(Client):
 
     program = "zypper"
     configuration = "zypp"
+    refresh = "zypper refresh"
 
     def _words(self) -> list[str]:
         words = ["zypper", "--non-interactive", "--xmlout"]

@@ -147,6 +147,33 @@ def test_the_sources_of_another_machine_are_used(apt: Apt, tmp_path: Path) -> No
         assert archive.release == RELEASE
 
 
+def test_the_sources_of_another_machine_may_be_at_a_relative_path(
+    apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(apt.etc.parent)
+    apt.environment.pop("APT_CONFIG")
+    out = tmp_path / "out.tar.zst"
+    told = f"{out}: has the headers of {RELEASE} now\n"
+    assert apt.fetch("--etc", apt.etc.name, RELEASE, "-o", out) == Outcome(0, told, "")
+
+
+def test_another_machine_that_is_not_there_is_named(apt: Apt, tmp_path: Path) -> None:
+    outcome = apt.fetch("--etc", tmp_path / "none", RELEASE, "-o", tmp_path / "out.tar.zst")
+    assert outcome.status == 11
+    assert one_line(outcome).endswith("none: no such directory; name the /etc of another machine\n")
+
+
+def test_a_client_that_knows_no_kernel_is_to_bring_its_lists_up_to_date(tmp_path: Path) -> None:
+    packages.require("dnf")
+    (tmp_path / "etc/yum.repos.d").mkdir(parents=True)
+    outcome = run_command(
+        *("fetch", "--client", "dnf", "--etc", tmp_path / "etc", RELEASE),
+        *("-o", tmp_path / "out.tar.zst"),
+    )
+    assert outcome.status == 11
+    assert one_line(outcome).endswith("bring its lists up to date: dnf makecache\n")
+
+
 def test_an_interrupt_leaves_nothing(apt: Apt, tmp_path: Path) -> None:
     """The client waits for a server that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
