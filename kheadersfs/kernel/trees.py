@@ -12,6 +12,7 @@ from kheadersfs.kernel.files import MACHINE, Files
 from kheadersfs.kernel.release import (
     CONFIGURATION_HEADER,
     RELEASE_HEADER,
+    headers_arch,
     headers_release,
 )
 from kheadersfs.kernel.unpacked import (
@@ -220,17 +221,19 @@ def _behind_links(tree: str, files: Files) -> str:
 
 
 def _configured_arch(objtree: str, configuration: bytes) -> str:
-    """Return ARCH from the heading of *configuration*. Raises UsageError.
+    """Return ARCH from the heading of *configuration*, or from its symbols. Raises UsageError.
 
     scripts/kconfig writes the title of the main menu there, "Linux/x86 6.1.0 Kernel Configuration".
+    In a tree that was extracted from an archive comments may be gone, and headings with them.
     """
     heading = re.search(rb"^ \* Linux/(\w+) ", configuration[:1024], re.MULTILINE)
-    if heading is None:
+    arch = heading[1].decode() if heading is not None else headers_arch(configuration)
+    if arch is None:
         raise UsageError(
             f"{objtree}: {CONFIGURATION_HEADER} does not say for which architecture it is; "
             "name it with --arch of kheadersfs pack"
         )
-    return heading[1].decode()
+    return arch
 
 
 def _works_from_lists(srctree: str, objtree: str, files: Files) -> bool:

@@ -67,6 +67,13 @@ def test_the_architecture_is_the_configured_one(small_tree: SmallTree) -> None:
     )
     tree = small_tree(files={"include/generated/autoconf.h": heading})
     assert find_kernel_tree(str(tree), None, None).srcarch == "arm64"
-    (tree / "include/generated/autoconf.h").write_text("#define CONFIG_X86 1\n")
+    (tree / "include/generated/autoconf.h").write_text("#define CONFIG_HZ 250\n")
     with pytest.raises(UsageError, match="name it with --arch"):
         find_kernel_tree(str(tree), None, None)
+
+
+def test_what_was_extracted_without_comments_is_configured_for_an_architecture_too(
+    small_tree: SmallTree,
+) -> None:
+    tree = small_tree(files={"include/generated/autoconf.h": "#define CONFIG_ARM64 1\n"})
+    assert find_kernel_tree(str(tree), None, None).srcarch == "arm64"
