@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from kheadersfs.errors import UsageError
+from kheadersfs.archive.opening import is_address
+from kheadersfs.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -37,6 +39,12 @@ def unknown_command(word: str, commands: Collection[str]) -> UsageError:
         meant = f"; did you mean {_OTHER_NAMES[word]}?"
     else:
         meant = suggestion(word, commands)
+    if not meant and (is_address(word) or os.path.isfile(word)):
+        # mount(8) without our helper has libfuse's run this program with what should be mounted.
+        meant = (
+            f"; to mount it: kheadersfs mount {quoted(word)} MOUNTPOINT; mount -t fuse.kheadersfs "
+            "needs a link to mount.fuse.kheadersfs in /sbin"
+        )
     shown = word or "''"
     return UsageError(f"{shown}: no such command{meant or '; kheadersfs --help lists them'}")
 

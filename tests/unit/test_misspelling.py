@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kheadersfs.cli import COMMANDS, load
@@ -10,6 +12,9 @@ from kheadersfs.cli.options import parse_limits, parse_mount_options
 from kheadersfs.errors import UsageError
 from kheadersfs.limits import DEFAULT_LIMITS
 from tests.support.mounting import one_line, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUGGESTED = [
     ("--verison", "--verison: no such option; did you mean --version?"),
@@ -62,6 +67,20 @@ def test_what_is_like_nothing_is_told_where_to_look(words: str) -> None:
     assert outcome.status == 2
     assert "did you mean" not in one_line(outcome)
     assert "--help" in outcome.errors
+
+
+@pytest.mark.parametrize("further", [(), ("m",), ("m", "-o", "ro,allow_other")])
+def test_an_archive_in_a_commands_place_is_to_be_mounted(
+    further: tuple[str, ...], small_archive: Path
+) -> None:
+    """As sshfs and squashfuse are called, and as mount.fuse of libfuse calls every program."""
+    outcome = run_command(small_archive, *further)
+    assert (outcome.status, one_line(outcome)) == (
+        2,
+        f"kheadersfs: {small_archive}: no such command; to mount it: kheadersfs mount "
+        f"{small_archive} MOUNTPOINT; mount -t fuse.kheadersfs needs a link to "
+        "mount.fuse.kheadersfs in /sbin\n",
+    )
 
 
 def test_a_value_that_looks_like_an_option_is_left_to_the_command() -> None:
