@@ -22,6 +22,10 @@ def bash() -> str:
         f"        {name}) options='{' '.join(_options(name))}' words='{' '.join(_words(name))}' ;;"
         for name in COMMANDS
     )
+    values = "\n".join(
+        f"        {command}:{option}) words='{' '.join(choices)}' ;;"
+        for command, option, choices in _options_with_choices()
+    )
     first = " ".join([*COMMANDS, *GENERAL_OPTIONS])
     return f"""\
 # bash completion for kheadersfs
@@ -33,6 +37,9 @@ _kheadersfs() {{
     fi
     case ${{COMP_WORDS[1]}} in
 {cases}
+    esac
+    case ${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD-1]}} in
+{values}
     esac
     case $current in
         -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current") ;;
@@ -59,6 +66,10 @@ def zsh() -> str:
         "            ;;"
         for name in COMMANDS
     )
+    values = "\n".join(
+        f"        {command}:{option}) plain=({' '.join(choices)}) ;;"
+        for command, option, choices in _options_with_choices()
+    )
     return f"""\
 #compdef kheadersfs
 _kheadersfs() {{
@@ -70,6 +81,9 @@ _kheadersfs() {{
     fi
     case $words[2] in
 {cases}
+    esac
+    case $words[2]:$words[CURRENT-1] in
+{values}
     esac
     if [[ $PREFIX == -* ]]; then
         _describe -o -t options option options
@@ -123,6 +137,14 @@ def _options(command: str) -> dict[str, str]:
 
 def _option_actions(command: str) -> Iterator[argparse.Action]:
     return (action for action in load(command).parser()._actions if action.option_strings)
+
+
+def _options_with_choices() -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each command, and each option of it that takes one of a few words, with these."""
+    for command in COMMANDS:
+        for action in _option_actions(command):
+            for option in action.option_strings if action.choices else ():
+                yield command, option, [str(choice) for choice in action.choices or ()]
 
 
 def _words(command: str) -> list[str]:

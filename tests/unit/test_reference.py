@@ -203,6 +203,11 @@ def test_words_are_offered_where_no_file_belongs(completion: Path) -> None:
     assert complete(completion, "help", "") == {*COMMANDS, LIMITS}
 
 
+def test_words_that_an_option_takes_are_offered_after_it(completion: Path) -> None:
+    assert complete(completion, "pack", "--compress", "") == {"xz", "zstd", "gzip", "none"}
+    assert complete(completion, "fetch", "--client", "d") == {"dnf"}
+
+
 def complete_in_fish(*words: str) -> set[str]:
     """Return what fish offers for the last of *words*, without what it says of each."""
     if shutil.which("fish") is None:
@@ -279,3 +284,8 @@ def test_the_tabulator_completes_for_real(terminal: Terminal, tmp_path: Path) ->
     terminal.type("kheadersfs mou\t", "kheadersfs mount ")
     terminal.type("--idl\t", "--idle-timeout ")
     terminal.type(f"5 {tmp_path}/hea\t", "headers.tar.xz ")
+
+
+def test_the_tabulator_completes_what_an_option_takes(terminal: Terminal) -> None:
+    terminal.type("kheadersfs repack --compr\t", "--compress ")
+    terminal.type("gz\t", "gzip ")
