@@ -31,7 +31,10 @@ def mounted(archive: str | os.PathLike[str], *, prefetch: bool = False) -> Itera
     """
     mountpoint = tempfile.mkdtemp(prefix="kheadersfs-")
     try:
-        _command("mount", *(["--prefetch"] if prefetch else []), os.fspath(archive), mountpoint)
+        options = ["--prefetch"] if prefetch else []
+        if os.fsencode(archive).startswith(b"-"):  # else the command need not load its parser
+            options.append("--")
+        _command("mount", *options, os.fspath(archive), mountpoint)
         try:
             yield mountpoint
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,12 @@ def test_the_python_interface_raises_what_the_command_reports(fuse: None, tmp_pa
     ):
         pass
     assert caught.value.exit_status == 11
+
+
+def test_the_python_interface_mounts_what_is_called_like_an_option(
+    fuse: None, small_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(small_archive, tmp_path / "--foreground")
+    monkeypatch.chdir(tmp_path)
+    with kheadersfs.mounted("--foreground") as mountpoint:
+        assert Path(mountpoint, "modes/644").read_text() == "mode\n"
