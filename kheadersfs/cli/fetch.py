@@ -72,6 +72,8 @@ def run(arguments: list[str]) -> int:
         raise ArchiveUnavailable(
             f"{release or 'RELEASE'}: is no release; give what uname -r prints"
         )
+    if values.output is None and os.geteuid() == 0:
+        os.umask(0o022)  # it is for all users of the machine
     output = values.output or _default_output(release)
     settings = Settings(
         chosen_form(values.format, values.compress, output),

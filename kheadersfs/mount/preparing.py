@@ -122,8 +122,9 @@ def _create(mountpoint: str) -> None:
     created: list[str] = []
     try:
         for directory in reversed(_absent(os.path.abspath(mountpoint))):
-            os.mkdir(directory, 0o755)
+            os.mkdir(directory)
             created.append(directory)
+            os.chmod(directory, 0o755)  # all users are to come to the headers, whatever the umask
         with open(os.path.join(mountpoint, RECORD), "x", encoding="ascii") as stream:
             stream.write(f"{len(created)}\n")
     except OSError as error:

@@ -45,9 +45,11 @@ def test_it_is_served_even_if_nobody_can_read_that_it_is(machine: Machine, elsew
     assert machine.modules() == []
 
 
-def test_every_user_may_read_them(machine: Machine) -> None:
+@pytest.mark.parametrize("umask", ["022", "077"])
+def test_every_user_may_read_them(machine: Machine, umask: str) -> None:
     machine.install()
-    machine.mount()
+    mounting = command_line("mount", "--log", machine.log)
+    machine.namespace.run("sh", "-c", f'umask {umask} && exec "$@"', "sh", *mounting)
     user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     assert machine.namespace.run(*user, "cat", f"{PLACE}/include/linux/kconfig.h") == KCONFIG
     machine.umount()

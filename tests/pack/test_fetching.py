@@ -207,9 +207,11 @@ def test_what_is_fetched_for_the_machine_is_found_by_run(tmp_path: Path) -> None
         apt.add(packages.debian_roots(tmp_path / "roots", flavour, number))
         found = machine.outcome(*command_line("run", "true"))
         assert f"download them with: kheadersfs fetch {release};" in one_line(found)
-        fetched = machine.outcome(*command_line("fetch"), **apt.environment)
+        closed = ("sh", "-c", 'umask 077 && exec "$@"', "sh")
+        fetched = machine.outcome(*closed, *command_line("fetch"), **apt.environment)
         place = f"/usr/lib/kheaders/{release}.tar.zst"
         assert fetched == Outcome(0, f"{place}: has the headers of {release} now\n", "")
+        assert machine.run("stat", "--format=%a", os.path.dirname(place), place) == "755\n644\n"
         told = machine.outcome(*command_line("run", "sh", "-c", "echo $KHEADERS_RELEASE"))
         assert told == Outcome(0, f"{release}\n", "")
 
