@@ -7,7 +7,14 @@ import os
 
 from kheadersfs.errors import FuseUnavailable, MountpointError, reason
 from kheadersfs.mount.libc import UnsignedLong, call
-from kheadersfs.mount.request import DEVICE, HOW_TO_BE_PERMITTED, MountRequest, access, in_use
+from kheadersfs.mount.request import (
+    DEVICE,
+    HOW_TO_BE_PERMITTED,
+    MountRequest,
+    access,
+    in_use,
+    not_mounted_any_more,
+)
 from kheadersfs.mount.table import FILE_SYSTEM
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
@@ -70,5 +77,7 @@ def unmount(mountpoint: str, detach: bool) -> None:
     number = call("umount2", os.fsencode(mountpoint), _MNT_DETACH if detach else 0)
     if number == errno.EBUSY:
         raise in_use(mountpoint)
+    if number == errno.EINVAL:
+        raise not_mounted_any_more(mountpoint)
     if number:
         raise MountpointError(f"{mountpoint}: cannot be unmounted: {os.strerror(number)}")

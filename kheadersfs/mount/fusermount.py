@@ -12,7 +12,15 @@ import subprocess
 
 from kheadersfs.errors import FuseUnavailable, MountpointError
 from kheadersfs.mount.passing import connected_pair, receive_descriptor
-from kheadersfs.mount.request import DEVICE, HOW_TO_BE_PERMITTED, MountRequest, access, in_use
+from kheadersfs.mount.request import (
+    DEVICE,
+    HOW_TO_BE_PERMITTED,
+    MountRequest,
+    access,
+    in_use,
+    not_mounted_any_more,
+)
+from kheadersfs.mount.table import find_mount
 
 _HELPER = "fusermount3"
 
@@ -83,6 +91,8 @@ def unmount(mountpoint: str, detach: bool) -> None:
         text = _helper_text(done.stderr)
         if text.endswith(os.strerror(errno.EBUSY)):
             raise in_use(mountpoint)
+        if find_mount(mountpoint) is None:
+            raise not_mounted_any_more(mountpoint)
         if "not found in /etc/mtab" in text:  # it looks for mounts of this user only
             raise MountpointError(
                 f"{mountpoint}: another user mounted it; unmount it as that user, or as root"

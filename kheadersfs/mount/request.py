@@ -40,6 +40,11 @@ class InUse(MountpointError):
     """The mount cannot be removed, because something uses it."""
 
 
+def not_mounted_any_more(mountpoint: str) -> MountpointError:
+    """Return what to raise when somebody else has unmounted *mountpoint* in the meantime."""
+    return MountpointError(f"{mountpoint}: nothing is mounted there any more")
+
+
 def in_use(mountpoint: str) -> InUse:
     """Return what to raise when *mountpoint* is in use. The message names what uses it."""
     from kheadersfs.mount.holders import describe_users  # 6 ms, which only mounts in use pay

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs.mount import direct, table
+from kheadersfs.errors import MountpointError
+from kheadersfs.mount import direct, fusermount, table
 from tests.support.mounting import Outcome, is_running, one_line, run_command, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
     from tests.conftest import Mounting
     from tests.support.mounting import Mount
@@ -70,3 +72,11 @@ def test_no_program_is_started_where_none_may_be(
     with pytest.raises(OSError) as caught:
         subprocess.run([mounted / "modes/755"], check=False)  # is executable, and no program
     assert caught.value.errno == refusal
+
+
+@pytest.mark.parametrize("way", [direct, fusermount], ids=["mount(2)", "fusermount3"])
+def test_what_another_has_unmounted_meanwhile_is_not_mounted_any_more(
+    way: ModuleType, root: None, fuse: None, tmp_path: Path
+) -> None:
+    with pytest.raises(MountpointError, match=r"nothing is mounted there any more$"):
+        way.unmount(str(tmp_path), detach=False)
