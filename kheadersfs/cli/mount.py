@@ -22,6 +22,7 @@ from kheadersfs.fuse.safety import check_safety
 from kheadersfs.mount import mounting, target
 from kheadersfs.mount.mountpoint import default_mountpoint, directories_created
 from kheadersfs.mount.request import MountRequest
+from kheadersfs.mount.table import find_device
 from kheadersfs.records import Record
 from kheadersfs.trust.pinning import Pins, open_pinned
 
@@ -213,6 +214,7 @@ def _mount(
     signals = HeldSignals()
     try:
         device = mounting.mount(request)
+        number = find_device(mountpoint)
     except BaseException:
         signals.release()
         raise
@@ -222,7 +224,9 @@ def _mount(
         signals.release()
     return Mounted(
         mountpoint,
-        lambda: daemon.serve(archive, lambda: device, mountpoint, serve_options, directories),
+        lambda: daemon.serve(
+            archive, lambda: device, mountpoint, serve_options, number, directories
+        ),
         signals,
     )
 

@@ -100,12 +100,14 @@ def serve(
     device: Callable[[], int | None],
     mountpoint: str,
     options: ServeOptions,
+    number: bytes = b"",
     directories: int = 0,
 ) -> NoReturn:
     """Serve *archive* until it is unmounted, then end the process.
 
     *device* is called once everything is loaded. It returns the descriptor of /dev/fuse, or None if
     there is nothing to serve after all. *mountpoint* is empty when this process cannot see it.
+    *number* is the device number that find_device() has returned just after the mount.
     *directories* is how many directories were made for the mount: the mountpoint and its parents.
     The guardian removes them after the mount.
 
@@ -123,7 +125,7 @@ def serve(
         if options.prefetch:
             decoder = _start_decoder(archive, options, log)
         if mountpoint:
-            guardian = _start_guardian(mountpoint, directories, log)
+            guardian = _start_guardian(mountpoint, number, directories, log)
         _serve(archive, device, mountpoint, options, decoder, guardian, log)
         status = 0
     except KheadersfsError as error:
@@ -158,12 +160,14 @@ def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger)
         return None
 
 
-def _start_guardian(mountpoint: str, directories: int, log: logging.Logger) -> Guardian | None:
+def _start_guardian(
+    mountpoint: str, number: bytes, directories: int, log: logging.Logger
+) -> Guardian | None:
     """Start the guardian of *mountpoint*. Logs the reason and returns None if that fails."""
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
     try:
-        return Guardian(mountpoint, escape(mountpoint), directories)
+        return Guardian(mountpoint, escape(mountpoint), number, directories)
     except KheadersfsError as error:
         log.warning("%s", error)  # a mount without a guardian is better than none
         return None

@@ -5,9 +5,9 @@ unmounts, so that a server that is killed leaves no dead mount behind. It never 
 archive. It is a shell, because a shell takes 0.1 MB of memory, and a fork of this interpreter would
 take 8 MB.
 
-The shell remembers the device number of the file system. No other file system has the same number
-as long as this one exists. So the guardian never unmounts what somebody else has mounted in the
-same place since.
+The guardian is told the device number of the file system. No other file system has the same number
+as long as this one exists. So it never unmounts what somebody else has mounted in the same place
+since.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 NAME = "kheadersfs-guardian"
 """What a guardian is called in the list of processes."""
 _SHELL = "/bin/sh"
-# The arguments: $1 is the mountpoint, and $2 the same as mountinfo has it. $3 is the command that
-# unmounts it if it is not in use, $4 the one that does so in any case. $5 is how many directories
-# were made for it, and $6 the name of the file in it that says so.
+# The arguments: $1 is the mountpoint, and $2 the same as mountinfo has it. $3 is the device number
+# of the file system. $4 is the command that unmounts it if it is not in use, $5 the one that does
+# so in any case. $6 is how many directories were made for it, and $7 the name of the file in it
+# that says so.
 # Without -c, umount asks for the attributes of the root, for which the server may have to read the
 # whole archive. busybox's umount has no -c, and ends with status 1 if it is given one.
 _SCRIPT = r"""
@@ -37,6 +38,7 @@ cd /
 trap '' HUP INT TERM
 ulimit -v 65536
 at=$2
+mine=$3
 # These functions start no subshell: it would keep the pipe open if the shell were killed meanwhile.
 find_device() {
     device=
@@ -48,22 +50,20 @@ find_device() {
 list() { : "$1"/*."$0"; }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
 undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
-find_device
-mine=$device
 while read -r word path; do
     case $word in
         list) ours && for directory in $path; do list "$1/$directory"; done ;;
-        unmount) ours && undo "$3" "$1" ;;
-        detach) ours && undo "$4" "$1" ;;
+        unmount) ours && undo "$4" "$1" ;;
+        detach) ours && undo "$5" "$1" ;;
         gone) mine= && break ;;
     esac
 done
 # To open the directory is a request, which fails if the server is dead. The kernel may answer stat
 # from its cache.
-ours && ! true <"$1" && undo "$4" "$1"
-count=$5
+ours && ! true <"$1" && undo "$5" "$1"
+count=$6
 directory=$1
-[ "$count" -gt 0 ] && rm -f -- "$1/$6"
+[ "$count" -gt 0 ] && rm -f -- "$1/$7"
 while [ "$count" -gt 0 ] && rmdir -- "$directory"; do
     directory=${directory%/*}
     count=$((count - 1))
@@ -79,17 +79,18 @@ _FAREWELL = 1.0
 class Guardian:
     """The guardian of one mount, as its server uses it.
 
-    *escaped* is the mountpoint as /proc/self/mountinfo writes it. *directories* is how many
-    directories were made for the mount: the mountpoint and its parents. The guardian removes them
-    once nothing is mounted there. Raises KheadersfsError if the process cannot be started.
+    *number* is the device number of its file system, and *escaped* the mountpoint, both as
+    /proc/self/mountinfo has them. *directories* is how many directories were made for the mount:
+    the mountpoint and its parents. The guardian removes them once nothing is mounted there. Raises
+    KheadersfsError if the process cannot be started.
     """
 
-    def __init__(self, mountpoint: str, escaped: bytes, directories: int) -> None:
+    def __init__(self, mountpoint: str, escaped: bytes, number: bytes, directories: int) -> None:
         commands = ("umount -c", "umount -l -c")
         if os.geteuid() != 0:
             commands = ("fusermount3 -u", "fusermount3 -u -z")
         reading, self._pipe = os.pipe()
-        arguments = (mountpoint, escaped, *commands, str(directories), RECORD)
+        arguments = (mountpoint, escaped, number, *commands, str(directories), RECORD)
         try:
             self.pid = os.posix_spawn(
                 _SHELL,

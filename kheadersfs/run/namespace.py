@@ -20,6 +20,7 @@ from kheadersfs.mount import direct, mounting
 from kheadersfs.mount.libc import CLONE_NEWNS, CLONE_NEWUSER, UnsignedLong, call
 from kheadersfs.mount.passing import connected_pair, receive_descriptor, send_descriptor
 from kheadersfs.mount.request import MountRequest
+from kheadersfs.mount.table import find_device
 from kheadersfs.records import Record
 from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
 from kheadersfs.run.lister import Lister
@@ -217,11 +218,12 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     parent = runtime if os.access(runtime, os.W_OK | os.X_OK) else None
     try:
-        mountpoint = tempfile.mkdtemp(prefix="kheadersfs-", dir=parent)
+        made = tempfile.mkdtemp(prefix="kheadersfs-", dir=parent)
     except OSError as error:
         raise KheadersfsError(
             f"no directory can be made to mount at: {reason(error)}; set TMPDIR to where one can"
         ) from error
+    mountpoint = os.path.realpath(made)  # as the table of mounts has it, in which it is looked for
     try:
         request = MountRequest(_source_of(archive), mountpoint, allow_other=False)
         device = mounting.mount(request)
@@ -271,4 +273,5 @@ def _serve_while_alive(
     send_at_end_of_parent(signal.SIGTERM)
     if os.getppid() != caller:
         mounting.unmount(mountpoint, detach=True)
-    daemon.serve(archive, lambda: device, mountpoint, options, directories=1)
+    number = find_device(mountpoint)
+    daemon.serve(archive, lambda: device, mountpoint, options, number, directories=1)

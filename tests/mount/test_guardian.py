@@ -7,11 +7,20 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import Outcome, is_running, mounts_below, run_command, wait_until
+from kheadersfs.mount import servers
+from tests.support.mounting import (
+    Outcome,
+    command_line,
+    is_running,
+    mounts_below,
+    run_command,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +28,16 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mounting, Prepare
     from tests.support.mounting import Mount
+
+WAITING_SERVER = """\
+import os
+def wait():
+    open("{pipe}").close()
+os.register_at_fork(after_in_child=wait)
+from kheadersfs.cli import script
+script()
+"""
+"""Has the server do nothing until somebody opens a pipe."""
 
 
 @pytest.fixture(params=[(), ("--prefetch",)], ids=["mount", "mount --prefetch"])
@@ -70,6 +89,29 @@ def test_the_guardian_does_not_unmount_what_others_mounted_since(
             assert len(mounts_below(mounted.path)) == 1
         finally:
             subprocess.run(["umount", mounted.path], check=True)
+
+
+def test_the_guardian_does_not_unmount_what_others_mounted_before_it_was_started(
+    root: None, prepared_mount: Prepare, small_archive: Path, tmp_path: Path
+) -> None:
+    mount = prepared_mount(small_archive)
+    words = command_line("mount", "--log", mount.log, small_archive, mount.path)
+    words[1:3] = ["-c", WAITING_SERVER.format(pipe=tmp_path / "pipe")]
+    os.mkfifo(tmp_path / "pipe")
+    # The waiting server would hold pipes to this process open.
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    covered = os.open(mount.path, os.O_PATH)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mount.path], check=True)
+    (tmp_path / "pipe").open("w").close()
+    ask = partial(servers.read_status, f"/proc/self/fd/{covered}")
+    status = ask()
+    os.kill(status["pid"], signal.SIGTERM)
+    ask()  # by its answer it has told the guardian
+    os.close(covered)
+    os.kill(status["pid"], signal.SIGKILL)
+    wait_until(lambda: not is_running(status["guardian"]), "the guardian ended")
+    assert len(mounts_below(mount.path)) == 2
+    subprocess.run(["umount", mount.path], check=True)
 
 
 def test_signals_to_the_guardian_do_not_end_it(mounted: Mount) -> None:

@@ -219,6 +219,21 @@ def test_nothing_is_left_when_an_ordinary_users_run_is_killed(
     assert mounts_below(user.directory) == []
 
 
+def test_nothing_is_left_where_the_temporary_directory_is_a_symbolic_link(
+    device_for_all: None, user: User, small_archive: Path
+) -> None:
+    """Its mount is in the table under the real name of the directory."""
+    link = user.directory / "link"
+    link.symlink_to(user.directory)
+    run = command_line(
+        "run", "--archive", small_archive, "sh", "-c", "kill -KILL $PPID; exec sleep 600"
+    )
+    run = ["env", f"TMPDIR={link}", "XDG_RUNTIME_DIR=", *run]
+    assert user.run(*run, within=WITHOUT_USER_NAMESPACES).status == -signal.SIGKILL
+    wait_until(lambda: list(user.directory.iterdir()) == [link], "the directory is gone")
+    assert mounts_below(user.directory) == []
+
+
 def test_without_fusermount3_the_message_says_what_to_install(
     device_for_all: None, user: User, small_archive: Path
 ) -> None:
