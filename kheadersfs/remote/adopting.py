@@ -12,6 +12,9 @@ from typing import NamedTuple
 from kheadersfs.remote import address
 from kheadersfs.remote.cache import Cache, Known, Piece
 
+LONGEST_FRESH = 86_400
+"""Seconds for which an answer is used without asking again, at most."""
+
 
 class Adopted(NamedTuple):
     """What the cache has of a file: its record, and the content of the pieces that this names.
@@ -44,6 +47,7 @@ def adopt(cache: Cache, place: str) -> Adopted | None:
 def is_fresh(place: str, known: Known) -> bool:
     """Tell whether *known* may be used without asking the server of *place*.
 
-    It may when the address contains a digest, or while the server's answer is fresh.
+    It may when the address contains a digest, or while the server's answer is fresh. A time beyond
+    LONGEST_FRESH means that the clock has been set back since.
     """
-    return address.is_fixed(place) or known.fresh_until > time.time()
+    return address.is_fixed(place) or 0 < known.fresh_until - time.time() <= LONGEST_FRESH

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import ArchiveUnavailable, DamagedArchive
+from kheadersfs.remote.adopting import LONGEST_FRESH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 BUSY = (408, 429, 500, 502, 503, 504)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})")
-_LONGEST_FRESH = 86_400  # seconds
+_AGE = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class Unreachable(ArchiveUnavailable):
@@ -133,8 +134,9 @@ def fresh_until_of(head: Mapping[str, str]) -> float:
     if found is None or "no-cache" in control or "no-store" in control:
         return 0.0
     age = head.get("age", "0")
-    seconds = int(found[1]) - (int(age) if age.isdigit() else 0)
-    return time.time() + min(seconds, _LONGEST_FRESH)
+    if not _AGE.fullmatch(age):
+        return 0.0
+    return time.time() + min(int(found[1]) - int(age), LONGEST_FRESH)
 
 
 def _version(size: int, head: Mapping[str, str]) -> Version:

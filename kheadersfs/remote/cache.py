@@ -30,6 +30,8 @@ _KEPT = 0.9
 """The part of the allowed size to which the cache is reduced when it has grown beyond that."""
 _LARGEST_RECORD = 1 << 20
 """Bytes of a record of an address."""
+_NO_RECORD = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What _decode() raises for what is no record, perhaps because the disk has damaged it."""
 
 
 class Piece(NamedTuple):
@@ -149,7 +151,7 @@ class Cache:
         try:
             with open(path, "rb") as file:
                 return _decode(file.read(_LARGEST_RECORD))
-        except (OSError, ValueError, TypeError):
+        except (OSError, *_NO_RECORD):
             return None
 
     def _write(self, directory: str, name: str, content: bytes) -> bool:
@@ -206,13 +208,21 @@ def _name_of(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()
 
 
+def _is_digest(name: str) -> bool:
+    """Tell whether *name* is a SHA-256 in hexadecimal, and so no path that leads elsewhere."""
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
 def _decode(record: bytes) -> Known:
-    """Return what *record* says. Raises ValueError or TypeError when it is no record."""
+    """Return what *record* says. Raises one of _NO_RECORD when it is no record."""
     known = Known(*json.loads(record))
     pieces = tuple(
         Piece(int(offset), int(length), str(hexadecimal))
         for offset, length, hexadecimal in known.pieces
     )
+    digests = [*(piece.digest for piece in pieces), *([known.whole] if known.whole else ())]
+    if not all(map(_is_digest, digests)):
+        raise ValueError("an object has another name than a SHA-256")
     return Known(
         shown(known.address), int(known.size), str(known.tag), str(known.modified),
         float(known.fresh_until), pieces, str(known.whole),

@@ -9,8 +9,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from kheadersfs.remote.adopting import LONGEST_FRESH, adopt, is_fresh
 from kheadersfs.remote.cache import Cache, Known, Piece
 
 if TYPE_CHECKING:
@@ -101,3 +105,30 @@ def test_many_writers_are_killed_beside_one_that_is_not(tmp_path: Path) -> None:
         writer.join(60)
     opened(tmp_path)
     assert len(names_in(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'["https://example.org/k", 1e999, "tag", "", 0, [], ""]',
+        b'[5, 1, "tag", "", 0, [], ""]',
+        b"[" * 200_000,
+        b'["https://example.org/k", 1, "tag", "", 0, [[0, 1, "../precious"]], ""]',
+        b'["https://example.org/k", 1, "tag", "", 0, [], "../precious"]',
+    ],
+)
+def test_a_damaged_record_is_none_and_touches_nothing_else(record: bytes, tmp_path: Path) -> None:
+    cache = opened(tmp_path / "cache")
+    precious = tmp_path / "cache" / "precious"
+    precious.write_text("precious")
+    cache.note(ADDRESS, KNOWN)
+    [path] = (tmp_path / "cache" / "addresses").iterdir()
+    path.write_bytes(record)
+    assert adopt(cache, ADDRESS) is None
+    assert precious.read_text() == "precious"
+
+
+def test_what_is_fresh_for_longer_than_any_answer_is_from_a_wrong_clock() -> None:
+    now = time.time()
+    assert is_fresh(ADDRESS, KNOWN._replace(fresh_until=now + LONGEST_FRESH - 60))
+    assert not is_fresh(ADDRESS, KNOWN._replace(fresh_until=now + LONGEST_FRESH + 3600))
