@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 import trio
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGENT = "kheadersfs"
+_IN_ADDRESSES = "%:/?#[]@!$&'()*+,;="
+"""What an address may have besides letters, digits and ``-._~``. Some servers send other characters
+as they are, and mean what these are percent-encoded. Source: RFC 3986."""
 
 
 class Target(NamedTuple):
@@ -121,9 +124,11 @@ class Client:
         """Return status, header fields and body of the answer at the end of all redirects."""
         challenge = ""
         target = await self._target(challenge)
+        asked = _server_of(target.address)
         for _ in range(_MOST_REDIRECTS + 1):
             status, answer, body = await self._once(target, sent, scope)
-            if status == 401 and not challenge:
+            # Another server may not say where the password for this one is sent.
+            if status == 401 and not challenge and _server_of(target.address) == asked:
                 challenge = answer.get("www-authenticate", " ")
                 target = await self._target(challenge)
             elif status in _REDIRECTS and "location" in answer:
@@ -135,10 +140,11 @@ class Client:
     def _follow(self, target: Target, location: str) -> Target:
         """Return the target that *location* names. Another host gets no secret header fields."""
         old = urlsplit(target.address)
-        address = urljoin(target.address, location)
+        address = quote(location.encode("latin-1"), safe=_IN_ADDRESSES)
         try:
+            address = urljoin(target.address, address)
             new = urlsplit(address)
-            scheme, host = new.scheme, new.hostname
+            scheme, host, _ = new.scheme, new.hostname, new.port
         except ValueError:
             scheme, host = "", None
         allowed = ("https",) if old.scheme == "https" else ("http", "https")
@@ -147,7 +153,7 @@ class Client:
                 f"{self._name}: is redirected to {scheme or 'nowhere'}://, which is not followed "
                 f"from {old.scheme}://; ask its server"
             )
-        same = (new.scheme, new.netloc) == (old.scheme, old.netloc)
+        same = _server_of(address) == _server_of(target.address)
         return Target(address, target.headers if same else {})
 
     async def _once(
@@ -190,6 +196,12 @@ class Client:
                 if sent.tell is not None:
                     await sent.tell(length - left)
             return response.status, answer, b"".join(pieces)
+
+
+def _server_of(address: str) -> tuple[str, str]:
+    """Return scheme, host and port of *address*: what all requests with one password agree in."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc
 
 
 def _said(error: BaseException) -> str:

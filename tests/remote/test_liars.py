@@ -162,6 +162,56 @@ def test_a_lie_at_once_is_one_line_and_nothing_is_mounted(
     assert LIES[lie] in one_line(outcome)
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        (b"http://[::1/k", "is redirected to nowhere://"),
+        (b"http://127.0.0.1:99999/k", "is redirected to nowhere://"),
+        (b"http://\xe9/k", "cannot be reached"),
+    ],
+)
+def test_to_be_sent_to_no_address_is_an_error_of_the_server(location: bytes, said: str) -> None:
+    def answer(_head: str, connection: socket.socket) -> None:
+        head = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(head % location)
+
+    with liar(answer) as address:
+        outcome = run_command("ls", f"{address}/k")
+    assert (outcome.status in (11, 14), said in one_line(outcome)) == (True, True)
+
+
+def test_an_address_that_a_server_has_not_encoded_is_followed(packed: Path) -> None:
+    content = packed.read_bytes()
+
+    def answer(head: str, connection: socket.socket) -> None:
+        if head.startswith("get /k "):
+            head_of_answer = "HTTP/1.1 302 Found\r\nLocation: /ä b%2f\r\nContent-Length: 0\r\n\r\n"
+            connection.sendall(head_of_answer.encode())
+        elif head.startswith("get /%c3%a4%20b%2f "):
+            serve_honestly(content, head, connection)
+
+    with liar(answer) as address:
+        assert run_command("cat", f"{address}/k", HEADER).status == 0
+
+
+@pytest.mark.parametrize("age", [b"\xb2", b"9" * 5000, b"soon"])
+def test_an_answer_of_no_age_is_used_and_not_for_fresh(age: bytes, packed: Path) -> None:
+    content = packed.read_bytes()
+    heads: list[str] = []
+
+    def answer(head: str, connection: socket.socket) -> None:
+        heads.append(head)
+        start, end = range_of(head, len(content)) or (0, len(content))
+        said = partial(content, start, end, "Cache-Control: max-age=999", "Age: ?")
+        connection.sendall(said.replace(b"?", age, 1))
+
+    with liar(answer) as address:
+        assert run_command("cat", f"{address}/k", HEADER).status == 0
+        heads.clear()
+        assert run_command("cat", f"{address}/k", HEADER).status == 0
+    assert heads
+
+
 def test_a_server_without_ranges_sends_all_and_is_not_asked_again(packed: Path) -> None:
     content = packed.read_bytes()
     heads: list[str] = []

@@ -121,6 +121,43 @@ def test_a_token_is_asked_for_where_the_registry_sends_for_one(packed: Path) -> 
     assert "get /token?scope=pull+it&service=here http/1.1" in heads
 
 
+def test_another_server_does_not_say_where_the_password_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent to by the registry, and asks for a token that its own server gives."""
+    manifest = json.dumps({"layers": [{"digest": f"sha256:{'0' * 64}", "size": 99}]}).encode()
+    heads: list[str] = []
+
+    def elsewhere(head: str, connection: socket.socket) -> None:
+        heads.append(head)
+        realm = f"http://127.0.0.1:{connection.getsockname()[1]}/token"
+        lines = (
+            "HTTP/1.1 401 No",
+            f'WWW-Authenticate: Bearer realm="{realm}"',
+            "Content-Length: 0",
+        )
+        connection.sendall("\r\n".join((*lines, "", "")).encode())
+
+    with liar(elsewhere) as other:
+
+        def registry(head: str, connection: socket.socket) -> None:
+            if "/manifests/" in head:
+                said = f"HTTP/1.1 200 OK\r\nContent-Length: {len(manifest)}\r\n\r\n".encode()
+                connection.sendall(said + manifest)
+            else:
+                lines = ("HTTP/1.1 307 There", f"Location: {other}/blob", "Content-Length: 0")
+                connection.sendall("\r\n".join((*lines, "", "")).encode())
+
+        with liar(registry) as address:
+            host = address.removeprefix("http://")
+            auths = {"auths": {host: {"auth": base64.b64encode(b"me:secret").decode()}}}
+            (tmp_path / "config.json").write_text(json.dumps(auths))
+            monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+            outcome = run_command("ls", f"oci://{host}/kernels/headers:6.1")
+    assert (outcome.status, "asks for a password" in one_line(outcome)) == (11, True)
+    assert heads and not any("authorization" in head for head in heads)
+
+
 def test_a_token_is_asked_for_by_tls_with_the_authorities_that_are_named(
     packed: Path, tmp_path: Path, secure_web: Nginx
 ) -> None:
