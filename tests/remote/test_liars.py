@@ -12,7 +12,7 @@ from kheadersfs.reader import open_archive
 from kheadersfs.remote.settings import LARGEST_WHOLE
 from tests.support.mounting import Mount, one_line, run_command
 from tests.support.processes import processes_named
-from tests.support.servers import Nginx, free_port, liar, partial, range_of
+from tests.support.servers import Nginx, free_port, liar, partial, range_of, serve_honestly, whole
 
 if TYPE_CHECKING:
     import socket
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     Lie = Callable[[bytes, str, socket.socket], None]
 
 HEADER = "include/linux/mm.h"
-
-
-def serve_honestly(content: bytes, head: str, connection: socket.socket) -> None:
-    """Answer with the range that is asked for, or with everything."""
-    asked = range_of(head, len(content))
-    if asked is None:
-        connection.sendall(whole(content))
-    else:
-        connection.sendall(partial(content, *asked, 'ETag: "one"'))
-
-
-def whole(content: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
 
 
 def is_of_a_block(head: str, size: int) -> bool:
@@ -162,38 +149,6 @@ def test_a_lie_at_once_is_one_line_and_nothing_is_mounted(
     assert LIES[lie] in one_line(outcome)
 
 
-@pytest.mark.parametrize(
-    ("location", "said"),
-    [
-        (b"http://[::1/k", "is redirected to nowhere://"),
-        (b"http://127.0.0.1:99999/k", "is redirected to nowhere://"),
-        (b"http://\xe9/k", "cannot be reached"),
-    ],
-)
-def test_to_be_sent_to_no_address_is_an_error_of_the_server(location: bytes, said: str) -> None:
-    def answer(_head: str, connection: socket.socket) -> None:
-        head = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
-        connection.sendall(head % location)
-
-    with liar(answer) as address:
-        outcome = run_command("ls", f"{address}/k")
-    assert (outcome.status in (11, 14), said in one_line(outcome)) == (True, True)
-
-
-def test_an_address_that_a_server_has_not_encoded_is_followed(packed: Path) -> None:
-    content = packed.read_bytes()
-
-    def answer(head: str, connection: socket.socket) -> None:
-        if head.startswith("get /k "):
-            head_of_answer = "HTTP/1.1 302 Found\r\nLocation: /ä b%2f\r\nContent-Length: 0\r\n\r\n"
-            connection.sendall(head_of_answer.encode())
-        elif head.startswith("get /%c3%a4%20b%2f "):
-            serve_honestly(content, head, connection)
-
-    with liar(answer) as address:
-        assert run_command("cat", f"{address}/k", HEADER).status == 0
-
-
 @pytest.mark.parametrize("age", [b"\xb2", b"9" * 5000, b"soon"])
 def test_an_answer_of_no_age_is_used_and_not_for_fresh(age: bytes, packed: Path) -> None:
     content = packed.read_bytes()
@@ -281,34 +236,6 @@ def test_what_is_no_archive_is_said_of_the_address(web: Nginx, tmp_path: Path) -
     page = run_command("mount", f"{web.address}/page.html", tmp_path)
     assert (page.status, "is neither tar nor cpio" in one_line(page)) == (12, True)
     assert run_command("ls", f"{web.address}/empty").status in (11, 12)
-
-
-def test_a_password_goes_to_its_host_and_nowhere_else(
-    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = packed.read_bytes()
-    heads: dict[str, list[str]] = {"first": [], "second": []}
-
-    def second(head: str, connection: socket.socket) -> None:
-        heads["second"].append(head)
-        serve_honestly(content, head, connection)
-
-    with liar(second) as elsewhere:
-
-        def first(head: str, connection: socket.socket) -> None:
-            heads["first"].append(head)
-            lines = ("HTTP/1.1 302 Found", f"Location: {elsewhere}/k", "Content-Length: 0", "", "")
-            connection.sendall("\r\n".join(lines).encode())
-
-        with liar(first) as address:
-            netrc = tmp_path / "netrc"
-            netrc.write_text("machine 127.0.0.1 login me password secret\n")
-            netrc.chmod(0o600)
-            monkeypatch.setenv("NETRC", str(netrc))
-            assert run_command("cat", f"{address}/k", HEADER).status == 0
-    assert all("authorization: basic bwu6c2vjcmv0" in head for head in heads["first"])
-    assert heads["first"] and heads["second"]
-    assert not any("authorization" in head for head in heads["second"])
 
 
 def test_the_process_that_fetches_ends_with_the_mount_and_its_end_is_an_error(
