@@ -75,7 +75,7 @@ class Parser(argparse.ArgumentParser):
         else:
             # This lets options stand between the words, also where some words may be left out.
             values, rest = self.parse_known_intermixed_args(_marked_behind_dashes(words))
-            _remove_marks(values)
+        _remove_marks(values)
         if rest:
             raise self._not_understood(rest)
         for action in self._actions:

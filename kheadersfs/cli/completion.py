@@ -143,8 +143,10 @@ def _options_with_choices() -> Iterator[tuple[str, str, list[str]]]:
     """Yield each command, and each option of it that takes one of a few words, with these."""
     for command in COMMANDS:
         for action in _option_actions(command):
-            for option in action.option_strings if action.choices else ():
-                yield command, option, [str(choice) for choice in action.choices or ()]
+            if action.choices:
+                choices = list(map(str, action.choices))
+                for option in action.option_strings:
+                    yield command, option, choices
 
 
 def _words(command: str) -> list[str]:

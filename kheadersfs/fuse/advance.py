@@ -157,9 +157,11 @@ class Advance:
             self._loop.start(self._have_stored())
 
     def _may_begin(self, served: Served) -> bool:
-        """Tell whether hot headers can be found, and no process is the lister yet."""
+        """Tell whether no process is the lister yet, and hot headers can be found."""
+        if self.has_begun:
+            return False
         possible = served.content.hot_blocks or not self._is_indexed
-        return bool(possible) and can_be_found(served.tree) and not self.has_begun
+        return bool(possible) and can_be_found(served.tree)
 
     async def _find(self, served: Served) -> None:
         """Find the hot headers, and the directories whose listing saves requests."""

@@ -27,8 +27,9 @@ _HELPER = "fusermount3"
 
 def mount(request: MountRequest) -> int:
     """Do what mounting.mount() says."""
-    options = "ro,nosuid,nodev,noexec," if request.noexec else "ro,nosuid,nodev,"
-    options += f"fsname={_quote(request.source)},subtype=kheadersfs{access(request)}"
+    noexec = ",noexec" if request.noexec else ""
+    options = f"ro,nosuid,nodev{noexec},fsname={_quote(request.source)},subtype=kheadersfs"
+    options += access(request)
     ours, theirs = connected_pair()
     try:
         done = subprocess.run(

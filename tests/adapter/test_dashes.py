@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mounting import Outcome, command_line, one_line, run_words
+from tests.support.mounting import Outcome, command_line, one_line, run_words_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,7 @@ def place(small_archive: Path, tmp_path: Path) -> Path:
 
 
 def run_in(place: Path, *words: str) -> Outcome:
-    script = 'cd "$1" && shift && exec "$@"'
-    return run_words("sh", "-c", script, "sh", str(place), *command_line(*words))
+    return run_words_in(place, *command_line(*words))
 
 
 @pytest.mark.parametrize("words", READING.values(), ids=READING)

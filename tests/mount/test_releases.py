@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import golden
-from tests.support.mounting import Outcome, command_line, one_line, run_command, run_words
+from tests.support.mounting import Outcome, command_line, one_line, run_command, run_words_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,7 +213,6 @@ def test_what_a_command_runs_with_is_found_by_the_archives_name(fleet: Path) -> 
     cflags = command_line("cflags")
     archive = one_of(fleet, RELEASES[1])
     run = command_line("run", "--archive", archive.name, "--", *cflags, archive.name)
-    script = 'cd "$1" && shift && exec "$@"'
-    outcome = run_words("sh", "-c", script, "sh", str(archive.parent), *run)
+    outcome = run_words_in(archive.parent, *run)
     assert (outcome.status, outcome.errors) == (0, "")
     assert "arch/x86/include" in outcome.output

@@ -67,6 +67,11 @@ def run_words(*words: str, **environment: str) -> Outcome:
     )
 
 
+def run_words_in(directory: Path, *words: str) -> Outcome:
+    """Run the command of these *words* in *directory* to its end."""
+    return run_words("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(directory), *words)
+
+
 def one_line(outcome: Outcome) -> str:
     """Check that *outcome* says one thing, on standard error, and return it."""
     assert outcome.output == ""
