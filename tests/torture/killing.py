@@ -34,7 +34,8 @@ PROGRAM = "".join(
     f"#include <{header}>\n"
     for header in ("linux/sched.h", "linux/fs.h", "net/sock.h", "linux/skbuff.h")
 )
-# Python, log, archive, mountpoint, the directory to work in, and the compiler's flags.
+# Python, log, archive, mountpoint, the directory to work in, and the compiler's flags. A clang whose
+# compiling process is killed would keep what it has compiled in TMPDIR, for a report.
 _ROUND = """
 python=$1 log=$2 archive=$3 mountpoint=$4
 cd "$5"
@@ -42,7 +43,7 @@ shift 5
 echo mount
 "$python" -m kheadersfs mount --log "$log" "$archive" "$mountpoint"
 echo build
-clang -E -P "$@" program.c >built && touch complete
+clang -fno-crash-diagnostics -E -P "$@" program.c >built && touch complete
 echo unmount
 "$python" -m kheadersfs umount "$mountpoint"
 echo end
