@@ -6,20 +6,21 @@ Everything here may be called from any thread. ``get`` never decodes and so neve
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock  # threading itself is not needed to mount
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import DamagedArchive, RefusedArchive, UnreadableArchive
 from kheadersfs.limits import DEFAULT_BUDGET
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kheadersfs.archive.blocks.table import BlockTable
 
 
-class Counters(NamedTuple):
+class Counters(Record):
     """What a store has done.
 
     ``blocks`` is how many there are, ``decoded`` how many were decoded so far and ``damaged`` how
@@ -46,7 +47,7 @@ class Store:
         self._held_size = 0
         self._failures: dict[int, DamagedArchive | RefusedArchive] = {}
         self._decoded = 0
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     @property
     def counters(self) -> Counters:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.page import ROOT, Place
 from kheadersfs.archive.names.paths import path_of
 from kheadersfs.archive.names.table import Table
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -19,7 +20,7 @@ BLOCK_SIZE = 512
 """The unit of st_blocks."""
 
 
-class Attributes(NamedTuple):
+class Attributes(Record):
     """What stat(2) tells of an inode. ``mtime`` is in nanoseconds, ``blocks`` in 512 bytes."""
 
     inode: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from kheadersfs.records import Record
 
 
-class Member(NamedTuple):
+class Member(Record):
     """One member.
 
     ``name`` and ``target`` are raw bytes. ``mode`` is st_mode with the file type; ``mtime`` is in
@@ -30,7 +30,7 @@ class Member(NamedTuple):
     start: int = 0
 
 
-class EmptyFiles(NamedTuple):
+class EmptyFiles(Record):
     """Empty files that follow each other in an archive, as columns; see Member."""
 
     names: list[bytes]

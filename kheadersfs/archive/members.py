@@ -7,13 +7,13 @@ the rest, and all other formats.
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.feeding import Feed
 from kheadersfs.archive.library_members import LibraryMembers
 from kheadersfs.archive.ordinary_members import OrdinaryMembers
 from kheadersfs.archive.tar.writing import symlink_header
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.blocks.compressing import BlockCompressor
 from kheadersfs.archive.compression.decoding import DecodedStream, open_stream
@@ -25,7 +24,9 @@ from kheadersfs.archive.source import Source
 from kheadersfs.archive.tar.fields import BLOCK, may_be_packed
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Meter
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +45,7 @@ takes 0.1 ms. Small blocks compress less well: these take 4 % more memory than t
 """
 
 
-class Pass(NamedTuple):
+class Pass(Record):
     """The result of a pass: the table of names, the blocks of content, and what was left out.
 
     ``refusals`` are members that were left out. ``format`` is "tar" or "cpio". ``damage`` says why

@@ -5,8 +5,6 @@ tar/ordinary.py says which headers are ordinary.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kheadersfs.archive.digits import aligned
 from kheadersfs.archive.ending import note_on_end
 from kheadersfs.archive.feeding import next_piece
@@ -19,6 +17,7 @@ from kheadersfs.archive.tar.ordinary import (
 )
 from kheadersfs.errors import DamagedArchive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

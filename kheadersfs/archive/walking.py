@@ -7,12 +7,11 @@ that nothing depends on how a reader would understand it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kheadersfs.archive.cpio import walking as cpio
 from kheadersfs.archive.cpio.fields import MAGIC
 from kheadersfs.archive.tar import walking as tar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import NamedTuple
 
 from kheadersfs.errors import KheadersfsError, UsageError, reason
+from kheadersfs.records import Record
 
 RUNNING_KERNEL_BTF = "/sys/kernel/btf/vmlinux"
 
@@ -22,7 +22,7 @@ _LARGEST_BTF = 64 << 20
 _PIECE = 1 << 20
 
 
-class BtfFile(NamedTuple):
+class BtfFile(Record):
     """An open file with BTF. ``path`` is for messages."""
 
     descriptor: int

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import NamedTuple
 
 from kheadersfs.bpf.btf import RUNNING_KERNEL_BTF, BtfFile, open_btf
 from kheadersfs.errors import KheadersfsError
+from kheadersfs.records import Record
 
 _LIBRARY = "libbpf.so.1"
 
@@ -40,7 +40,7 @@ _EPILOGUE = b"""\
 """
 
 
-class Unavailable(NamedTuple):
+class Unavailable(Record):
     """Why there is no vmlinux.h, in words for a log."""
 
     reason: str

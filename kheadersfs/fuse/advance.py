@@ -15,23 +15,26 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
-from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+from kheadersfs.bare import partial, suppress
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import STORED_AT_OPEN
 from kheadersfs.fuse.hot import HotEntry, HotFile, can_be_found, find_hot
-from kheadersfs.fuse.included import find_included
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kheadersfs.fuse.answers import Answers, Served
     from kheadersfs.fuse.content import ContentServer
+    from kheadersfs.fuse.hot import Hot
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.mount.guardian import Guardian
+    from kheadersfs.tree import Tree
+
+    FindIncluded = Callable[[Tree, Callable[[int, int], bytes], int], Hot]
+    """What included.find_included() is."""
 
 OPENS_OF_A_BUILD = 4
 """Number of opened files that makes a build. It is larger than content.OPENS_OF_A_BUILD, because
@@ -59,10 +62,11 @@ class Advance:
     locks a page while a process waits for READ of it, and so the thread that stores it may have to
     wait until the loop has answered that READ.
 
-    *device* is the descriptor of /dev/fuse to which pages are written. *is_indexed* tells whether
-    the archive's index says which blocks are hot. If not, to find hot headers takes 50 ms, so that
-    a build must have looked for a name in vain too. A compiler does, in the directories of its
-    search path; whoever reads all files does not. Without a *guardian* only ``begin_for`` begins.
+    *device* is the descriptor of /dev/fuse to which pages are written. *find_included* finds the
+    hot headers where no index says which blocks are hot, and is None for archives with an index. It
+    takes 50 ms, so that a build must have looked for a name in vain too. A compiler does, in the
+    directories of its search path; whoever reads all files does not. Without a *guardian* only
+    ``begin_for`` begins.
     """
 
     def __init__(
@@ -71,17 +75,15 @@ class Advance:
         answers: Answers,
         guardian: Guardian | None,
         device: int,
-        is_indexed: bool,
-        log: logging.Logger,
+        find_included: FindIncluded | None,
     ) -> None:
         self._loop = loop
         self._answers = answers
         self._guardian = guardian
         self._device = device
-        self._is_indexed = is_indexed
-        self._log = log
+        self._find_included = find_included
         self._opens = 0
-        self._is_recognizable = is_indexed
+        self._is_recognizable = find_included is None
         self._lister: int | None = None
         self._unlisted: dict[int, list[HotEntry]] = {}
         """What the lister is shown, for each directory that no process has listed yet."""
@@ -160,17 +162,17 @@ class Advance:
         """Tell whether no process is the lister yet, and hot headers can be found."""
         if self.has_begun:
             return False
-        possible = served.content.hot_blocks or not self._is_indexed
+        possible = served.content.hot_blocks or self._find_included is not None
         return bool(possible) and can_be_found(served.tree)
 
     async def _find(self, served: Served) -> None:
         """Find the hot headers, and the directories whose listing saves requests."""
         content = served.content
         tree, largest = served.tree, STORED_AT_OPEN
-        if self._is_indexed:
+        if self._find_included is None:
             find = partial(find_hot, tree, content.starts, content.hot_blocks, largest)
         else:
-            find = partial(find_included, tree, content.read_here, largest)
+            find = partial(self._find_included, tree, content.read_here, largest)
         hot = await self._loop.run_in_thread(find)
         self._files = {file.inode: file for files in hot.blocks for file in files}
         self._unlisted = {
@@ -184,12 +186,10 @@ class Advance:
         return [served.tree.path(number) for number in self._unlisted]
 
     async def _have_listed(self, served: Served, guardian: Guardian) -> None:
-        """Tell *guardian* which directories to list."""
-        try:
+        """Tell *guardian* which directories to list. A failure costs speed only."""
+        with suppress(KheadersfsError, MemoryError):
             await self._find(served)
             guardian.list(self._paths(served))
-        except (KheadersfsError, MemoryError) as error:
-            self._note_failure(error)
 
     async def _have_stored(self) -> None:
         """Store the pages of all files in ``_listed``, also of those that are added meanwhile."""
@@ -207,17 +207,12 @@ class Advance:
             if not missing:
                 continue
             start, end = missing[0].start, missing[-1].start + missing[-1].size
-            try:
+            # Whoever reads a file of a damaged block gets the error.
+            with suppress(KheadersfsError, MemoryError):
                 pages = memoryview(await content.read(start, end - start))
                 store = partial(_store_all, self._device, pages, missing)
                 for inode in await self._loop.run_apart(store):
                     self._answers.note_stored(inode)
-            except (KheadersfsError, MemoryError) as error:
-                self._note_failure(error)  # whoever reads a file of that block gets the error
-
-    def _note_failure(self, error: Exception) -> None:
-        """Log *error*. It costs speed only, so it is no error for the user."""
-        self._log.debug("not all names and pages were given to the kernel in advance: %s", error)
 
 
 def _store_all(device: int, content: memoryview, files: list[HotFile]) -> list[int]:

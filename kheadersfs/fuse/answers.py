@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import stat
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.page import ROOT
 from kheadersfs.errors import DamagedArchive
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -32,7 +33,7 @@ class NoAnswer(Exception):
         self.number = number
 
 
-class Served(NamedTuple):
+class Served(Record):
     """What there is to serve once the archive has been read.
 
     ``damage`` says why the tree may lack members, and is empty if it lacks none. ``generated`` has

@@ -6,34 +6,38 @@ Any other exception than FUSEError would end pyfuse3's main loop with the file s
 from __future__ import annotations
 
 import errno
-import functools
-import logging
-from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyfuse3
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.answers import NoAnswer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import Any, Protocol, TypeVar
 
-log = logging.getLogger("kheadersfs")
+    from kheadersfs.fuse.log import Log
 
-Handler = TypeVar("Handler", bound="Callable[..., Coroutine[Any, Any, Any]]")
+    Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+    class Logging(Protocol):
+        """What has handlers."""
+
+        log: Log
 
 
 def bounded(handler: Handler) -> Handler:
-    """Make *handler*, which is a method, raise nothing but FUSEError.
+    """Make *handler*, a method of what has a ``log``, raise nothing but FUSEError.
 
     FUSEError is left as it is, and NoAnswer becomes one with its errno. All other exceptions are
     logged: MemoryError becomes ENOMEM, and the rest become EIO.
     """
 
-    @functools.wraps(handler)
-    async def call(*arguments: Any) -> Any:
+    async def call(operations: Logging, *arguments: Any) -> Any:
+        log = operations.log
         try:
-            return await handler(*arguments)
+            return await handler(operations, *arguments)
         except pyfuse3.FUSEError:
             raise
         except NoAnswer as answer:
@@ -45,7 +49,8 @@ def bounded(handler: Handler) -> Handler:
             log.error("%s: out of memory", handler.__name__)
             raise pyfuse3.FUSEError(errno.ENOMEM) from None
         except Exception:
-            log.exception("%s%r failed; please report this", handler.__name__, arguments[1:-1])
+            log.exception("%s%r failed; please report this", handler.__name__, arguments[:-1])
             raise pyfuse3.FUSEError(errno.EIO) from None
 
-    return call  # type: ignore[return-value]  # wraps() keeps the handler's own signature
+    call.__name__, call.__doc__ = handler.__name__, handler.__doc__
+    return call  # type: ignore[return-value]  # it takes and returns what the handler does

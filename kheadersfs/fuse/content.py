@@ -7,12 +7,12 @@ one block after another will need the one that follows.
 
 from __future__ import annotations
 
-from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from kheadersfs.bare import partial
 from kheadersfs.errors import UnreadableArchive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

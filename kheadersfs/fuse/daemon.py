@@ -19,12 +19,12 @@ from kheadersfs.mount.table import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
     from kheadersfs.fuse.decoder import Decoder  # 20 ms, which no mount command pays
+    from kheadersfs.fuse.log import Log  # 3 ms, which no mount command pays
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
@@ -36,27 +36,13 @@ def require_pyfuse3() -> None:
         raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
 
 
-def import_pyfuse3() -> None:
-    """Import pyfuse3, but not the modules that it imports without need.
-
-    These are trio, in whose place session.Session puts TrioStandIn, and importlib.metadata, which
-    only yields pyfuse3's version number. That saves 60 of 80 ms, and 10 MB. Raises FuseUnavailable.
-    """
-    from kheadersfs.importing import stand_ins  # 10 ms, which no mount command pays
-
-    metadata = {"PackageNotFoundError": LookupError, "version": lambda _name: "unknown"}
-    try:
-        with stand_ins({"trio": {}, "importlib.metadata": metadata}):
-            import pyfuse3  # noqa: F401 - fills sys.modules, from which others import it
-    except ImportError as error:
-        raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
-
-
 def import_server() -> None:
     """Import what every server needs, so that servers that this process forks need not.
 
     Raises FuseUnavailable.
     """
+    from kheadersfs.fuse.library import import_pyfuse3  # 1 ms, which no mount command pays
+
     import_pyfuse3()
     from kheadersfs.archive import readers  # noqa: F401 - 19 ms, which no mount command pays
     from kheadersfs.bpf import vmlinux  # noqa: F401 - 11 ms, which no mount command pays
@@ -144,7 +130,7 @@ def serve(
         os._exit(status)
 
 
-def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger) -> Decoder | None:
+def _start_decoder(archive: Archive, options: ServeOptions, log: Log) -> Decoder | None:
     """Start the process that decodes *archive* ahead of this one, if that is of use.
 
     Logs the reason and returns None if it cannot be started. This process decodes it then.
@@ -160,9 +146,7 @@ def _start_decoder(archive: Archive, options: ServeOptions, log: logging.Logger)
         return None
 
 
-def _start_guardian(
-    mountpoint: str, number: bytes, directories: int, log: logging.Logger
-) -> Guardian | None:
+def _start_guardian(mountpoint: str, number: bytes, directories: int, log: Log) -> Guardian | None:
     """Start the guardian of *mountpoint*. Logs the reason and returns None if that fails."""
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
@@ -180,7 +164,7 @@ def _serve(
     options: ServeOptions,
     decoder: Decoder | None,
     guardian: Guardian | None,
-    log: logging.Logger,
+    log: Log,
 ) -> None:
     """Load what a server needs, then serve until the file system is unmounted."""
     gc.disable()  # for the reason that cli.load() gives

@@ -13,13 +13,15 @@ import os
 import select
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
 
 from kheadersfs.archive.source import FileSource
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import close_descriptors, connect_to_nothing, fork
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from kheadersfs.archive.compression.piped_stream import PipedStream
     from kheadersfs.archive.opening import Archive
 

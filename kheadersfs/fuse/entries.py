@@ -9,12 +9,11 @@ numbers, because a 32-bit program may have only 32 bits for one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pyfuse3
 
 from kheadersfs.archive.names.page import ROOT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.tree import Attributes
 

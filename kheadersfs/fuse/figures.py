@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from kheadersfs._version import __version__
+from kheadersfs.bare import dumps
 from kheadersfs.fuse.recording import paths_of
 from kheadersfs.mount.processes import started_at
 from kheadersfs.store import Counters
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.fuse.loading import Loading
     from kheadersfs.fuse.usage import Usage
@@ -57,7 +57,7 @@ class Figures:
 
         Sizes are in bytes, ``uptime`` is in seconds, and ``started_at`` in clock ticks since boot.
         """
-        return json.dumps(self._of_server(restrictions) | self._of_archive()).encode()
+        return dumps(self._of_server(restrictions) | self._of_archive()).encode()
 
     def _of_server(self, restrictions: Restrictions) -> dict[str, object]:
         """Return the figures of the process and its mount."""

@@ -5,27 +5,26 @@ Its content is dropped some time after it was last used, and is made again if ne
 
 from __future__ import annotations
 
-import logging
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.memory import trim_heap
+from kheadersfs.records import Record
 from kheadersfs.tree import BLOCK_SIZE, Attributes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.workers import Job
-
-log = logging.getLogger("kheadersfs")
 
 POSITION = (1 << 31) - 1
 """The position of the file in the listing of its directory, behind all entries of the archive."""
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where the file is, and what is known of it before it is made.
 
     It is ``name`` in the directory with the inode number ``directory``. ``inode`` is its own
@@ -47,9 +46,12 @@ class GeneratedFile:
     request asks for the file by name.
     """
 
-    def __init__(self, loop: Loop, place: Place, make: Callable[[], bytes], absence: str) -> None:
+    def __init__(
+        self, loop: Loop, log: Log, place: Place, make: Callable[[], bytes], absence: str
+    ) -> None:
         self.place = place
         self._loop = loop
+        self._log = log
         self._make = make
         self._absence = absence
         self._making: Job[bytes] | None = None
@@ -65,14 +67,14 @@ class GeneratedFile:
     async def attributes(self) -> Attributes | None:
         """Return the attributes, for whose size the file is made. Returns None if it cannot be."""
         if self._absence:
-            log.warning("no %s: %s", self.place.name.decode(), self._absence)
+            self._log.warning("no %s: %s", self.place.name.decode(), self._absence)
             return None
         if self._size is None:
             try:
                 await self._content()
             except KheadersfsError as error:
                 self._absence = str(error)
-                log.error("no %s: %s", self.place.name.decode(), error)
+                self._log.error("no %s: %s", self.place.name.decode(), error)
                 return None
         return self.known_attributes()
 

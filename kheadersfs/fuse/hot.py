@@ -8,11 +8,12 @@ from __future__ import annotations
 import stat
 from bisect import bisect_left
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.page import ROOT, Place
+from kheadersfs.records import Record
 from kheadersfs.tree import FleetTree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -28,7 +29,7 @@ _FILE = stat.S_IFREG >> _TYPE_SHIFT
 """The file type in the mode of a regular file."""
 
 
-class HotFile(NamedTuple):
+class HotFile(Record):
     """A hot header: its inode number, and where its content is in the archive's stream, in bytes.
 
     Such tuples sort in the order of the stream.
@@ -39,7 +40,7 @@ class HotFile(NamedTuple):
     inode: int
 
 
-class HotEntry(NamedTuple):
+class HotEntry(Record):
     """An entry of a directory: its position in the listing, its name, its inode number."""
 
     position: int
@@ -47,7 +48,7 @@ class HotEntry(NamedTuple):
     inode: int
 
 
-class Hot(NamedTuple):
+class Hot(Record):
     """The hot headers of a tree.
 
     ``entries`` has, for the inode number of each directory, the entries that are hot headers or

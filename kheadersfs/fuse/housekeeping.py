@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.fuse.memory import trim_heap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-
     from kheadersfs.fuse.loading import Loading
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.fuse.usage import Usage
     from kheadersfs.mount.guardian import Guardian
@@ -40,7 +39,7 @@ class Housekeeping:
         usage: Usage,
         options: ServeOptions,
         guardian: Guardian | None,
-        log: logging.Logger,
+        log: Log,
     ) -> None:
         self._loading = loading
         self._usage = usage

@@ -7,12 +7,12 @@ of the sample program opens are among them. To find them takes 19 ms besides dec
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT
 from kheadersfs.fuse.hot import Hot, HotFile, lead_to
 from kheadersfs.kernel.including import ALWAYS_INCLUDED, inclusions, search_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import suppress
+
+from kheadersfs.bare import suppress
 
 DEVICE = "/dev/cpu_dma_latency"
 DRIVER = "/sys/devices/system/cpu/cpuidle/current_driver"

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 import pyfuse3
 
 from kheadersfs.fuse.generated import POSITION
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.fuse.advance import Advance
     from kheadersfs.fuse.answers import Answers

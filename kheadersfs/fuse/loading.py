@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
-
+from kheadersfs.bare import partial
 from kheadersfs.errors import (
     DamagedArchive,
     KheadersfsError,
@@ -21,14 +19,14 @@ from kheadersfs.kernel.release import Kernel
 from kheadersfs.store import Store
 from kheadersfs.tree import tree_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-
     from kheadersfs.archive.content import Content
     from kheadersfs.archive.fleet.table import FleetTable
     from kheadersfs.archive.names.table import Table
     from kheadersfs.archive.readers import Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.fuse.workers import Job
@@ -57,7 +55,7 @@ class Loading:
         options: ServeOptions,
         header: VmlinuxHeader | Unavailable,
         loop: Loop,
-        log: logging.Logger,
+        log: Log,
     ) -> None:
         self.reader = reader
         self.archive = reader.archive
@@ -123,7 +121,7 @@ class Loading:
         server = ContentServer(self._loop, self.store, content.hot_blocks, self.archive.source)
         tree = tree_of(content.table, self._options.kernel)
         self.kernel = kernel_of(content, tree, self._options.kernel)
-        types = types_of(self._header, self.kernel.release, tree, self._loop)
+        types = types_of(self._header, self.kernel.release, tree, self._loop, self._log)
         return Served(tree, server, content.damage, types, self.reader.digest())
 
     def _report(self, content: Content) -> None:

@@ -1,113 +1,137 @@
-"""Write a server's messages to the system's log, to a file, or to standard error."""
+"""Write a server's messages to the system's log, to a file, or to standard error.
+
+The module logging is not used: it and what it imports take 15 ms, a quarter of a server's start,
+and most servers never have anything to say.
+"""
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
 import syslog
+import time
 
+from kheadersfs.bare import suppress
 from kheadersfs.errors import escaped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Output = Callable[[int, str], None]
+    """Writes a message of a priority of syslog(3), which may have several lines."""
 
 MESSAGES_REMEMBERED = 10_000
 """Most messages that are kept to recognise repetitions; those after them are all logged."""
 STANDARD_ERROR = 2
-_COMPLAINT = "kheadersfs: %(message)s"
 
-_PRIORITIES = {
-    logging.DEBUG: syslog.LOG_DEBUG,
-    logging.INFO: syslog.LOG_INFO,
-    logging.WARNING: syslog.LOG_WARNING,
-    logging.ERROR: syslog.LOG_ERR,
-}
+_LEVELS = {syslog.LOG_WARNING: "WARNING", syslog.LOG_ERR: "ERROR"}
+_ABANDONED = "fuse_reply_* failed with No such file"
+"""What pyfuse3 logs when a process is killed before its request has been answered."""
 
 
-class _SystemLog(logging.Handler):
-    """Sends records to syslog(3). The handler of the standard library takes 10 ms to import."""
+class Log:
+    """The messages of one process, pyfuse3's among them, each of which goes to all *outputs*.
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send *record*. What syslog(3) does not take, zeros and surrogates, is escaped."""
-        text = self.format(record).encode(errors="backslashreplace").replace(b"\0", b"\\0")
-        syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_ERR), text.decode())
-
-
-class _Escaping(logging.Formatter):
-    """Escapes what is not printable, so that no name can break a message into several lines.
-
-    A traceback follows in lines of its own.
+    Errors also go to the *complaints*, for the terminal of a command's user. The methods are called
+    as those of logging.Logger, and in any thread. A message that has been logged before is dropped:
+    a damaged block is asked for again and again.
     """
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
-        """Return the line for *record*."""
-        return escaped(super().formatMessage(record))
-
-
-class _OneLine(_Escaping):
-    """Formats a message for the terminal of the user of a command, without a traceback."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the message alone."""
-        record.message = record.getMessage()
-        return self.formatMessage(record)
-
-
-class _AbandonedReplies(logging.Filter):
-    """Drops what pyfuse3 logs when a process is killed before its request has been answered."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether *record* is something else."""
-        return "fuse_reply_* failed with No such file" not in record.getMessage()
-
-
-class _Repetitions(logging.Filter):
-    """Drops a message that has been logged before: a damaged block is asked for again and again."""
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, output: Output, complaints: Output | None = None) -> None:
+        self._output = output
+        self._complaints = complaints
         self._seen: set[str] = set()
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the message of *record* is new."""
-        message = record.getMessage()
-        if message in self._seen:
-            return False
+    def debug(self, message: str, *values: object) -> None:
+        """Drop a message that is of use to the developers of pyfuse3 only."""
+
+    def warning(self, message: str, *values: object) -> None:
+        """Log what does not keep anybody from reading."""
+        self._log(syslog.LOG_WARNING, _text(message, values))
+
+    def error(self, message: str, *values: object) -> None:
+        """Log what somebody gets an error for."""
+        self._log(syslog.LOG_ERR, _text(message, values))
+
+    def exception(self, message: str, *values: object) -> None:
+        """Log an exception that is being handled, with its traceback."""
+        self._log(syslog.LOG_ERR, _text(message, values), _traceback())
+
+    def _log(self, priority: int, message: str, traceback: str = "") -> None:
+        if message in self._seen or _ABANDONED in message:
+            return
         if len(self._seen) < MESSAGES_REMEMBERED:
             self._seen.add(message)
-        return True
+        # No name can break a message into several lines. A traceback follows in lines of its own.
+        line = escaped(message)
+        self._output(priority, f"{line}\n{traceback}" if traceback else line)
+        if self._complaints is not None and priority == syslog.LOG_ERR:
+            self._complaints(priority, line)
 
 
-def open_log(descriptor: int | None, complaints: int | None = None) -> logging.Logger:
-    """Send all messages of this process to *descriptor*, or to the system's log if it is None.
+def _text(message: str, values: tuple[object, ...]) -> str:
+    """Return *message* with *values* in it. Without values a % in it means nothing."""
+    return message % values if values else message
 
-    Errors also go to the descriptor *complaints*, if there is one. Returns the logger of
-    kheadersfs.
+
+class _Text:
+    """A file that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.pieces.append(text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def _traceback() -> str:
+    """Return the traceback of the exception that is being handled, as Python prints it."""
+    text, before = _Text(), sys.stderr
+    sys.stderr = text
+    try:
+        sys.__excepthook__(*sys.exc_info())
+    finally:
+        sys.stderr = before
+    return "".join(text.pieces).rstrip()
+
+
+def open_log(descriptor: int | None, complaints: int | None = None) -> Log:
+    """Return a log to *descriptor*, or to the system's log if it is None.
+
+    Errors also go to the descriptor *complaints*, if there is one.
     """
-    handler: logging.Handler
+    further = None if complaints is None else _complain_to(complaints)
     if descriptor is None:
         # LOG_NDELAY connects now. The process cannot once it has given up its rights.
         syslog.openlog("kheadersfs", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
-        handler = _SystemLog()
-        layout = "%(message)s"
-    elif descriptor == STANDARD_ERROR:
-        handler = logging.StreamHandler(sys.stderr)
-        layout = _COMPLAINT
-    else:
-        stream = open(descriptor, "a", errors="surrogateescape")  # noqa: SIM115 - never closed
-        handler = logging.StreamHandler(stream)
-        layout = "%(asctime)s kheadersfs[%(process)d] %(levelname)s: %(message)s"
-    # Else the logging module would print a traceback for each message that a full disk refuses.
-    logging.raiseExceptions = False
-    _add(handler, _Escaping(layout))
-    if complaints is not None:
-        stream = open(complaints, "a", errors="backslashreplace")  # noqa: SIM115 - as above
-        handler = logging.StreamHandler(stream)
-        handler.setLevel(logging.ERROR)
-        _add(handler, _OneLine(_COMPLAINT))
-    return logging.getLogger("kheadersfs")
+        return Log(_to_system, further)
+    if descriptor == STANDARD_ERROR:
+        return Log(_complain_to(descriptor), further)
+    return Log(lambda priority, text: _write(descriptor, _heading(priority) + text), further)
 
 
-def _add(handler: logging.Handler, formatter: logging.Formatter) -> None:
-    """Send all messages to *handler* as well."""
-    handler.setFormatter(formatter)
-    handler.addFilter(_AbandonedReplies())
-    handler.addFilter(_Repetitions())
-    logging.getLogger().addHandler(handler)
+def _to_system(priority: int, text: str) -> None:
+    """Send *text* to syslog(3). What that does not take, zeros and surrogates, is escaped."""
+    syslog.syslog(priority, text.encode(errors="backslashreplace").decode().replace("\0", "\\0"))
+
+
+def _complain_to(descriptor: int) -> Output:
+    """Return what writes to *descriptor* as commands write to a terminal."""
+    return lambda _priority, text: _write(descriptor, f"kheadersfs: {text}")
+
+
+def _heading(priority: int) -> str:
+    """Return what stands before a message in a file: the time, the process, and the level."""
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    return f"{stamp},{int(now % 1 * 1000):03} kheadersfs[{os.getpid()}] {_LEVELS[priority]}: "
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Write a line to *descriptor*. What a full disk refuses is lost."""
+    with suppress(OSError):
+        os.write(descriptor, f"{text}\n".encode(errors="backslashreplace"))

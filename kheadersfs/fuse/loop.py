@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import errno
 import gc
-from collections import deque
 from time import sleep
-from typing import TYPE_CHECKING, Any
 
+from kheadersfs.bare import deque
 from kheadersfs.fuse.memory import Reserve, trim_heap
 from kheadersfs.fuse.waiting import Waiting
 from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import Any
 
     from kheadersfs.fuse.relay import Relay
     from kheadersfs.fuse.signals import Alarm

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import mmap
+
+from kheadersfs.bare import suppress
 
 RESERVE_SIZE = 4 << 20
 """Bytes of address space in reserve. A task that reads requests needs a buffer of 1 MiB. While the
@@ -16,7 +17,7 @@ def trim_heap() -> None:
 
     glibc keeps it until it is told to. musl does not keep it, and has no malloc_trim().
     """
-    with contextlib.suppress(AttributeError):
+    with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -43,7 +44,7 @@ class Reserve:
     def take_again(self) -> None:
         """Take the address space again if it was given back and there is enough now."""
         if self._space.closed:
-            with contextlib.suppress(OSError, MemoryError):
+            with suppress(OSError, MemoryError):
                 self._space = _new_space()
 
 

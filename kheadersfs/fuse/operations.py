@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
-from typing import TYPE_CHECKING
 
 import pyfuse3
 
@@ -20,14 +18,14 @@ from kheadersfs.fuse.usage import Usage
 from kheadersfs.mount.asking import HOT_ATTRIBUTE
 from kheadersfs.tree import BLOCK_SIZE, Attributes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kheadersfs.fuse.advance import Advance
     from kheadersfs.fuse.answers import Served
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.relay import Relay
-
-log = logging.getLogger("kheadersfs")
 
 _HOT = HOT_ATTRIBUTE.encode()
 
@@ -56,8 +54,10 @@ class Operations(pyfuse3.Operations):
         load: Callable[[], Awaitable[Served]],
         owner: tuple[int, int],
         attributes: Mapping[bytes, Callable[[], bytes]],
+        log: Log,
     ) -> None:
         super().__init__()
+        self.log = log
         self._load = load
         self._answers = Answers(self._load_and_identify)
         self._advance: Advance | None = None
@@ -107,7 +107,7 @@ class Operations(pyfuse3.Operations):
             if inode != ROOT:
                 raise
             # Without attributes of the root nobody could ask for the status of the mount.
-            log.error("%s", error)
+            self.log.error("%s", error)
             root = self._entries.entry(UNREADABLE_ROOT)
             # The archive may be readable later, when there is more memory. So the kernel must ask
             # again each time.
@@ -179,11 +179,8 @@ class Operations(pyfuse3.Operations):
             if pages is None or self._opens_without_asking():
                 return
             pyfuse3.notify_store(inode, 0, pages)  # type: ignore[arg-type]  # any buffer will do
-        except KheadersfsError:
-            return  # the read that follows fails and says why
-        except OSError as error:
-            # The kernel may have forgotten the inode meanwhile.
-            log.debug("the kernel did not take the pages of inode %d: %s", inode, error)
+        except (KheadersfsError, OSError):
+            # The read that follows fails and says why, or the kernel has forgotten the inode.
             return
         self._answers.note_stored(inode)
 

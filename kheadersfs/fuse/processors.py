@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+
+from kheadersfs.bare import suppress
 
 
 class Processors:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, BinaryIO
 
 from kheadersfs.errors import KheadersfsError, reason, room_advice
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
     from kheadersfs.tree import Tree
 

@@ -15,16 +15,17 @@ Source: include/uapi/linux/fuse.h, ``struct fuse_in_header``, ``fuse_read_in``, 
 
 from __future__ import annotations
 
+import _socket  # the module socket around it takes 10 ms
 import errno
 import fcntl
 import os
-import socket
 import struct
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pyfuse3
 
+from kheadersfs.bare import suppress
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -71,7 +72,7 @@ class Relay:
         self._of_pyfuse3 = device
         self.device = os.dup(device)
         """A descriptor of the device that ``begin`` does not replace."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._ours, self._theirs = ours.detach(), theirs.detach()
         # Only those pages of the buffer take memory that a request has been read into.

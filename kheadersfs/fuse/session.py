@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pyfuse3
 
@@ -22,11 +21,12 @@ from kheadersfs.fuse.standin import TrioStandIn
 from kheadersfs.mount.asking import KERNEL_ATTRIBUTE, SERVER_ATTRIBUTE, STATUS_ATTRIBUTE
 from kheadersfs.sandbox.restrictions import Restrictions, restrict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-
     from kheadersfs.archive.readers import Reader
     from kheadersfs.bpf.vmlinux import Unavailable, VmlinuxHeader
+    from kheadersfs.fuse.advance import FindIncluded
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian
 
@@ -45,7 +45,7 @@ class Session:
         options: ServeOptions,
         guardian: Guardian | None,
         header: VmlinuxHeader | Unavailable,
-        log: logging.Logger,
+        log: Log,
     ) -> None:
         self._mountpoint = mountpoint
         self._options = options
@@ -62,6 +62,7 @@ class Session:
                 SERVER_ATTRIBUTE.encode(): lambda: self._figures.server(),
                 KERNEL_ATTRIBUTE.encode(): lambda: encode(self._loading.kernel),
             },
+            log,
         )
         usage = self._operations.usage
         self._figures = Figures(
@@ -78,6 +79,7 @@ class Session:
         """
         handle_signals(self._on_signal)
         pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see standin
+        pyfuse3.log = self._log  # type: ignore[attr-defined]  # see daemon.import_pyfuse3()
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._save_requests(device)
         self._restrict()
@@ -103,8 +105,7 @@ class Session:
             operations.answers,
             self._guardian,
             relay.device,
-            self._loading.reader.is_indexed,
-            self._log,
+            None if self._loading.reader.is_indexed else _import_find_included(),
         )
         opens_count = options.record is not None or options.idle_timeout is not None
         operations.save_requests(None if opens_count else relay, advance)
@@ -130,3 +131,10 @@ class Session:
             # Requests fail from here on. The next mount or umount at this place removes the mount.
             self._log.error("%s", error)
             os._exit(error.exit_status)
+
+
+def _import_find_included() -> FindIncluded:
+    """Return what finds hot headers without an index, for which the module re must be loaded."""
+    from kheadersfs.fuse.included import find_included
+
+    return find_included

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from typing import TYPE_CHECKING
-
 from kheadersfs.forking import ENDING_SIGNALS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
+else:
+    import _signal as signal  # see forking
 
 ALARM_INTERVAL = 0.1
 """Seconds between two alarms: the longest time that a system call waits for nothing."""

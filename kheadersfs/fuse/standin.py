@@ -8,10 +8,10 @@ each request than the answer does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.fuse.workers import Task

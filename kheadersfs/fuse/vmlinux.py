@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
 
 from kheadersfs.bpf.vmlinux import Unavailable
 from kheadersfs.fuse.generated import GeneratedFile, Place
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.bpf.vmlinux import VmlinuxHeader
+    from kheadersfs.fuse.log import Log
     from kheadersfs.fuse.loop import Loop
     from kheadersfs.tree import Tree
 
@@ -18,7 +19,7 @@ _MODE = stat.S_IFREG | 0o644
 
 
 def types_of(
-    header: VmlinuxHeader | Unavailable, release: str, tree: Tree, loop: Loop
+    header: VmlinuxHeader | Unavailable, release: str, tree: Tree, loop: Loop, log: Log
 ) -> GeneratedFile | None:
     """Return the file generated from *header* in a mount of the headers of *release*.
 
@@ -32,5 +33,5 @@ def types_of(
     mtime = tree.attributes(directory).mtime
     place = Place(directory, _NAME, len(tree) + 1, _MODE, mtime)
     if isinstance(header, Unavailable):
-        return GeneratedFile(loop, place, bytes, header.reason)
-    return GeneratedFile(loop, place, header.text, header.why_not_for(release))
+        return GeneratedFile(loop, log, place, bytes, header.reason)
+    return GeneratedFile(loop, log, place, header.text, header.why_not_for(release))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import select
-from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from kheadersfs.bare import suppress
 from kheadersfs.fuse.latency import WakeLatency
 from kheadersfs.fuse.processors import Processors
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+from _thread import allocate_lock, start_new_thread  # threading itself takes 5 ms
 from time import sleep
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from kheadersfs.bare import Generic, SimpleQueue, TypeVar, deque
 from kheadersfs.errors import KheadersfsError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from types import TracebackType
+    from typing import Any
 
     Task = Coroutine[Any, Any, Any]
 
@@ -97,20 +98,21 @@ class Workers:
         self._finished = finished
         self._started = 0
         self._idle = 0
+        """How many threads wait for a wake-up that has not been sent."""
         self._urgent: deque[Job[Any]] = deque()
         self._ahead: deque[Job[Any]] = deque()
-        self._changed = threading.Condition()
+        self._wake_ups: SimpleQueue[None] = SimpleQueue()
+        self._lock = allocate_lock()
 
     def submit(self, job: Job[Any], ahead: bool = False) -> None:
         """Queue *job*; with *ahead*, behind all jobs that are not ahead."""
-        with self._changed:
-            (self._ahead if ahead else self._urgent).append(job)
-            # A thread that has been notified counts as idle until it runs, and its job counts as
-            # queued. So a thread is missing only when more jobs are queued than threads are idle.
-            queued = len(self._urgent) + len(self._ahead)
-            if queued > self._idle and self._started < self._threads:
+        with self._lock:
+            if self._idle:
+                self._wake_ups.put(None)
+                self._idle -= 1
+            elif self._started < self._threads:
                 self._started += self._start_thread()
-            self._changed.notify()
+            (self._ahead if ahead else self._urgent).append(job)
             alone = self._started == 0
         if alone:
             self._run_all()
@@ -118,7 +120,7 @@ class Workers:
     def _start_thread(self) -> bool:
         """Start a thread. Returns False if memory or the limit on the user's threads forbids it."""
         try:
-            threading.Thread(target=self._work, name="decode", daemon=True).start()
+            start_new_thread(self._work, ())
         except (RuntimeError, MemoryError):
             return False
         return True
@@ -135,7 +137,7 @@ class Workers:
 
     def hurry(self, job: Job[Any]) -> None:
         """Queue *job* as one that a request waits for, if it is still queued as one ahead."""
-        with self._changed:
+        with self._lock:
             if job in self._ahead:
                 self._ahead.remove(job)
                 self._urgent.append(job)
@@ -154,12 +156,10 @@ class Workers:
                 sleep(SHORTAGE_PAUSE)
 
     def _next(self) -> Job[Any]:
-        """Wait for a job and take it."""
-        with self._changed:
-            self._idle += 1
-            try:
-                while not self._urgent and not self._ahead:
-                    self._changed.wait()
-                return (self._urgent or self._ahead).popleft()
-            finally:
-                self._idle -= 1
+        """Take a job, and wait for one if there is none."""
+        while True:
+            with self._lock:
+                if self._urgent or self._ahead:
+                    return (self._urgent or self._ahead).popleft()
+                self._idle += 1
+            self._wake_ups.get()

@@ -12,17 +12,19 @@ since.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 
+from kheadersfs.bare import suppress
 from kheadersfs.errors import KheadersfsError, reason
 from kheadersfs.mount.mountpoint import RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable
+else:
+    import _signal as signal  # see forking
 
 NAME = "kheadersfs-guardian"
 """What a guardian is called in the list of processes."""
@@ -147,7 +149,7 @@ class Guardian:
 
         Waits for _FAREWELL seconds at most.
         """
-        with contextlib.suppress(KheadersfsError):  # it has ended already
+        with suppress(KheadersfsError):  # it has ended already
             self._say(b"gone\n")
         poller = select.poll()
         poller.register(self._end, select.POLLIN)

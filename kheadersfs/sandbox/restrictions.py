@@ -6,19 +6,22 @@ other thread yet. What the process will need must be open and imported before.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import resource
-import signal
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.bare import suppress
 from kheadersfs.errors import reason
+from kheadersfs.records import Record
 from kheadersfs.sandbox import landlock, seccomp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Mapping
+else:
+    import _signal as signal  # see forking
 
 NOBODY = 65534
 """The number of the user and the group that own nothing, on every distribution."""
@@ -38,7 +41,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _M_ARENA_MAX = -8
 
 
-class Exceptions(NamedTuple):
+class Exceptions(Record):
     """What a process keeps although restrict() would take it away.
 
     ``paths`` are rights by path, and ``may_connect`` allows TCP connections; see
@@ -55,7 +58,7 @@ class Exceptions(NamedTuple):
 NOTHING = Exceptions({}, {}, {}, may_connect=False)
 
 
-class Restrictions(NamedTuple):
+class Restrictions(Record):
     """What a process has given up, and what it could not.
 
     ``in_force`` describes each restriction in force, by its subject. ``missing`` has a sentence for
@@ -128,7 +131,7 @@ def _limit(kind: int, value: int) -> str:
 
 def _limit_memory(libc: ctypes.CDLL, address_space: int) -> str:
     # glibc would otherwise reserve an arena of 128 MiB for each thread. musl has no arenas.
-    with contextlib.suppress(AttributeError):
+    with suppress(AttributeError):
         libc.mallopt(_M_ARENA_MAX, 1)
     with open("/proc/self/statm", "rb") as statm:
         mapped = int(statm.read().split()[0]) * resource.getpagesize()

@@ -14,8 +14,10 @@ import errno
 import os
 import struct
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -112,7 +114,7 @@ _NO_CALLS: Calls = {}
 _NO_CHOICES: Choices = {}
 
 
-class Choice(NamedTuple):
+class Choice(Record):
     """The values that one argument of a call may have.
 
     ``argument`` is its number, from 0 on. The argument is an int of C.
@@ -122,7 +124,7 @@ class Choice(NamedTuple):
     values: tuple[int, ...]
 
 
-class _Machine(NamedTuple):
+class _Machine(Record):
     """An architecture: its AUDIT_ARCH number, and its column in the tables of calls."""
 
     audit: int
@@ -137,7 +139,7 @@ _MACHINES = {
 }
 
 
-class _Line(NamedTuple):
+class _Line(Record):
     """An instruction of the filter.
 
     A jump goes to the line with the label ``then`` or ``otherwise``, which must come later. An

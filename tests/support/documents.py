@@ -7,8 +7,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = REPOSITORY / "tools/docs"
-FAST = ("mount", "umount", "run", "status")
-"""The commands on the fast path, as the columns of the tables in startup.md have them."""
+FAST = ("mount", "umount", "run", "status", "server")
+"""The commands on the fast path, and a mount's server, as the columns of the tables in startup.md
+have them."""
 
 
 def section(document: str, heading: str) -> str:

@@ -34,8 +34,8 @@ PROGRAM = "".join(
     f"#include <{header}>\n"
     for header in ("linux/sched.h", "linux/fs.h", "net/sock.h", "linux/skbuff.h")
 )
-# Python, log, archive, mountpoint, the directory to work in, and the compiler's flags. A clang whose
-# compiling process is killed would keep what it has compiled in TMPDIR, for a report.
+# Python, log, archive, mountpoint, the directory to work in, and the compiler's flags. Without that
+# first flag a clang whose compiling process is killed writes a report into TMPDIR.
 _ROUND = """
 python=$1 log=$2 archive=$3 mountpoint=$4
 cd "$5"

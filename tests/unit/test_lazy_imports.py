@@ -16,7 +16,6 @@ WHERE_NEEDED = {
     "archive/compression/zstd_coding.py": "one of three modules for zstd is there",
     "archive/compression/streams.py": "a Python may be built without bz2",
     "archive/library.py": "libarchive need not be installed",
-    "archive/readers.py": "a server starts sooner without what its archive does not need",
     "cli/defaults.py": "only the first mount of a kernel tree packs it",
     "cli/directories.py": "makefiles ask for flags again and again, mostly not of an address",
     "cli/kernels.py": "for its effect, in a process that can import nothing later",

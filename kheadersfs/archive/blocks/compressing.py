@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.held import LEVEL, HeldBlocks, Uncompressed
 from kheadersfs.archive.compression import zstd_coding
 from kheadersfs.archive.threads import ThreadPool
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
 

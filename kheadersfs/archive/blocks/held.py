@@ -6,13 +6,11 @@ archive stays open. Whoever needs one again waits for another pass.
 
 from __future__ import annotations
 
-import hashlib
 from _thread import allocate_lock
-from array import array
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.compression import zstd_coding
+from kheadersfs.bare import array, sha256
 from kheadersfs.errors import (
     DamagedArchive,
     RefusedArchive,
@@ -20,6 +18,7 @@ from kheadersfs.errors import (
     UnsupportedArchive,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -156,4 +155,4 @@ class HeldBlocks(BlockTable):
 
 def _digests_of(stored: list[bytes]) -> bytes:
     """Return the SHA-256 of each block in one: what is equal compresses to equal bytes."""
-    return b"".join(hashlib.sha256(block).digest() for block in stored)
+    return b"".join(sha256(block).digest() for block in stored)

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import stat
 from bisect import bisect_left
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.names.page import LATEST
 from kheadersfs.archive.walking import walk_members
 from kheadersfs.errors import DamagedArchive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.compression.pieces import PIECE_SIZE, decode_in_pieces
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.threads import ThreadPool
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future

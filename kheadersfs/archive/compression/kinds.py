@@ -65,7 +65,7 @@ class _Zstd(Compression):
         """See Compression.prepare_blocks."""
         from kheadersfs.archive.compression import zstd_coding  # imported by frame() already
 
-        zstd_coding.import_library()
+        zstd_coding.prepare()
 
     def prepare_stream(self) -> None:
         """See Compression.prepare_stream."""

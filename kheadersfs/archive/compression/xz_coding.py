@@ -12,13 +12,13 @@ from __future__ import annotations
 import lzma
 import zlib
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.compression import xz
 from kheadersfs.archive.compression.decoder import decode_gradually, decode_whole
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -6,12 +6,12 @@ What a packed archive has no use for is an error, and so is what readers underst
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.cpio.fields import HEADER_SIZE, MAGIC, TRAILER
 from kheadersfs.archive.digits import NANOSECONDS, parse_digits
 from kheadersfs.archive.member import Member, content_at, plain_name, require_end
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

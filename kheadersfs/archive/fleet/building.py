@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from array import array
 from bisect import bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +12,7 @@ from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.outline import PAGE_ENTRIES, Outline
 from kheadersfs.archive.names.page import ROOT
 from kheadersfs.archive.names.pages import shift_of
+from kheadersfs.bare import array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

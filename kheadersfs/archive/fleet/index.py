@@ -8,9 +8,7 @@ as page.py describes.
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from array import array
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +29,7 @@ from kheadersfs.archive.names.index import (
     wrap,
 )
 from kheadersfs.archive.names.outline import Outline
+from kheadersfs.bare import array, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +126,4 @@ def decode(
     table = FleetTable(archive, root, kernels, sets, outline, first_directories, make)
     if completely:
         table.check()
-    return FleetIndex(
-        table, digests, hot_blocks, outline.page_blocks, hashlib.sha256(body).digest()
-    )
+    return FleetIndex(table, digests, hot_blocks, outline.page_blocks, sha256(body).digest())

@@ -9,7 +9,6 @@ are directory number 0.
 from __future__ import annotations
 
 import stat
-from array import array
 from bisect import bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from kheadersfs.archive.names.soundness import (
     check_sizes,
     check_targets,
 )
+from kheadersfs.bare import array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

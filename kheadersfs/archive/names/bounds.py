@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from kheadersfs.archive.names.page import ROOT
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
 
 
-class Bounds(NamedTuple):
+class Bounds(Record):
     """Where the pages of a table begin, and as a last element where the table ends.
 
     ``entries`` and ``inodes`` are the numbers of each page's first entry and inode. ``children`` is

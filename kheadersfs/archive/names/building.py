@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import stat
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.member import relative
 from kheadersfs.archive.names.inodes import Inodes
@@ -17,7 +16,9 @@ from kheadersfs.archive.names.neighbours import NO_NAMES, add_neighbours, are_pl
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT, SYMLINK_PERMISSIONS
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.member import EmptyFiles, Member
     from kheadersfs.archive.names.inodes import Children
@@ -31,7 +32,7 @@ _NAME_SHOWN = 256
 _CACHED_DIRECTORIES = 10_000
 
 
-class Refusal(NamedTuple):
+class Refusal(Record):
     """A member that was left out, and why."""
 
     name: bytes

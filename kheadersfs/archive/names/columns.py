@@ -7,9 +7,10 @@ holds its largest value; its width precedes it, in one byte. How long it is its 
 from __future__ import annotations
 
 import sys
-from array import array
-from typing import TYPE_CHECKING
 
+from kheadersfs.bare import array
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -11,12 +11,10 @@ and columns; see columns, outline and pages. All numbers are little-endian.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import struct
 import zlib
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.columns import Sections, word
@@ -24,7 +22,10 @@ from kheadersfs.archive.names.outline import MOST_PAGES, PAGE_ENTRIES, Outline, 
 from kheadersfs.archive.names.page import Page
 from kheadersfs.archive.names.pages import LARGEST_SHIFT, decode_page, encode_page, find_shift
 from kheadersfs.archive.names.table import Table
+from kheadersfs.bare import sha256
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,7 +49,7 @@ _FOOTER = struct.Struct("<8sIIQ")
 FOOTER_SIZE = _FOOTER.size
 
 
-class Index(NamedTuple):
+class Index(Record):
     """What the index says of its archive.
 
     ``release`` and ``arch`` (the kernel's SRCARCH) are of the kernel that the headers belong to,
@@ -144,7 +145,7 @@ def is_alone(content: bytes) -> bool:
     return size >= end  # its first bytes may be zeros too
 
 
-class _Section(NamedTuple):
+class _Section(Record):
     """A section as it lies in the body of an index: ``size`` bytes that are not yet inflated."""
 
     deflated: memoryview
@@ -244,5 +245,5 @@ def decode(
         hot_blocks,
         stream_size,
         outline.page_blocks,
-        hashlib.sha256(body).digest(),
+        sha256(body).digest(),
     )

@@ -6,13 +6,13 @@ of small objects by the megabyte, and a single object that stays keeps its megab
 
 from __future__ import annotations
 
-from array import array
 from itertools import accumulate
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT, Page
+from kheadersfs.bare import array
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import stat
-from array import array
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.columns import Sections, encode_column
 from kheadersfs.archive.names.page import ROOT
+from kheadersfs.bare import array
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +24,7 @@ MOST_PAGES = 1 << 14
 """Pages that an index may have: enough for 33 million names."""
 
 
-class Outline(NamedTuple):
+class Outline(Record):
     """Where levels and pages begin, and how large what is in them can be at most.
 
     A level has the entries of all directories that are equally deep; the first has the root's.

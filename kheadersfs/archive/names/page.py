@@ -7,11 +7,14 @@ object per file: a page is a handful of arrays, some 30 bytes a name plus the na
 from __future__ import annotations
 
 import stat
-from array import array
+import sys
 from bisect import bisect_right
-from itertools import chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain, compress, pairwise
 
+from kheadersfs.bare import array
+from kheadersfs.records import Record
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +27,14 @@ ROOT = 1
 LATEST = (1 << 63) - 1
 """The farthest from 1970, either way, that a time in nanoseconds can be."""
 
+_HAS_TYPE = {
+    file_type: bytes(second >> 4 == file_type >> 12 for second in range(256))
+    for file_type in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+}
+"""For each file type, whether each second byte of a mode is of it."""
 
-class Described(NamedTuple):
+
+class Described(Record):
     """What an inode is; ``mtime`` is in nanoseconds, ``links`` how many names there are."""
 
     mode: int
@@ -34,14 +43,14 @@ class Described(NamedTuple):
     links: int
 
 
-class Place(NamedTuple):
+class Place(Record):
     """A directory of one of several kernels, by the numbers of both; 0 is a kernel's root."""
 
     kernel: int
     directory: int
 
 
-class Page(NamedTuple):
+class Page(Record):
     """Some of a table's entries, and the inodes that these name for the first time.
 
     Entries (one per name) are grouped by directory and sorted by name within it; directories
@@ -117,8 +126,10 @@ class Page(NamedTuple):
 
 def rows_of_type(modes: array[int], file_type: int) -> list[int]:
     """Return the rows of *modes* that are of *file_type*."""
-    wanted = {mode for mode in set(modes) if stat.S_IFMT(mode) == file_type}
-    return [row for row, mode in enumerate(modes) if mode in wanted]
+    # The second byte of a mode has the type in its upper half. So nothing is done row by row here.
+    second = 1 if sys.byteorder == "little" else modes.itemsize - 2
+    is_wanted = modes.tobytes()[second :: modes.itemsize].translate(_HAS_TYPE[file_type])
+    return list(compress(range(len(modes)), is_wanted))
 
 
 def first_named(first_inode: int) -> int:

@@ -13,13 +13,13 @@ sizes before them.
 from __future__ import annotations
 
 import stat
-from array import array
 from itertools import accumulate, count, pairwise
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.columns import Sections, encode_column
 from kheadersfs.archive.names.page import ROOT, Page, first_named, rows_of_type
+from kheadersfs.bare import array
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -126,7 +126,7 @@ def decode_page(
     page = Page(
         first_entry=bounds.entries[number],
         first_inode=first_inode,
-        entry_inode=array("I", map(int.__sub__, count(first_named(first_inode)), lags)),
+        entry_inode=_inodes(lags, first_named(first_inode)),
         repeats=_repeats(lags, bounds.entries[number]),
         entry_name_end=name_ends,
         names=sections.take(name_ends[-1] if entries else 0),
@@ -139,6 +139,12 @@ def decode_page(
     )
     sections.finish()
     return page
+
+
+def _inodes(lags: array[int], first: int) -> array[int]:
+    """Return the inode of each entry. That of the first is *first*, unless it lags behind too."""
+    following = range(first, first + len(lags))
+    return array("I", map(int.__sub__, following, lags) if any(lags) else following)
 
 
 def _repeats(lags: array[int], first_entry: int) -> array[int]:
@@ -177,12 +183,15 @@ def read_starts(
     if sorted(set(blocks)) != list(page_blocks):
         raise ValueError("its files are in other blocks")
     starts = array("Q", bytes(8 * len(sizes)))
-    expected: dict[int, int] = {}
+    expected = dict.fromkeys(page_blocks, 0)
+    rest = (1 << shift) - 1
     for row, block, gap in zip(files, blocks, gaps, strict=True):
-        start = expected.get(block, 0) + (-(gap + 1 >> 1) if gap & 1 else gap >> 1)
-        expected[block] = expected_next(start, sizes[row], shift)
-        start <<= shift
-        if not block_starts[block] <= start <= start + sizes[row] <= block_starts[block + 1]:
+        start, size = expected[block], sizes[row]
+        if gap:
+            start += -(gap + 1 >> 1) if gap & 1 else gap >> 1
+        expected[block] = start + (size + rest >> shift) + 1  # as expected_next(), which takes as
+        start <<= shift  # long again to call
+        if not block_starts[block] <= start <= start + size <= block_starts[block + 1]:
             raise ValueError("it has an extent outside its block")
         starts[row] = start
     return starts

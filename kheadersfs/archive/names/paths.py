@@ -6,10 +6,10 @@ To serve requests, which name a directory and a name in it, tree.py is faster.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT, first_named
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kheadersfs.archive.names.table import Table
 

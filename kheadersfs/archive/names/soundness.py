@@ -9,10 +9,11 @@ from __future__ import annotations
 import stat
 from bisect import bisect_right
 from itertools import chain, count, pairwise, repeat
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import ROOT, SYMLINK_PERMISSIONS, first_named
+from kheadersfs.bare import array
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -56,14 +57,21 @@ def check_modes(modes: Iterable[int]) -> None:
 
 def _check_numbering(page: Page) -> None:
     """Check that entries name inodes of before, or the next one, and so all that are in here."""
-    following = first_named(page.first_inode)
-    repeats = iter(page.repeats)
+    first = first_named(page.first_inode)
+    named = len(page.entry_inode) - len(page.repeats)
+    if named != page.first_inode + len(page.inode_mode) - first:
+        raise ValueError("an inode has no name")
+    if not page.repeats:
+        if page.entry_inode != array("I", range(first, first + named)):
+            raise ValueError("an entry names an inode that is not there")
+        return
+    following, repeats = first, iter(page.repeats)
     for entry, inode in enumerate(page.entry_inode, page.first_entry):
         if inode == following:
             following += 1
-        elif not ROOT < inode < following or next(repeats) != entry:
+        elif not ROOT < inode < following or next(repeats, None) != entry:
             raise ValueError("an entry names an inode that is not there")
-    if following != page.first_inode + len(page.inode_mode):
+    if following != first + named:
         raise ValueError("an inode has no name")
 
 
@@ -71,9 +79,10 @@ def _check_single_names(page: Page, outline: Outline) -> None:
     """Check that in an archive without hard links no inode claims several names."""
     if outline.bounds.has_hard_links:
         return  # only all pages together can tell, see check_links
-    for mode, links in zip(page.inode_mode, page.inode_links, strict=True):
-        if links != 1 and not stat.S_ISDIR(mode):
-            raise ValueError("an inode has not as many names as it says")
+    links = page.inode_links
+    others = [row for row in page.rows(stat.S_IFDIR) if links[row] != 1]
+    if len(links) - links.count(1) != len(others):
+        raise ValueError("an inode has not as many names as it says")
 
 
 def _check_directories(page: Page, number: int, outline: Outline) -> None:

@@ -7,15 +7,15 @@ that one file of a huge archive is found without reading the names of all others
 from __future__ import annotations
 
 import stat
-from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names import soundness
 from kheadersfs.archive.names.bounds import Bounds
 from kheadersfs.archive.names.making import Pages
 from kheadersfs.archive.names.page import ROOT, Described, Page, join
+from kheadersfs.bare import array
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

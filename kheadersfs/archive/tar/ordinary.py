@@ -10,13 +10,14 @@ from __future__ import annotations
 import stat
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
 from zlib import adler32
 
 from kheadersfs.archive.digits import NANOSECONDS
 from kheadersfs.archive.member import EmptyFiles, Member
 from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax_records, pax_time
+from kheadersfs.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,7 +57,7 @@ _BLANKS = 8 * 0x20
 """The sum of the checksum field while the checksum is computed, when it is filled with spaces."""
 
 
-class _Kind(NamedTuple):
+class _Kind(Record):
     """What the kind of an ordinary header says, the 356 bytes behind its checksum.
 
     ``form`` is the file type in st_mode, 0 for a hard link. ``target`` is None unless it is a link.
@@ -71,7 +72,7 @@ class _Kind(NamedTuple):
     total: int
 
 
-class _Common(NamedTuple):
+class _Common(Record):
     """What an ordinary header says apart from its name, which is often the same as in the last one.
 
     The fields are those of Member and of _Kind. ``total`` is the sum of the bytes of both numbers

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import stat
 import struct
-from typing import TYPE_CHECKING
 
 from kheadersfs.archive.digits import NANOSECONDS
 from kheadersfs.archive.member import Member, content_at, plain_name, require_end
@@ -21,6 +20,7 @@ from kheadersfs.archive.tar.fields import (
     pax_time,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
