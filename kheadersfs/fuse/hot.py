@@ -135,10 +135,12 @@ class _Columns:
     def files_before(self, end: int, largest: int) -> Iterator[HotFile]:
         """Yield the files of up to *largest* bytes whose content ends at offset *end* or before."""
         for page in self._pages:
-            columns = zip(page.inode_mode, page.inode_start, page.inode_size, strict=True)
-            for inode, (mode, start, size) in enumerate(columns, page.first_inode):
-                if start + size <= end and 0 < size <= largest and mode >> _TYPE_SHIFT == _FILE:
-                    yield HotFile(start, size, inode)
+            starts, sizes = page.inode_start, page.inode_size
+            for row in page.rows(stat.S_IFREG):
+                if starts[row] < end:
+                    start, size = starts[row], sizes[row]
+                    if start + size <= end and 0 < size <= largest:
+                        yield HotFile(start, size, page.first_inode + row)
 
     def directories_naming(self, inodes: set[int]) -> Iterator[int]:
         """Yield the inode numbers of the directories that have an entry for any of *inodes*."""

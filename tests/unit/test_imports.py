@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.documents import FAST, fast_modules, fast_path, section
-from tests.support.imports import imported_by, imported_with
+from tests.support.imports import imported_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,9 @@ from bisect import bisect_left
 
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.names.page import LATEST
+from kheadersfs.archive.tar.walking import end_of_plain_file
 from kheadersfs.archive.walking import walk_members
+from kheadersfs.bare import array
 from kheadersfs.errors import DamagedArchive
 
 TYPE_CHECKING = False
@@ -56,9 +58,9 @@ class IndexedBlocks(BlockTable):
         for page, blocks in enumerate(index.page_blocks):
             for block in blocks:
                 self._pages[block].append(page)
-        # By page, start and inode of each file with content. They are found when a block is first
-        # decoded, as listing an archive needs none.
-        self._files: dict[int, list[tuple[int, int]]] = {}
+        self._files: dict[int, tuple[array[int], array[int]]] = {}
+        """By page, the starts and the inodes of files with content, in the order of their starts.
+        They are found when a block is first decoded, as listing an archive needs none."""
 
     def stored_size(self, number: int) -> int:
         """See BlockTable.stored_size."""
@@ -83,12 +85,17 @@ class IndexedBlocks(BlockTable):
         span = self.starts[number : number + 2]
         found: list[tuple[int, int]] = []
         for page in self._pages[number]:
-            files = self._files.get(page)
-            if files is None:
-                files = self._files[page] = self._table.files(page)
-            first, last = (bisect_left(files, (start,)) for start in span)
-            found += files[first:last]
+            starts, inodes = self._files.get(page) or self._find_files(page)
+            first, last = (bisect_left(starts, start) for start in span)
+            found += zip(starts[first:last], inodes[first:last], strict=True)
         return sorted(found)
+
+    def _find_files(self, page: int) -> tuple[array[int], array[int]]:
+        """Find the files of *page*, as ``_files`` has them. Raises DamagedArchive."""
+        found = self._table.files(page)
+        files = array("Q", [start for start, _ in found]), array("I", [inode for _, inode in found])
+        self._files[page] = files
+        return files
 
     def _check_members(self, number: int, content: bytes) -> None:
         """Compare the index with the headers in block *number*. Raises ValueError.
@@ -100,7 +107,23 @@ class IndexedBlocks(BlockTable):
         base = self.starts[number]
         files = self._files_in(number)
         next_file = 0
-        for described in walk_members(content, is_last=number + 1 == len(self)):
+
+        def known(start: int) -> int:
+            """See walk_members: the next file need not be read if its header is as pack writes it
+            for what the index says.
+            """
+            nonlocal next_file
+            if next_file == len(files) or files[next_file][0] != base + start:
+                return 0
+            inode = files[next_file][1]
+            path = lookup.path_of(inode)
+            if path is None:
+                return 0
+            end = end_of_plain_file(content, start, path, self._table.described(inode))
+            next_file += end > 0
+            return end
+
+        for described in walk_members(content, number + 1 == len(self), known):
             inode_there = 0
             if described.size:
                 if next_file < len(files) and files[next_file][0] == base + described.start:

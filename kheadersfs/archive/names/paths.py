@@ -52,6 +52,11 @@ class WayDown:
             self._directories[head] = directory
         return self._child(directory, name, guess)
 
+    def path_of(self, inode: int) -> bytes | None:
+        """Return the path that names *inode* first. None if there is no quick way to it."""
+        del inode
+        return None
+
     def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
         """Return the inode of *name* in *directory*, 0 when there is none."""
         raise NotImplementedError
@@ -60,11 +65,25 @@ class WayDown:
 class Lookup(WayDown):
     """The way down in the table of one kernel, or of any archive."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_heads", "_table")
 
     def __init__(self, table: Table) -> None:
         super().__init__()
         self._table = table
+        self._heads: dict[int, bytes] = {}
+        """What stands before the names in a directory, by its inode."""
+
+    def path_of(self, inode: int) -> bytes:
+        """See WayDown.path_of."""
+        page = self._table.page_of(inode)
+        entry = page.naming_entry(inode)
+        directory = self._table.parent(entry)
+        head = self._heads.get(directory)
+        if head is None:
+            self._table.directory(directory)  # raises DamagedArchive if names in it are not sound
+            above = b"" if directory == ROOT else self.path_of(directory) + b"/"
+            head = self._heads[directory] = above
+        return head + page.name(entry)
 
     def _child(self, directory: int, name: bytes, guess: int = 0) -> int:
         if not directory:

@@ -113,11 +113,10 @@ class Table(Pages[Page]):
     def files(self, number: int) -> list[tuple[int, int]]:
         """Return start and inode of each file with content in page *number*, sorted."""
         page = self.page(number)
-        return sorted(
-            (page.inode_start[row], page.first_inode + row)
-            for row in page.rows(stat.S_IFREG)
-            if page.inode_size[row]
-        )
+        sizes = page.inode_size
+        rows = [row for row in page.rows(stat.S_IFREG) if sizes[row]]
+        starts = map(page.inode_start.__getitem__, rows)
+        return sorted(zip(starts, map(page.first_inode.__add__, rows), strict=True))
 
     def count(self, file_type: int) -> int:
         """Count the inodes of *file_type*, which is one of those of module stat."""

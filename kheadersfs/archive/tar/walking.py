@@ -22,7 +22,9 @@ from kheadersfs.archive.tar.fields import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from kheadersfs.archive.names.page import Described
 
 # The fields are: name, mode, size, modification time, type, link target, magic, prefix.
 _HEADER = struct.Struct("100s8s16x12s12s8xc100s8s80x155s12x")
@@ -34,17 +36,27 @@ _KINDS = {
     b"5": stat.S_IFDIR,
 }
 _HARD_LINK = b"1"
+_NAME_FIELD = 100
+_LARGEST = 8**11
+"""The number that is too large for a field of 12 bytes."""
+_REGULAR = b"0" + bytes(100) + GNU
+"""Type, link target and magic of a regular file."""
 _PAX = b"x"
 _PAX_IGNORED = frozenset((b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname", b"comment"))
 """Keywords of extended headers that say nothing of what is served."""
 _PAX_SERVED = (b"path", b"linkpath", b"mtime")
 
 
-def walk(block: bytes, is_last: bool) -> Iterator[Member]:
+def walk(
+    block: bytes, is_last: bool, known: Callable[[int], int] | None = None
+) -> Iterator[Member]:
     """See walking.walk_members."""
     offset = 0
     said: dict[bytes, bytes] = {}
     while offset + BLOCK <= len(block):
+        if known is not None and not said and (behind := known(offset + BLOCK)):
+            offset = behind
+            continue
         header = block[offset : offset + BLOCK]
         if not header[0] and not any(header):
             require_end(block, offset, is_last)
@@ -67,6 +79,29 @@ def walk(block: bytes, is_last: bool) -> Iterator[Member]:
         raise ValueError("it does not end with a whole member")
     if said:  # a reader of the whole tar would apply it to the first member of the next block
         raise ValueError("what is said of a member has no member behind it")
+
+
+def end_of_plain_file(block: bytes, start: int, path: bytes, described: Described) -> int:
+    """Return where the member ends whose content is at *start* of *block*, if it is a regular file
+    with this *path*, as *described*, and has the header that pack writes. Returns 0 if not.
+
+    It says what _member() would, and takes a tenth of the time.
+    """
+    seconds, fraction = divmod(described.mtime, NANOSECONDS)
+    header, size = start - BLOCK, described.size
+    name = b"./" + path
+    if (
+        len(name) <= _NAME_FIELD
+        and not fraction
+        and 0 <= seconds < _LARGEST
+        and size < _LARGEST
+        and block.startswith(name + bytes(_NAME_FIELD - len(name)), header)
+        and block.startswith(b"%07o\0" % stat.S_IMODE(described.mode), header + 100)
+        and block.startswith(b"%011o\0%011o\0" % (size, seconds), header + 124)
+        and block.startswith(_REGULAR, header + 156)
+    ):
+        return start + -(-size // BLOCK) * BLOCK
+    return 0
 
 
 def _member(header: bytes, start: int, said: dict[bytes, bytes]) -> Member:
