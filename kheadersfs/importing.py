@@ -15,13 +15,15 @@ else:
 class _StandIn(ModuleType):
     """Stands for a module with some of its names. For any other name it imports the module."""
 
+    def __init__(self, name: str, context: stand_ins, known: Mapping[str, object]) -> None:
+        super().__init__(name)
+        vars(self).update(known, _context=context)
+
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):  # which the import system asks for
             raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        __import__(self.__name__)
-        return getattr(sys.modules[self.__name__], name)
+        context: stand_ins = vars(self)["_context"]
+        return getattr(context.module(self.__name__), name)
 
 
 class stand_ins:  # noqa: N801 - a context, like contextlib.suppress
@@ -33,10 +35,10 @@ class stand_ins:  # noqa: N801 - a context, like contextlib.suppress
     """
 
     def __init__(self, modules: Mapping[str, Mapping[str, object]]) -> None:
-        self._placed: dict[str, _StandIn] = {}
-        for name in modules.keys() - sys.modules.keys():
-            module = self._placed[name] = _StandIn(name)
-            vars(module).update(modules[name])
+        self._placed = {
+            name: _StandIn(name, self, modules[name])
+            for name in modules.keys() - sys.modules.keys()
+        }
 
     def __enter__(self) -> None:
         sys.modules.update(self._placed)
@@ -45,3 +47,17 @@ class stand_ins:  # noqa: N801 - a context, like contextlib.suppress
         for name, module in self._placed.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
+
+    def module(self, name: str) -> ModuleType:
+        """Return the real module *name*. Raises ImportError.
+
+        It is imported without stand-ins, because it would keep what it took from them.
+        """
+        in_place = {at: each for at, each in self._placed.items() if sys.modules.get(at) is each}
+        self.__exit__()
+        try:
+            __import__(name)
+            return sys.modules[name]
+        finally:
+            for at in in_place.keys() - sys.modules.keys():
+                sys.modules[at] = in_place[at]

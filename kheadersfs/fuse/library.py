@@ -30,7 +30,11 @@ _NOT_NEEDED: dict[str, dict[str, object]] = {
     "queue": {"Queue": None},
     "pickle": {"PicklingError": TypeError},
     "functools": {"wraps": lambda _function: lambda wrapper: wrapper},
-    "typing": {"TYPE_CHECKING": False} | dict.fromkeys(_NAMES, _Annotation()),
+    "typing": {
+        "TYPE_CHECKING": False,
+        "NewType": lambda _name, kind: kind,
+        **dict.fromkeys(_NAMES, _Annotation()),
+    },
 }
 
 

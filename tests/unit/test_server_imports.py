@@ -48,6 +48,18 @@ def test_what_a_stand_in_does_not_have_comes_from_the_module() -> None:
     ).split() == ["0", str(2 / 3), str(1 / 6), str(1 / 3)]
 
 
+def test_a_module_that_is_imported_after_all_gets_no_stand_ins() -> None:
+    """It would keep what it took from them."""
+    assert said(
+        "from kheadersfs.importing import stand_ins\n"
+        "with stand_ins({'functools': {'wraps': None}, 'typing': {}}):\n"
+        "    from typing import NamedTuple\n"
+        "    import typing\n"
+        "import functools\n"
+        "print(functools is typing.functools, functools.wraps is not None)\n"
+    ).split() == ["True", "True"]
+
+
 def test_a_stand_in_for_a_missing_module_says_that_it_is_missing() -> None:
     with stand_ins({"absent_module": {"there": 1}}):
         from absent_module import there  # type: ignore[import-not-found]
