@@ -46,6 +46,10 @@ else:
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(cls._fields)}")
             return (*values, *rest)
 
+        def __getnewargs__(self) -> tuple[Any, ...]:
+            """Return what pickle and copy call ``__new__`` with."""
+            return tuple(self)
+
         def _replace(self, **changes: Any) -> Record:
             return type(self)(**self._asdict() | changes)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any, NamedTuple
 
 import pytest
@@ -58,3 +60,15 @@ def test_its_fields_cannot_be_changed() -> None:
 
 def test_its_fields_are_told_in_order() -> None:
     assert Place._fields == Model._fields
+
+
+def test_it_goes_to_another_process_and_back() -> None:
+    place = Place(1, name="x")
+    for again in (pickle.loads(pickle.dumps(place)), copy.copy(place)):
+        assert isinstance(again, Place)
+        assert again == place
+
+
+def test_it_has_no_room_for_other_values() -> None:
+    """An object of many that a mount has should take no more memory than a tuple."""
+    assert not hasattr(Place(1), "__dict__")
