@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections import deque
     from contextlib import suppress
     from functools import partial
-    from hashlib import sha256
     from json import dumps
     from queue import SimpleQueue
     from typing import Generic, TypeVar
@@ -28,11 +27,6 @@ else:
     from _collections import deque
     from _functools import partial
     from _queue import SimpleQueue
-
-    try:
-        from _hashlib import openssl_sha256 as sha256
-    except ImportError:  # this Python is built without OpenSSL
-        from hashlib import sha256
 
     try:
         from _json import encode_basestring_ascii, make_encoder
@@ -76,14 +70,4 @@ else:
         return name
 
 
-__all__ = [
-    "Generic",
-    "SimpleQueue",
-    "TypeVar",
-    "array",
-    "deque",
-    "dumps",
-    "partial",
-    "sha256",
-    "suppress",
-]
+__all__ = ["Generic", "SimpleQueue", "TypeVar", "array", "deque", "dumps", "partial", "suppress"]

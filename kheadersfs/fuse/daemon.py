@@ -100,16 +100,16 @@ def serve(
 
     The exit status is 0 after an unmount, the error's own after a KheadersfsError, else 1.
     """
-    # A mount command has ended by now, so nobody waits for these imports.
-    from kheadersfs.fuse.log import open_log  # 6 ms, which no mount command pays
-
     hold_back_signals()
+    # To decode takes longer than all that a server imports, so that comes first.
+    decoder = _start_decoder(archive, options.budget) if options.prefetch else None
+    # A mount command has ended by now, so it waits for no import.
+    from kheadersfs.fuse.log import open_log  # 2 ms, which no mount command pays
+
     log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
-    decoder = guardian = None
+    guardian = None
     status = 1
     try:
-        if options.prefetch:
-            decoder = _start_decoder(archive, options, log)
         if mountpoint:
             guardian = _start_guardian(mountpoint, number, directories, log)
         _serve(archive, device, mountpoint, options, decoder, guardian, log)
@@ -130,19 +130,18 @@ def serve(
         os._exit(status)
 
 
-def _start_decoder(archive: Archive, options: ServeOptions, log: Log) -> Decoder | None:
+def _start_decoder(archive: Archive, budget: int) -> Decoder | None:
     """Start the process that decodes *archive* ahead of this one, if that is of use.
 
-    Logs the reason and returns None if it cannot be started. This process decodes it then.
+    Returns None if it cannot be started. This process decodes it then, which takes longer.
     """
-    from kheadersfs.fuse.decoder import Decoder, is_of_use  # 2 ms, which no mount command pays
+    from kheadersfs.fuse.decoder import Decoder, is_of_use  # 3 ms, which no mount command pays
 
     if not is_of_use(archive):
         return None
     try:
-        return Decoder(archive, options.budget)
-    except KheadersfsError as error:
-        log.warning("%s", error)
+        return Decoder(archive, budget)
+    except KheadersfsError:
         return None
 
 

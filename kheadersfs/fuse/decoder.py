@@ -11,19 +11,21 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import signal
-from contextlib import suppress
 
 from kheadersfs.archive.source import FileSource
+from kheadersfs.bare import suppress
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import close_descriptors, connect_to_nothing, fork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
 
     from kheadersfs.archive.compression.piped_stream import PipedStream
     from kheadersfs.archive.opening import Archive
+else:
+    import _signal as signal  # see forking
 
 DECODED_AHEAD = 16 << 20
 """Bytes that may be decoded before the server reads: what is done in the time that it imports."""

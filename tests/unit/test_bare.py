@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kheadersfs import bare
+from kheadersfs.digests import sha256
 from kheadersfs.fuse.workers import Job
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_json_is_what_the_module_json_makes(value: object) -> None:
 
 def test_sha256_is_that_of_hashlib() -> None:
     for content in (b"", b"headers" * 100_000):
-        assert bare.sha256(content).digest() == hashlib.sha256(content).digest()
+        assert sha256(content).digest() == hashlib.sha256(content).digest()
 
 
 Suppress = Any

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PACKAGE = REPOSITORY / "kheadersfs"
 
 BASE = {"errors", "forking", "records", "importing", "bare", "interrupts", "_version", "limits"}
-BASE.add("locking")
+BASE.update(("locking", "digests"))
 READING = {*BASE, "archive", "tree", "store"}
 SEEING = {*BASE, "kernel", "mount", "bpf"}
 SERVING = {*READING, *SEEING, "sandbox", "fuse"}
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "importing": set(),
     "bare": {"importing"},
+    "digests": set(),
     "interrupts": set(),
     "locking": set(),
     "forking": {"errors"},

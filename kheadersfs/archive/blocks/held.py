@@ -10,7 +10,8 @@ from _thread import allocate_lock
 
 from kheadersfs.archive.blocks.table import BlockTable
 from kheadersfs.archive.compression import zstd_coding
-from kheadersfs.bare import array, sha256
+from kheadersfs.bare import array
+from kheadersfs.digests import sha256
 from kheadersfs.errors import (
     DamagedArchive,
     RefusedArchive,

@@ -147,7 +147,7 @@ class BlockTable:
         raise NotImplementedError
 
     def _check_digest(self, number: int, stored: bytes) -> None:
-        from kheadersfs.bare import sha256  # 5 ms, which only archives with an index pay
+        from kheadersfs.digests import sha256  # 5 ms, which only archives with an index pay
 
         if sha256(stored).digest() != self.digests[number]:
             raise ValueError("its SHA-256 is not the one in the index")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import select
 import struct
-from collections import deque
 
 from kheadersfs.archive.compression.pieces import PIECE_SIZE
+from kheadersfs.bare import deque
 from kheadersfs.errors import (
     DamagedArchive,
     RefusedArchive,

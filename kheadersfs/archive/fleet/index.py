@@ -29,7 +29,8 @@ from kheadersfs.archive.names.index import (
     wrap,
 )
 from kheadersfs.archive.names.outline import Outline
-from kheadersfs.bare import array, sha256
+from kheadersfs.bare import array
+from kheadersfs.digests import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

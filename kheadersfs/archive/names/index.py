@@ -22,7 +22,7 @@ from kheadersfs.archive.names.outline import MOST_PAGES, PAGE_ENTRIES, Outline, 
 from kheadersfs.archive.names.page import Page
 from kheadersfs.archive.names.pages import LARGEST_SHIFT, decode_page, encode_page, find_shift
 from kheadersfs.archive.names.table import Table
-from kheadersfs.bare import sha256
+from kheadersfs.digests import sha256
 from kheadersfs.records import Record
 
 TYPE_CHECKING = False
