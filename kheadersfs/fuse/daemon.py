@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kheadersfs.archive.opening import Archive
     from kheadersfs.fuse.decoder import Decoder  # 11 ms, which no mount command pays
-    from kheadersfs.fuse.log import Log  # 6 ms, which no mount command pays
+    from kheadersfs.fuse.log import Log  # 3 ms, which no mount command pays
     from kheadersfs.fuse.options import ServeOptions
     from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
 
@@ -45,7 +45,7 @@ def import_server() -> None:
     from kheadersfs.fuse.library import import_pyfuse3  # 1 ms, which no mount command pays
 
     import_pyfuse3()
-    from kheadersfs.archive import readers  # noqa: F401 - 6 ms, which no mount command pays
+    from kheadersfs.archive import readers  # noqa: F401 - 11 ms, which no mount command pays
     from kheadersfs.bpf import vmlinux  # noqa: F401 - 4 ms, which no mount command pays
     from kheadersfs.fuse import session  # noqa: F401 - 12 ms, which no mount command pays
 
@@ -104,7 +104,7 @@ def serve(
     # To decode takes longer than all that a server imports, so that comes first.
     decoder = _start_decoder(archive, options.budget) if options.prefetch else None
     # A mount command has ended by now, so it waits for no import.
-    from kheadersfs.fuse.log import open_log  # 2 ms, which no mount command pays
+    from kheadersfs.fuse.log import open_log  # 3 ms, which no mount command pays
 
     log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
     guardian = None
