@@ -31,9 +31,9 @@ _ABANDONED = "fuse_reply_* failed with No such file"
 
 
 class Log:
-    """The messages of one process, pyfuse3's among them, each of which goes to all *outputs*.
+    """The messages of one process, pyfuse3's among them, which go to *output*.
 
-    Errors also go to the *complaints*, for the terminal of a command's user. The methods are called
+    Errors also go to *complaints*, the terminal of a command's user. The methods are called
     as those of logging.Logger, and in any thread. A message that has been logged before is dropped:
     a damaged block is asked for again and again.
     """
