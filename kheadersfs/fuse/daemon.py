@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kheadersfs.archive.opening import Archive
-    from kheadersfs.fuse.decoder import Decoder  # 11 ms, which no mount command pays
+    from kheadersfs.fuse.decoder import Decoder  # 3 ms, which no mount command pays
     from kheadersfs.fuse.log import Log  # 3 ms, which no mount command pays
     from kheadersfs.fuse.options import ServeOptions
-    from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
+    from kheadersfs.mount.guardian import Guardian  # 2 ms, which no mount command pays
 
 
 def require_pyfuse3() -> None:
@@ -100,16 +100,16 @@ def serve(
 
     The exit status is 0 after an unmount, the error's own after a KheadersfsError, else 1.
     """
-    hold_back_signals()
-    # To decode takes longer than all that a server imports, so that comes first.
-    decoder = _start_decoder(archive, options.budget) if options.prefetch else None
-    # A mount command has ended by now, so it waits for no import.
+    # A mount command has ended by now, so nobody waits for this import.
     from kheadersfs.fuse.log import open_log  # 3 ms, which no mount command pays
 
+    hold_back_signals()
     log = open_log(None if options.log == SYSTEM_LOG else options.log, options.complaints)
-    guardian = None
+    decoder = guardian = None
     status = 1
     try:
+        if options.prefetch:
+            decoder = _start_decoder(archive, options, log)
         if mountpoint:
             guardian = _start_guardian(mountpoint, number, directories, log)
         _serve(archive, device, mountpoint, options, decoder, guardian, log)
@@ -130,24 +130,25 @@ def serve(
         os._exit(status)
 
 
-def _start_decoder(archive: Archive, budget: int) -> Decoder | None:
+def _start_decoder(archive: Archive, options: ServeOptions, log: Log) -> Decoder | None:
     """Start the process that decodes *archive* ahead of this one, if that is of use.
 
-    Returns None if it cannot be started. This process decodes it then, which takes longer.
+    Logs the reason and returns None if it cannot be started. This process decodes it then.
     """
     from kheadersfs.fuse.decoder import Decoder, is_of_use  # 3 ms, which no mount command pays
 
     if not is_of_use(archive):
         return None
     try:
-        return Decoder(archive, budget)
-    except KheadersfsError:
+        return Decoder(archive, options.budget)
+    except KheadersfsError as error:
+        log.warning("%s", error)
         return None
 
 
 def _start_guardian(mountpoint: str, number: bytes, directories: int, log: Log) -> Guardian | None:
     """Start the guardian of *mountpoint*. Logs the reason and returns None if that fails."""
-    from kheadersfs.mount.guardian import Guardian  # 6 ms, which no mount command pays
+    from kheadersfs.mount.guardian import Guardian  # 2 ms, which no mount command pays
 
     try:
         return Guardian(mountpoint, escape(mountpoint), number, directories)

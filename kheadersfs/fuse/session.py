@@ -79,7 +79,7 @@ class Session:
         """
         handle_signals(self._on_signal)
         pyfuse3.trio = TrioStandIn(self._loop)  # type: ignore[attr-defined]  # see standin
-        pyfuse3.log = self._log  # type: ignore[attr-defined]  # see daemon.import_pyfuse3()
+        pyfuse3.log = self._log  # type: ignore[attr-defined]  # see library
         pyfuse3.init(self._operations, f"/dev/fd/{device}", set())
         self._save_requests(device)
         self._restrict()
