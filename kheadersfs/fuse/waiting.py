@@ -28,7 +28,7 @@ LONGEST_SLEEP = 86_400.0
 """Seconds after which housekeeping is done if it asks for a longer sleep. poll(2) takes 24 days at
 most, and an idle timeout may be longer."""
 
-AWAKE = 0.0005
+AWAKE = 0.0002
 """Seconds for which the next request is polled for before the thread sleeps.
 
 To wake a processor that has halted takes longer than to answer a request, above all on a virtual
