@@ -52,12 +52,16 @@ class Tree:
 
     def lookup(self, directory: int, name: bytes) -> int:
         """Return the inode of *name* in *directory*, 0 when there is none."""
+        return self.names(directory).get(name, 0)
+
+    def names(self, directory: int) -> dict[bytes, int]:
+        """Return the inode of each name in *directory*, in the order of entries(). It is kept."""
         listed = self._listed.get(directory)
         if listed is None:
             listed = self._listed[directory] = {
                 child: inode for _, child, inode in self.entries(directory)
             }
-        return listed.get(name, 0)
+        return listed
 
     def entries(self, directory: int, after: int = 0) -> Iterator[tuple[int, bytes, int]]:
         """Yield (position, name, inode) of each entry of *directory* from position *after* on.

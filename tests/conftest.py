@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import golden, synthetic
-from tests.support.mounting import Mount
+from tests.support.mounting import Mount, Outcome, run_command
 from tests.support.signing import Signer
 
 if TYPE_CHECKING:
@@ -86,6 +86,14 @@ def set_up(command: str, lacking: str = "no archive of kernel headers") -> Path:
 def reference_archive() -> Path:
     """A real kernel's headers as its own script packs them: one .tar.xz of a single block."""
     return set_up("find_test_archive")
+
+
+@pytest.fixture(scope="session")
+def packed_zstd(reference_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference archive repacked: .tar.zst in blocks, with an index."""
+    packed: Path = tmp_path_factory.mktemp("packed") / "packed.tar.zst"
+    assert run_command("repack", reference_archive, packed) == Outcome(0, "", "")
+    return packed
 
 
 @pytest.fixture(scope="session")

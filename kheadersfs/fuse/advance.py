@@ -3,8 +3,10 @@
 A build opens hundreds of headers, one after the other. For each it waits until the server has
 answered LOOKUP, OPEN and READ. The headers that most builds read are called hot. Once a build is
 recognised, a second process, the lister, lists the directories that have hot headers. The answers
-to READDIRPLUS fill the kernel's cache of names. Then a thread stores the pages of the same headers
-in the kernel's page cache. From then on the kernel also opens files without asking; see relay.
+to READDIRPLUS fill the kernel's cache of names. Then the lister looks for the names that a compiler
+looks for in vain, which the kernel caches too; see absent. Meanwhile a thread stores the pages of
+the hot headers in the kernel's page cache. From then on the kernel also opens files without asking;
+see relay.
 
 The lister is shown hot headers only, because each further name costs time in the server and in the
 kernel. For a mount the guardian is the lister, for ``run`` a child process; see run.lister.
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     from kheadersfs.fuse.content import ContentServer
     from kheadersfs.fuse.hot import Hot
     from kheadersfs.fuse.loop import Loop
+    from kheadersfs.fuse.workers import Job
     from kheadersfs.mount.guardian import Guardian
     from kheadersfs.tree import Tree
 
-    FindIncluded = Callable[[Tree, Callable[[int, int], bytes], int], Hot]
+    FindIncluded = Callable[[Tree, Callable[[int, int], bytes], int, str], Hot]
     """What included.find_included() is."""
 
 OPENS_OF_A_BUILD = 4
@@ -48,6 +51,9 @@ OF_LISTER = 1 << 30
 """The bit that only the lister's positions in a directory have. Where OPENDIR is not asked, the
 kernel caches listings, and would continue a cached one at the same position. The lister's has hot
 headers only, so no other listing may continue it."""
+
+MOST_ABSENT = 512
+"""How many names the lister looks for at most; for one kernel these are some 150."""
 
 _STORE = struct.Struct("=IiQQQII")
 """Length, FUSE_NOTIFY_STORE, 0, node, offset, size, 0: ``struct fuse_out_header`` and
@@ -85,8 +91,12 @@ class Advance:
         self._opens = 0
         self._is_recognizable = find_included is None
         self._lister: int | None = None
+        self._finding: Job[Hot] | None = None
+        """Finds the hot headers; None until it is begun, and again once its outcome is known."""
         self._unlisted: dict[int, list[HotEntry]] = {}
         """What the lister is shown, for each directory that no process has listed yet."""
+        self._absent: list[bytes] = []
+        """The paths that the lister is to look for."""
         self._files: dict[int, HotFile] = {}
         """The hot headers, by inode number."""
         self._listed: set[HotFile] = set()
@@ -97,6 +107,14 @@ class Advance:
     def has_begun(self) -> bool:
         """Whether there is a lister, so that the kernel has names and pages, or soon will."""
         return self._lister is not None
+
+    def prepare(self, served: Served) -> None:
+        """Have the hot headers found before a build needs them, if the index says which they are.
+
+        A compiler needs longer to load than that takes. A failure is raised once they are needed.
+        """
+        if self._find_included is None and self._may_begin(served):
+            self._finding = self._begin_to_find(served)
 
     def note_missing(self) -> None:
         """Take note that a name was looked for that does not exist."""
@@ -116,11 +134,12 @@ class Advance:
             self._loop.start(self._have_listed(served, guardian))
 
     async def begin_for(self, process: int) -> list[bytes]:
-        """Make the process with pid *process* the lister. Returns the paths that it has to list.
+        """Make the process with pid *process* the lister. Returns the paths that it has to ask for.
 
-        Returns no paths if nothing is hot, or if another process is the lister. The lister may ask
-        again, and gets the directories that have not been listed yet. Raises what reading the
-        archive raises, DamagedArchive above all.
+        It lists those that end with a slash, and looks for the others. Returns no paths if nothing
+        is hot, or if another process is the lister. The lister may ask again, and gets only those
+        directories that have not been listed yet. Raises what reading the archive raises,
+        DamagedArchive above all.
         """
         served = await self._answers.serve()
         if self.is_for(process):
@@ -165,31 +184,39 @@ class Advance:
         possible = served.content.hot_blocks or self._find_included is not None
         return bool(possible) and can_be_found(served.tree)
 
+    def _begin_to_find(self, served: Served) -> Job[Hot]:
+        """Have a thread find the hot headers, after the jobs that requests wait for."""
+        content = served.content
+        tree, largest, arch = served.tree, STORED_AT_OPEN, served.arch
+        if self._find_included is None:
+            find = partial(find_hot, tree, content.starts, content.hot_blocks, largest, arch)
+        else:
+            find = partial(self._find_included, tree, content.read_here, largest, arch)
+        return self._loop.run_in_thread(find, ahead=True)
+
     async def _find(self, served: Served) -> None:
         """Find the hot headers, and the directories whose listing saves requests."""
-        content = served.content
-        tree, largest = served.tree, STORED_AT_OPEN
-        if self._find_included is None:
-            find = partial(find_hot, tree, content.starts, content.hot_blocks, largest)
-        else:
-            find = partial(self._find_included, tree, content.read_here, largest)
-        hot = await self._loop.run_in_thread(find)
+        job, self._finding = self._finding or self._begin_to_find(served), None
+        self._loop.hurry(job)
+        hot = await job
         self._files = {file.inode: file for files in hot.blocks for file in files}
         self._unlisted = {
             directory: entries
             for directory, entries in hot.entries.items()
             if sum(1 + (entry.inode in self._files) for entry in entries) > COST_OF_LISTING
         }
+        self._absent = hot.absent[:MOST_ABSENT]
 
     def _paths(self, served: Served) -> list[bytes]:
-        """Return the paths of the directories that are still to be listed."""
-        return [served.tree.path(number) for number in self._unlisted]
+        """Return the paths that the lister has to ask for, as begin_for() does."""
+        unlisted = [served.tree.path(number) + b"/" for number in self._unlisted]
+        return unlisted + self._absent
 
     async def _have_listed(self, served: Served, guardian: Guardian) -> None:
-        """Tell *guardian* which directories to list. A failure costs speed only."""
+        """Tell *guardian* what to ask for. A failure costs speed only."""
         with suppress(KheadersfsError, MemoryError):
             await self._find(served)
-            guardian.list(self._paths(served))
+            guardian.ask_for(self._paths(served))
 
     async def _have_stored(self) -> None:
         """Store the pages of all files in ``_listed``, also of those that are added meanwhile."""

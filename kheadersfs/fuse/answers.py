@@ -38,7 +38,7 @@ class Served(Record):
 
     ``damage`` says why the tree may lack members, and is empty if it lacks none. ``generated`` has
     the inode number after the tree's last. ``digest`` is a SHA-256 that tells the archive from
-    others.
+    others. ``arch`` is the kernel's SRCARCH, empty if unknown.
     """
 
     tree: Tree
@@ -46,6 +46,7 @@ class Served(Record):
     damage: str
     generated: GeneratedFile | None
     digest: bytes
+    arch: str
 
 
 class Answers:

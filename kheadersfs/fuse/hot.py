@@ -10,6 +10,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from kheadersfs.archive.names.page import ROOT, Place
+from kheadersfs.fuse.absent import find_absent
 from kheadersfs.records import Record
 from kheadersfs.tree import FleetTree
 
@@ -54,10 +55,12 @@ class Hot(Record):
     ``entries`` has, for the inode number of each directory, the entries that are hot headers or
     directories that lead to some. A directory with more entries comes before one with fewer, but
     after its own parent. ``blocks`` has the files of each hot block, in the order of the stream.
+    ``absent`` has the paths at which a compiler looks for these files in vain.
     """
 
     entries: dict[int, list[HotEntry]]
     blocks: list[list[HotFile]]
+    absent: list[bytes]
 
 
 def can_be_found(tree: Tree) -> bool:
@@ -67,12 +70,13 @@ def can_be_found(tree: Tree) -> bool:
     return len(tree.table) <= LARGEST_TABLE
 
 
-def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Hot:
+def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int, srcarch: str) -> Hot:
     """Return the files of up to *largest* bytes that lie within one of the first *blocks* blocks.
 
-    *starts* are the offsets in bytes at which blocks start in the stream, and the stream's end. The
-    caller has made sure that can_be_found(). Decodes all pages of the table, which takes 4 ms for
-    one kernel's headers. Raises DamagedArchive.
+    *starts* are the offsets in bytes at which blocks start in the stream, and the stream's end.
+    *srcarch* is the kernel's, empty if unknown. The caller has made sure that can_be_found().
+    Decodes all pages of the table, which takes 4 ms for one kernel's headers. Raises
+    DamagedArchive.
     """
     columns = _FleetColumns(tree) if isinstance(tree, FleetTree) else _Columns(tree.table)
     files = sorted(columns.files_before(starts[blocks], largest))
@@ -84,14 +88,14 @@ def find_hot(tree: Tree, starts: Sequence[int], blocks: int, largest: int) -> Ho
         if file.start + file.size <= starts[number + 1]:
             by_block[number].append(file)
     hot = {file.inode for files in by_block for file in files}
-    return lead_to(tree, set(columns.directories_naming(hot)), by_block)
+    return lead_to(tree, set(columns.directories_naming(hot)), by_block, srcarch)
 
 
-def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]]) -> Hot:
+def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]], srcarch: str) -> Hot:
     """Return the files in *blocks*, with the entries on the way to them.
 
     *directories* are the inode numbers of the directories that have entries for these files. Their
-    ancestors are added to it. Raises DamagedArchive.
+    ancestors are added to it. *srcarch* is the kernel's. Raises DamagedArchive.
     """
     pending = list(directories)
     while pending:
@@ -99,12 +103,23 @@ def lead_to(tree: Tree, directories: set[int], blocks: list[list[HotFile]]) -> H
         if parent not in directories:
             directories.add(parent)
             pending.append(parent)
-    leading = directories | {file.inode for files in blocks for file in files}
+    hot = {file.inode for files in blocks for file in files}
+    leading = directories | hot
     entries = {
-        directory: [HotEntry(*entry) for entry in tree.entries(directory) if entry[-1] in leading]
+        directory: [
+            HotEntry(position, name, inode)
+            for position, (name, inode) in enumerate(tree.names(directory).items(), 1)
+            if inode in leading
+        ]
         for directory in directories
     }
-    return Hot(_in_order(tree, entries), blocks)
+    entries = _in_order(tree, entries)
+    headers = {
+        directory: names
+        for directory, found in entries.items()
+        if (names := [entry.name for entry in found if entry.inode in hot])
+    }
+    return Hot(entries, blocks, find_absent(tree, headers, srcarch))
 
 
 def _in_order(tree: Tree, entries: dict[int, list[HotEntry]]) -> dict[int, list[HotEntry]]:

@@ -10,7 +10,8 @@ import stat
 
 from kheadersfs.archive.names.page import ROOT
 from kheadersfs.fuse.hot import Hot, HotFile, lead_to
-from kheadersfs.kernel.including import ALWAYS_INCLUDED, inclusions, search_path
+from kheadersfs.kernel.including import ALWAYS_INCLUDED, inclusions
+from kheadersfs.kernel.searching import search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ INCLUDED_BY_PROGRAMS = (b"include/linux/bpf.h", b"include/net/sock.h")
 """Headers that include, directly or through others, nearly all that eBPF programs include."""
 
 
-def find_included(tree: Tree, read: Callable[[int, int], bytes], largest: int) -> Hot:
+def find_included(tree: Tree, read: Callable[[int, int], bytes], largest: int, srcarch: str) -> Hot:
     """Return the headers of *tree* of up to *largest* bytes that a build is likely to read.
 
-    *read* takes an offset in the stream and a size, in bytes, and returns that content. All files
-    are returned as if they were in one block. Raises DamagedArchive, and what *read* raises.
+    *read* takes an offset in the stream and a size, in bytes, and returns that content. *srcarch*
+    is the kernel's, empty if unknown. All files are returned as if they were in one block. Raises
+    DamagedArchive, and what *read* raises.
     """
     search = _Search(tree)
     files: dict[_Header, HotFile] = {}
@@ -42,7 +44,7 @@ def find_included(tree: Tree, read: Callable[[int, int], bytes], largest: int) -
             files[header] = HotFile(start, size, inode)
             pending += search.included(directory, inclusions(read(start, size)))
     directories = {directory for directory, _ in files}
-    return lead_to(tree, directories, [sorted(set(files.values()))])
+    return lead_to(tree, directories, [sorted(set(files.values()))], srcarch)
 
 
 _Header = tuple[int, int]

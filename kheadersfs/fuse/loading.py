@@ -122,7 +122,7 @@ class Loading:
         tree = tree_of(content.table, self._options.kernel)
         self.kernel = kernel_of(content, tree, self._options.kernel)
         types = types_of(self._header, self.kernel.release, tree, self._loop, self._log)
-        return Served(tree, server, content.damage, types, self.reader.digest())
+        return Served(tree, server, content.damage, types, self.reader.digest(), self.kernel.arch)
 
     def _report(self, content: Content) -> None:
         """Log which members of *content* were left out, and what is wrong with the archive."""

@@ -84,7 +84,7 @@ class Session:
         self._save_requests(device)
         self._restrict()
         if self._options.prefetch or self._loading.reader.is_indexed:
-            self._loop.start(self._loading.load_ahead())
+            self._loop.start(self._prepare())
         self._loop.run(pyfuse3.main(1, LARGEST_NUMBER_OF_TASKS))
         if self._options.record is not None:
             served = self._loading.served
@@ -100,7 +100,7 @@ class Session:
         operations, options = self._operations, self._options
         relay = Relay(device, operations.read, operations.listings.handle, self._loop.run_at_once)
         self._loop.watch(relay.device, relay)
-        advance = Advance(
+        self._advance = Advance(
             self._loop,
             operations.answers,
             self._guardian,
@@ -108,7 +108,13 @@ class Session:
             None if self._loading.reader.is_indexed else _import_find_included(),
         )
         opens_count = options.record is not None or options.idle_timeout is not None
-        operations.save_requests(None if opens_count else relay, advance)
+        operations.save_requests(None if opens_count else relay, self._advance)
+
+    async def _prepare(self) -> None:
+        """Read what the first requests will need, before they come."""
+        await self._loading.load_ahead()
+        if self._loading.served is not None:
+            self._advance.prepare(self._loading.served)
 
     def _restrict(self) -> None:
         """Give up all rights, and log what could not be given up."""

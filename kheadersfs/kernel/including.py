@@ -1,4 +1,4 @@
-"""What kernel headers include, and where that is searched; no preprocessor, only text."""
+"""What kernel headers include; no preprocessor, only text."""
 
 from __future__ import annotations
 
@@ -20,17 +20,3 @@ def inclusions(text: bytes | memoryview) -> list[Inclusion]:
     """Return what the header *text* includes, those too that a configuration leaves out."""
     found: list[Inclusion] = _INCLUDE.findall(text)
     return found
-
-
-def search_path(srcarch: str) -> list[bytes]:
-    """Return where <...> is searched, as LINUXINCLUDE of the kernel's Makefile has it."""
-    arch = b"arch/" + srcarch.encode() + b"/include"
-    return [
-        arch,
-        arch + b"/generated",
-        b"include",
-        arch + b"/uapi",
-        arch + b"/generated/uapi",
-        b"include/uapi",
-        b"include/generated/uapi",
-    ]

@@ -48,13 +48,14 @@ find_device() {
         [ "$where" = "$at" ] && device=$number
     done </proc/self/mountinfo
 }
-# To match this pattern, which no name does, the shell reads all names of the directory.
-list() { : "$1"/*."$0"; }
+# To match this pattern, which no name does, the shell reads all names of the directory. No symlink
+# is followed to look for another name.
+ask() { case $1 in */) : "$1"*."$0" ;; *) [ -h "$1" ] ;; esac; }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
 undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
 while read -r word path; do
     case $word in
-        list) ours && for directory in $path; do list "$1/$directory"; done ;;
+        ask) ours && for name in $path; do ask "$1/$name"; done ;;
         unmount) ours && undo "$4" "$1" ;;
         detach) ours && undo "$5" "$1" ;;
         gone) mine= && break ;;
@@ -74,6 +75,12 @@ exit 0
 """
 _PLAIN = b"/._-+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """Characters that mean nothing special to a shell."""
+MOST_MESSAGES = 8
+"""How many messages of PIPE_BUF bytes there may be to ask for names. The pipe has to take them all,
+and the next command too. They are as large as they can be, because the guardian looks for its mount
+at each, which takes a system call for each byte of the table of mounts."""
+LONGEST_PATH = 1024
+"""Bytes of a path to ask for, so that one fits into a message."""
 _FAREWELL = 1.0
 """Seconds for which a server waits for its guardian to end."""
 
@@ -130,18 +137,23 @@ class Guardian:
         """
         self._say(b"detach\n")
 
-    def list(self, directories: Iterable[bytes]) -> None:
-        """Have the guardian list *directories*, which are paths below the mountpoint.
+    def ask_for(self, paths: Iterable[bytes]) -> None:
+        """Have the guardian ask the server for *paths* below the mountpoint, in their order.
 
-        A path is left out if a shell would take it for something else, or if it does not fit into
-        one message of PIPE_BUF bytes. There is one message for all, because the guardian looks for
-        its mount at each message, which takes a system call for each byte of the table of mounts.
-        Raises KheadersfsError.
+        It lists a directory, whose path ends with a slash, and looks for any other name. A path is
+        left out if a shell would take it for something else. What does not fit into MOST_MESSAGES
+        is left out too. Raises KheadersfsError.
         """
-        line = b"list"
-        for path in directories:
-            if not path.translate(None, _PLAIN) and len(line) + len(path) < select.PIPE_BUF - 1:
-                line += b" " + path
+        line, messages = b"ask", 0
+        for path in paths:
+            if path.translate(None, _PLAIN) or len(path) > LONGEST_PATH:
+                continue
+            if len(line) + len(path) + 2 > select.PIPE_BUF:
+                self._say(line + b"\n")
+                line, messages = b"ask", messages + 1
+                if messages == MOST_MESSAGES:
+                    return
+            line += b" " + path
         self._say(line + b"\n")
 
     def dismiss(self) -> None:

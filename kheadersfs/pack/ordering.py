@@ -12,7 +12,8 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from kheadersfs.kernel.including import ALWAYS_INCLUDED, search_path
+from kheadersfs.kernel.including import ALWAYS_INCLUDED
+from kheadersfs.kernel.searching import search_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,9 +1,9 @@
-"""List the directories of hot headers for a command of ``run``; fuse.advance says what for.
+"""Ask for the names of hot headers for a command of ``run``; fuse.advance says what for.
 
 The lister is a process of its own. It enters the namespace of the command, asks the server which
-directories to list, and lists them. It is a child of ``run`` and not of the command, because a
-program may be confused by a child that it has not started. ``run`` ends it when the command ends,
-because the mount lives as long as a process is in the namespace.
+directories to list and which names to look for, and does so. It is a child of ``run`` and not of
+the command, because a program may be confused by a child that it has not started. ``run`` ends it
+when the command ends, because the mount lives as long as a process is in the namespace.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Lister:
 
 
 def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
-    """List the directories, then end this process.
+    """List directories and look for names, then end this process.
 
     *parent* is the pid of ``run``. *pid* is the command's, and *command* a pidfd of it.
     """
@@ -74,7 +74,11 @@ def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
         os.fchdir(root)
         mountpoint = mountpoint.lstrip("/")
         # asking.ask() would ask in another thread, and the server would take that for the lister.
-        for directory in os.getxattr(mountpoint, HOT_ATTRIBUTE).split(b"\0"):
-            os.listdir(os.path.join(os.fsencode(mountpoint), directory))
+        for path in os.getxattr(mountpoint, HOT_ATTRIBUTE).split(b"\0"):
+            name = os.fsencode(mountpoint) + b"/" + path
+            if path.endswith(b"/"):
+                os.listdir(name)
+            else:
+                os.path.lexists(name)
     finally:
         os._exit(0)

@@ -6,23 +6,22 @@ import json
 import mmap
 import os
 import signal
-import stat
 import subprocess
 import sys
 from bisect import bisect_right
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kheadersfs import open_archive
 from kheadersfs.archive import opening
 from kheadersfs.archive.readers import IndexReader
 from kheadersfs.fuse.advance import OPENS_OF_A_BUILD
 from kheadersfs.fuse.waiting import QUIET
 from tests.conftest import REPOSITORY
 from tests.support import golden
+from tests.support.advance import await_advance, headers_in_order, opens_without_asking
 from tests.support.mounting import (
     Mount,
     await_end,
@@ -31,7 +30,6 @@ from tests.support.mounting import (
     is_mounted,
     wait_until,
 )
-from tests.support.pages import is_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,18 +39,8 @@ if TYPE_CHECKING:
 BUILD = REPOSITORY / "tools/sample/build"
 FIRST_BUILD, SECOND_BUILD = 450, 10
 """Some 270 of the kernel's own archive, and 410 of Debian's headers, packed anew with comments."""
-HOT = 600
-"""Headers at the beginning of an archive that are given in advance, if their directory has many."""
-OF_HOT = ("include/linux", "include/uapi/linux", "include/asm-generic", "include/net/netns")
 ATTEMPTS = 5
 """Builds in a row; whatever else runs on the machine may drop caches during one of them."""
-
-
-@pytest.fixture(scope="module")
-def packed(reference_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    archive = tmp_path_factory.mktemp("requests") / "packed.tar.zst"
-    subprocess.run(command_line("repack", reference_archive, archive), check=True)
-    return archive
 
 
 def build(headers: Path, work: Path) -> None:
@@ -74,49 +62,14 @@ def read_headers(mounted: Mount, count: int) -> None:
         assert header.read_bytes()
 
 
-def opens_without_asking(mounted: Mount) -> bool:
-    status: dict[str, Any] = mounted.status()
-    return status["open_files"] is None
-
-
-def headers_in_order(archive: Path) -> list[tuple[int, str]]:
-    """Return the headers of *archive* as they follow each other in its stream, each with where."""
-    with open_archive(archive) as opened:
-        tree = opened.tree
-        return sorted(
-            (tree.extent(inode)[0], os.fsdecode(path))
-            for path, inode in tree.walk()
-            if stat.S_ISREG(tree.attributes(inode).mode) and path.endswith(b".h")
-        )
-
-
-def await_advance(mounted: Mount, archive: Path) -> None:
-    """Have the kernel know all that is hot, and open files without asking.
-
-    What is opened for that is cold, so that no build has it, and nothing is opened twice, which
-    would be another reason not to ask any more.
-    """
-    files = headers_in_order(archive)
-    for _, cold in files[-OPENS_OF_A_BUILD:]:
-        assert (mounted / cold).read_bytes()
-    assert opens_without_asking(mounted)
-    # The names are asked for here if they are not known yet, but nothing is read.
-    hot = [mounted / path for _, path in files[:HOT] if str(Path(path).parent) in OF_HOT]
-    most = 0.9 * len(hot)
-    wait_until(lambda: sum(map(is_cached, hot)) > most, "the kernel has the pages of what is hot")
-    # It may forget a name or a page at any time, also before it was given the page.
-    for header in hot:
-        assert header.read_bytes()
-
-
 def test_a_build_asks_for_little_once_all_is_given_and_the_next_one_for_nothing(
-    ebpf_toolchain: None, prepared_mount: Callable[[Path], Mount], packed: Path, tmp_path: Path
+    ebpf_toolchain: None, prepared_mount: Callable[[Path], Mount], packed_zstd: Path, tmp_path: Path
 ) -> None:
     counts = []
     for _ in range(ATTEMPTS):
-        mounted = prepared_mount(packed)
+        mounted = prepared_mount(packed_zstd)
         mounted.mount()
-        await_advance(mounted, packed)
+        await_advance(mounted, packed_zstd)
         before = requests(mounted)
         build(mounted.path, tmp_path)
         first = requests(mounted)
@@ -130,14 +83,16 @@ def test_a_build_asks_for_little_once_all_is_given_and_the_next_one_for_nothing(
     raise AssertionError(f"the kernel asked for more in every attempt: {counts}")
 
 
-def test_a_server_keeps_no_block_whose_pages_the_kernel_has(mount: Mounting, packed: Path) -> None:
-    with closing(opening.open_archive(os.fsencode(packed))) as archive:
+def test_a_server_keeps_no_block_whose_pages_the_kernel_has(
+    mount: Mounting, packed_zstd: Path
+) -> None:
+    with closing(opening.open_archive(os.fsencode(packed_zstd))) as archive:
         starts = IndexReader(archive).load().blocks.starts
-    cold = headers_in_order(packed)[-OPENS_OF_A_BUILD:]
+    cold = headers_in_order(packed_zstd)[-OPENS_OF_A_BUILD:]
     numbers = {bisect_right(starts, start) - 1 for start, _ in cold}
     kept = sum(starts[number + 1] - starts[number] for number in numbers)
-    mounted = mount(packed)
-    await_advance(mounted, packed)
+    mounted = mount(packed_zstd)
+    await_advance(mounted, packed_zstd)
     # Each look is a request, and a quiet moment has none.
     wait_until(
         lambda: mounted.status()["held_decoded"] == kept,
@@ -177,11 +132,11 @@ def test_without_an_index_who_looks_for_nothing_in_vain_is_no_build(
 def test_all_is_as_tar_extracts_it_when_nobody_asks_to_open(
     cold: None,
     mount: Mounting,
-    packed: Path,
+    packed_zstd: Path,
     reference_description: golden.Description,
 ) -> None:
-    mounted = mount(packed)
-    await_advance(mounted, packed)
+    mounted = mount(packed_zstd)
+    await_advance(mounted, packed_zstd)
     for _ in range(2):  # the second time the kernel has some listings
         assert golden.describe(mounted.path) == reference_description
     drop_caches()
@@ -189,10 +144,10 @@ def test_all_is_as_tar_extracts_it_when_nobody_asks_to_open(
 
 
 def test_much_can_be_read_at_once_past_the_cache(
-    mount: Mounting, packed: Path, reference_tree: Path
+    mount: Mounting, packed_zstd: Path, reference_tree: Path
 ) -> None:
-    mounted = mount(packed)
-    await_advance(mounted, packed)
+    mounted = mount(packed_zstd)
+    await_advance(mounted, packed_zstd)
     paths = (path for path in reference_tree.rglob("*") if path.is_file())
     largest = max(paths, key=lambda path: path.stat().st_size)
     assert largest.stat().st_size > 256 << 10
@@ -206,8 +161,8 @@ def test_much_can_be_read_at_once_past_the_cache(
         os.close(descriptor)
 
 
-def test_who_counts_opens_is_told_of_each(mount: Mounting, packed: Path) -> None:
-    mounted = mount(packed, "--idle-timeout", "600")
+def test_who_counts_opens_is_told_of_each(mount: Mounting, packed_zstd: Path) -> None:
+    mounted = mount(packed_zstd, "--idle-timeout", "600")
     for _ in range(3):
         read_headers(mounted, 20)
     with (mounted / "include/linux/kernel.h").open("rb"):
@@ -217,13 +172,13 @@ def test_who_counts_opens_is_told_of_each(mount: Mounting, packed: Path) -> None
 
 
 def test_what_was_opened_without_asking_stays_readable_when_the_server_has_to_leave(
-    cold: None, prepared_mount: Callable[[Path], Mount], packed: Path, reference_tree: Path
+    cold: None, prepared_mount: Callable[[Path], Mount], packed_zstd: Path, reference_tree: Path
 ) -> None:
-    mounted = prepared_mount(packed)
+    mounted = prepared_mount(packed_zstd)
     mounted.mount()
     name = "include/linux/fs.h"
     with (mounted / name).open("rb") as asked:
-        await_advance(mounted, packed)
+        await_advance(mounted, packed_zstd)
         with (mounted / name).open("rb") as unasked:
             os.kill(mounted.pid, signal.SIGTERM)
             wait_until(lambda: not is_mounted(mounted), "the mount was detached")
@@ -234,11 +189,11 @@ def test_what_was_opened_without_asking_stays_readable_when_the_server_has_to_le
 
 
 def test_nobody_sees_that_a_guardian_lists_directories(
-    prepared_mount: Callable[[Path], Mount], packed: Path
+    prepared_mount: Callable[[Path], Mount], packed_zstd: Path
 ) -> None:
     """Its listing keeps a mount in use for a moment, and has hot headers alone."""
     for more in (0, 1, 2, 4, 8):
-        mounted = prepared_mount(packed)
+        mounted = prepared_mount(packed_zstd)
         mounted.mount()
         names = os.listdir(mounted / "include/linux")
         read_headers(mounted, OPENS_OF_A_BUILD + more)
@@ -252,7 +207,7 @@ CHROOT = 'mount --rbind / "$0" && exec chroot "$0" "$@"'
 
 @pytest.mark.parametrize("in_chroot", [False, True], ids=["", "in a chroot"])
 def test_a_run_has_the_pages_of_what_is_hot_before_its_command_reads_any(
-    root: None, fuse: None, packed: Path, tmp_path: Path, in_chroot: bool
+    root: None, fuse: None, packed_zstd: Path, tmp_path: Path, in_chroot: bool
 ) -> None:
     code = """
 import os, pathlib
@@ -265,7 +220,7 @@ wait_until(lambda: is_cached(header), "its pages were stored")
         f'"{sys.executable}" -c \'{code}\' && {" ".join(command_line("status"))} --json "$KHEADERS"'
     )
     around = ["unshare", "--mount", "sh", "-c", CHROOT, str(tmp_path)] if in_chroot else []
-    run = command_line("run", "--archive", packed, "--", "sh", "-c", script)
+    run = command_line("run", "--archive", packed_zstd, "--", "sh", "-c", script)
     done = subprocess.run(
         [*around, *run],
         check=True,
@@ -280,7 +235,7 @@ wait_until(lambda: is_cached(header), "its pages were stored")
 
 
 def test_a_run_opens_without_asking_too(
-    fuse: None, ebpf_toolchain: None, packed: Path, reference_tree: Path, tmp_path: Path
+    fuse: None, ebpf_toolchain: None, packed_zstd: Path, reference_tree: Path, tmp_path: Path
 ) -> None:
     script = f"""
     set -e
@@ -290,7 +245,7 @@ def test_a_run_opens_without_asking_too(
     {" ".join(command_line("status"))} "$KHEADERS"
     """
     done = subprocess.run(
-        command_line("run", "--archive", packed, "--", "bash", "-c", script),
+        command_line("run", "--archive", packed_zstd, "--", "bash", "-c", script),
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -56,7 +56,7 @@ def test_hot_is_what_lies_in_the_first_blocks(content: Content, tree: Tree, bloc
         and 0 < tree.extent(inode)[1] <= LARGEST
         and sum(tree.extent(inode)) <= starts[blocks]
     }
-    hot = find_hot(tree, starts, blocks, LARGEST)
+    hot = find_hot(tree, starts, blocks, LARGEST, "x86")
     assert len(expected) >= 10 * (blocks - 1)  # the first block is small
     assert {file.inode for files in hot.blocks for file in files} == expected
     for number, files in enumerate(hot.blocks):
@@ -68,7 +68,7 @@ def test_hot_is_what_lies_in_the_first_blocks(content: Content, tree: Tree, bloc
 def test_every_name_that_leads_to_a_hot_file_is_where_the_listing_has_it(
     content: Content, tree: Tree
 ) -> None:
-    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST)
+    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST, "x86")
     inodes = {file.inode for files in hot.blocks for file in files}
     assert len(hot.entries) > 10
     for directory, entries in hot.entries.items():
@@ -83,7 +83,7 @@ def test_every_name_that_leads_to_a_hot_file_is_where_the_listing_has_it(
 def test_a_directory_comes_before_those_in_it_and_one_with_more_before_its_neighbours(
     content: Content, tree: Tree
 ) -> None:
-    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST)
+    hot = find_hot(tree, content.blocks.starts, content.hot_blocks, LARGEST, "x86")
     order = list(hot.entries)
     for place, directory in enumerate(order[1:], 1):
         assert tree.parent(directory) in order[:place]

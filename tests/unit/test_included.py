@@ -52,7 +52,7 @@ def find(archive: Path, texts: dict[str, str]) -> tuple[set[str], dict[str, list
     with open_archive(archive) as opened:
         tree = opened.tree
         content = {tree.extent(tree.resolve(path.encode())): texts[path].encode() for path in texts}
-        hot = find_included(tree, lambda start, size: content[start, size], LARGEST)
+        hot = find_included(tree, lambda start, size: content[start, size], LARGEST, "x86")
         paths = {tree.path(file.inode).decode() for files in hot.blocks for file in files}
         names = {
             tree.path(directory).decode(): [entry.name.decode() for entry in entries]
