@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
 import tarfile
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -13,13 +16,12 @@ from benchmark import build, reading, scale
 from benchmark.contenders import BASELINE, Candidate, Choice, Contender, Runner, prepare
 from benchmark.errors import BenchError, Failed, Unavailable
 from benchmark.implementations import REPOSITORY, find_implementation
-from benchmark.inputs import list_names
+from benchmark.inputs import Inputs, list_names
 from benchmark.rounds import Outcome, measure_rounds
 from benchmark.ways import Extracted, Extraction, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Player(NamedTuple):
@@ -112,27 +114,85 @@ class TestContenders:
         assert not (tmp_path / "extracted").exists()
 
 
+class Timed:
+    """Work whose builds take 1, 2, 3, ... seconds, by what it says."""
+
+    def __init__(self) -> None:
+        self._seconds = itertools.count(1)
+
+    def build(self, headers: str, output: str) -> float:
+        """Make *output* of all files in *headers*."""
+        Path(output).write_bytes(b"".join(path.read_bytes() for path in Path(headers).iterdir()))
+        return next(self._seconds)
+
+    def shell_command(self, output: str) -> list[str]:
+        """Nobody runs it."""
+        raise AssertionError(output)
+
+
+@pytest.fixture
+def measurement(tmp_path: Path) -> build.BuildMeasurement:
+    """One of Timed work, with an archive of one header. Nothing is dropped, nothing counted."""
+    (tmp_path / "header.h").write_text("#define A 1\n")
+    with tarfile.open(tmp_path / "archive.tar", "w") as archive:
+        archive.add(tmp_path / "header.h", "header.h")
+    (tmp_path / "memory").mkdir()
+    inputs = Inputs(str(tmp_path / "archive.tar"), str(tmp_path / "cache"), str(tmp_path))
+    inputs.extract_tree()
+    return build.BuildMeasurement(inputs, Timed(), cold=False, counter=None)
+
+
+def extracted(tmp_path: Path, content: str) -> Contender:
+    """A contender that shows one header with *content*."""
+    directory = Path(tempfile.mkdtemp(dir=tmp_path))
+    (directory / "header.h").write_text(content)
+    return Contender("way", "", "fuse", Extracted(str(directory)))
+
+
 class TestBuilds:
+    def test_each_is_compared_with_the_baseline_just_before_and_just_after(
+        self, measurement: build.BuildMeasurement, tmp_path: Path
+    ) -> None:
+        same = extracted(tmp_path, "#define A 1\n")
+        # The first build says what is right. The second is the baseline's, then come a way's two.
+        assert measurement.measure(same)[:4] == (3, (2 + 5) / 2, 0, 3)
+        assert measurement.measure(same)[:4] == (6, (5 + 8) / 2, 0, 6)
+
+    def test_after_a_failure_the_baseline_builds_again(
+        self, measurement: build.BuildMeasurement, tmp_path: Path
+    ) -> None:
+        same = extracted(tmp_path, "#define A 1\n")
+        measurement.measure(same)
+        with pytest.raises(Failed, match="is not what the baseline's make"):
+            measurement.measure(extracted(tmp_path, "#define A 2\n"))
+        assert measurement.measure(same)[:4] == (8, (7 + 10) / 2, 0, 8)
+
     def test_totals_are_relative_to_the_baseline_s_and_sorted(self) -> None:
         base = Contender(BASELINE, "base", "baseline", Extracted("/"))
         slow = Contender("slow", "slow", "fuse", Extracted("/"))
         outcomes: list[build.BuildOutcome] = [
             Outcome[Contender | Runner, build.BuildSample](
-                slow, [build.BuildSample(3.0, 1.0, 1.5, 1.2, 0.5)] * 3
+                slow,
+                [
+                    build.BuildSample(3.0, 2.0, 1.0, 1.5, 1.2, 0.5),
+                    build.BuildSample(6.0, 4.0, 2.0, 3.0, 2.4, 1.0),
+                    build.BuildSample(1.5, 1.0, 0.5, 0.75, 0.6, 0.25),
+                ],
             ),
             Outcome[Contender | Runner, build.BuildSample](
-                base, [build.BuildSample(2.0, 0.0, 2.0, 2.0, 0.0)] * 3
+                base, [build.BuildSample(2.0, 2.0, 0.0, 2.0, 2.0, 0.0)] * 3
             ),
         ]
         first, second = build.summarise_builds(outcomes)
         assert (first.contender.key, first.ratio.median) == (BASELINE, 1.0)
         assert (second.contender.key, second.ratio.median) == ("slow", 1.5)
+        assert second.ratio.low == second.ratio.high == 1.5
         assert second.second_ratio is not None
         assert second.second_ratio.median == pytest.approx(0.6)
 
     def test_what_was_not_measured_stays_unknown(self) -> None:
         base = Contender(BASELINE, "base", "baseline", Extracted("/"))
-        sample = build.BuildSample(2.0, None, None, None, None)
+        sample = build.BuildSample(2.0, 2.0, None, None, None, None)
         outcome = Outcome[Contender | Runner, build.BuildSample](base, [sample])
         (figures,) = build.summarise_builds([outcome])
         assert figures.second_ratio is None

@@ -135,6 +135,25 @@ class TestRuns:
         assert "second" not in results.rows[1].figures
         assert results.versions == ["old", "new"]
 
+    def test_a_sample_is_compared_with_its_own_unit(self) -> None:
+        run = run_of({BASELINE: [1.0, 1.0, 1.0], "x": [3.0, 6.0, 9.0]})
+        for row in run["build"]:
+            for sample, unit in zip(row["samples"], (1.0, 2.0, 3.0), strict=True):
+                sample["unit"] = unit
+        results = summarise_runs([run])
+        assert results.rows[-1].figures["total"] == Range(3.0, 3.0, 3.0)
+
+    def test_runs_that_compare_in_another_way_are_not_mixed(self, tmp_path: Path) -> None:
+        run = run_of({BASELINE: [1.0]})
+        (tmp_path / "a.json").write_text(json.dumps(run))
+        run["build"][0]["samples"][0]["unit"] = 2.0
+        (tmp_path / "b.json").write_text(json.dumps(run))
+        results = read_runs(str(tmp_path))
+        assert sorted((each.paired, len(each.baselines)) for each in results) == [
+            (False, 1),
+            (True, 1),
+        ]
+
     def test_runs_on_two_hosts_are_not_mixed(self, tmp_path: Path) -> None:
         run = run_of({BASELINE: [1.0]})
         (tmp_path / "a.json").write_text(json.dumps(run))

@@ -1,6 +1,8 @@
 """Make headers visible, work with them, work again, take them away.
 
-The work is a compilation, or the replay of one; see workload.Work.
+The work is a compilation, or the replay of one; see workload.Work. Before and after each of these
+the baseline works once. What follows on something else within seconds is compared with it, because
+the speed of a virtual machine changes within minutes, by more than what is to be found out.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.contenders import BASELINE, Contender, Runner
+from benchmark.contenders import Contender, Runner
 from benchmark.errors import Failed
 from benchmark.figures import Summary, summarise, summarise_fields
 from benchmark.machine import drop_caches
@@ -22,17 +24,20 @@ if TYPE_CHECKING:
     from benchmark.contenders import Absentee
     from benchmark.inputs import Inputs
     from benchmark.requests import RequestCounter
+    from benchmark.ways import Way
     from benchmark.workload import Work
 
 
 class BuildSample(NamedTuple):
     """Seconds, and requests sent to FUSE servers; what was not measured is None.
 
-    ``total`` is the sum without the second build. ``requests`` are those until the end of the first
+    ``total`` is the sum without the second build. ``unit`` is what 1.00 stands for: the mean of the
+    baseline's builds just before and just after. ``requests`` are those until the end of the first
     build, or all of a single command's; ``second_requests`` those of the second build.
     """
 
     total: float
+    unit: float
     visible: float | None = None
     first: float | None = None
     second: float | None = None
@@ -40,6 +45,9 @@ class BuildSample(NamedTuple):
     requests: int | None = None
     second_requests: int | None = None
 
+
+_UNKNOWN = float("nan")
+"""The unit of a sample before the baseline's second build."""
 
 BuildOutcome = Outcome[Contender | Runner, BuildSample]
 
@@ -61,18 +69,37 @@ class BuildMeasurement:
         self._object = os.path.join(inputs.memory, "program.o")
         work.build(inputs.tree, self._object)
         self._expected = self._take_object()
+        self._just_before: float | None = None
+        """Seconds of the baseline's build, if that is what was done last."""
 
     def measure(self, contender: Contender | Runner) -> BuildSample:
         """Measure *contender* once. Raises Failed."""
+        before, self._just_before = self._just_before, None
         if self._cold:
             drop_caches()
-            self._work.build(self._inputs.tree, self._object)
+        if self._cold or before is None:
+            before = self._build_from_baseline()
         self._forget_requests()
         if isinstance(contender, Runner):
-            total = contender.private.run(self._work.shell_command(self._object))
-            self._check_object()
-            return BuildSample(total, requests=self._count_of_command())
-        way = contender.way
+            sample = self._measure_runner(contender)
+        else:
+            sample = self._measure_way(contender.way)
+        self._just_before = self._build_from_baseline()
+        return sample._replace(unit=(before + self._just_before) / 2)
+
+    def _build_from_baseline(self) -> float:
+        seconds = self._work.build(self._inputs.tree, self._object)
+        self._check_object()
+        return seconds
+
+    def _measure_runner(self, runner: Runner) -> BuildSample:
+        """Return a sample whose unit is still unknown."""
+        total = runner.private.run(self._work.shell_command(self._object))
+        self._check_object()
+        return BuildSample(total, _UNKNOWN, requests=self._count_of_command())
+
+    def _measure_way(self, way: Way) -> BuildSample:
+        """Return a sample whose unit is still unknown."""
         visible = way.show()
         first = self._work.build(way.directory, self._object)
         self._check_object()
@@ -83,7 +110,8 @@ class BuildMeasurement:
         away = way.hide()
         way.settle()
         total = visible + first + away
-        return BuildSample(total, visible, first, second, away, requests, second_requests)
+        parts = (visible, first, second, away)
+        return BuildSample(total, _UNKNOWN, *parts, requests, second_requests)
 
     def _forget_requests(self) -> None:
         if self._counter is not None:
@@ -119,7 +147,9 @@ def measure_builds(
 
 
 class BuildFigures(NamedTuple):
-    """One contender's figures: totals and second builds relative to the baseline, the rest in s."""
+    """One contender's figures, in s. ``ratio`` and ``second_ratio`` are relative to the baseline's
+    builds before and after each sample.
+    """
 
     contender: Contender | Runner
     ratio: Summary
@@ -128,19 +158,16 @@ class BuildFigures(NamedTuple):
 
 
 def summarise_builds(outcomes: Sequence[BuildOutcome]) -> list[BuildFigures]:
-    """Return the figures of all *outcomes*, one of which is the baseline's; best total first."""
-    baseline = next(outcome for outcome in outcomes if outcome.participant.key == BASELINE)
-    unit = summarise([sample.total for sample in baseline.samples]).median
+    """Return the figures of all *outcomes*; best total first."""
     figures = []
     for contender, samples in outcomes:
-        parts = summarise_fields(samples)
-        second = parts.get("second")
+        second = [each.second / each.unit for each in samples if each.second is not None]
         figures.append(
             BuildFigures(
                 contender,
-                parts["total"].scaled(1 / unit),
-                None if second is None else second.scaled(1 / unit),
-                parts,
+                summarise([each.total / each.unit for each in samples]),
+                summarise(second) if second else None,
+                summarise_fields(samples),
             )
         )
     return sorted(figures, key=lambda row: row.ratio.median)

@@ -83,9 +83,11 @@ def describe(results: Results) -> str:
     what = "one run" if runs == 1 else f"{runs} runs"
     build = _span([round(each * 1000) for each in results.baselines])
     load = _span([round(each, 1) for each in results.loads])
+    beside = "just before and after" if results.paired else "of the same run, whose median is taken"
     return (
         f"{results.host.title}, liblzma {results.host.liblzma}; {what} of {results.rounds} rounds, "
-        f"load before {load}, version {', '.join(results.versions)}; 1.00 is {build} ms"
+        f"load before {load}, version {', '.join(results.versions)}; "
+        f"1.00 is a build from a tmpfs {beside}, {build} ms"
     )
 
 

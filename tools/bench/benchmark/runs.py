@@ -17,7 +17,7 @@ from benchmark.implementations import REPOSITORY
 from benchmark.report import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from benchmark.host import Host
 
@@ -40,8 +40,8 @@ class Range(NamedTuple):
 class Row(NamedTuple):
     """One contender in all runs on one host.
 
-    ``figures`` are, if measured, "total" and "second", relative to the total of the baseline in the
-    same run; "visible", "first" and "away" in seconds; "requests" and "second_requests".
+    ``figures`` are, if measured, "total" and "second", relative to the baseline; "visible", "first"
+    and "away" in seconds; "requests" and "second_requests".
     """
 
     key: str
@@ -53,11 +53,14 @@ class Row(NamedTuple):
 class Results(NamedTuple):
     """What all runs on one host say; the best total comes first.
 
-    ``baselines`` are the seconds that the baseline took in each run. ``versions`` are those of this
-    project, in the order in which they were measured, each once.
+    ``paired`` tells whether each sample was compared with the baseline's builds just before and
+    after it. Older runs compare all with the median of the baseline's own. ``baselines`` are the
+    seconds that the baseline took in each run. ``versions`` are those of this project, in the order
+    in which they were measured, each once.
     """
 
     host: Host
+    paired: bool
     rows: list[Row]
     baselines: list[float]
     loads: list[float]
@@ -74,6 +77,7 @@ def path_for(host: Host) -> str:
 def read_runs(directory: str = DIRECTORY) -> list[Results]:
     """Return what the runs in *directory* say, by host; who was measured last comes first.
 
+    Runs that were compared with the baseline in another way are not mixed with the others.
     Raises BenchError when there is none.
     """
     names = os.listdir(directory) if os.path.isdir(directory) else []
@@ -82,15 +86,18 @@ def read_runs(directory: str = DIRECTORY) -> list[Results]:
     ]
     if not documents:
         raise BenchError(f"{directory}: has no runs; tools/bench/run build makes one")
-    by_host: dict[str, list[dict[str, Any]]] = {}
+    by_host: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for document in sorted(documents, key=lambda each: host_of(each).when):
-        by_host.setdefault(host_of(document).title, []).append(document)
+        by_host.setdefault((host_of(document).title, _is_paired(document)), []).append(document)
     results = [summarise_runs(each) for each in by_host.values()]
     return sorted(results, key=lambda each: each.host.when, reverse=True)
 
 
 def summarise_runs(documents: Sequence[dict[str, Any]]) -> Results:
-    """Return what *documents*, of runs on one host in the order of their dates, say together."""
+    """Return what *documents*, of runs on one host in the order of their dates, say together.
+
+    All of them are paired, or none is.
+    """
     samples: dict[str, list[dict[str, list[float]]]] = {}
     identities: dict[str, tuple[str, Family]] = {}
     for document in documents:
@@ -115,6 +122,7 @@ def summarise_runs(documents: Sequence[dict[str, Any]]) -> Results:
     )
     return Results(
         hosts[-1],
+        _is_paired(documents[-1]),
         sorted(rows, key=lambda row: row.figures["total"].median),
         [_unit(document) for document in documents],
         [host.load for host in hosts],
@@ -132,22 +140,27 @@ def summarise_columns(runs: Sequence[Sequence[float]]) -> Range:
     return Range(statistics.median(medians), min(medians), max(medians))
 
 
+def _is_paired(document: dict[str, Any]) -> bool:
+    """Tell whether each sample of *document* has a unit of its own."""
+    return all("unit" in sample for row in document["build"] for sample in row["samples"])
+
+
 def _unit(document: dict[str, Any]) -> float:
-    """Return the seconds that 1.00 stands for in *document*."""
+    """Return the seconds that the baseline took in *document*, the median."""
     (baseline,) = (row for row in document["build"] if row["key"] == BASELINE)
     seconds: list[float] = [sample["total"] for sample in baseline["samples"]]
     return statistics.median(seconds)
 
 
 def _columns(row: dict[str, Any], unit: float) -> dict[str, list[float]]:
-    """Return the samples of *row* by name, those of ratios in *unit*."""
+    """Return the samples of *row* by name, ratios to the unit of each sample, or else to *unit*."""
     columns = {}
     for name in (*_RATIOS, *_PARTS):
-        values = _present(sample.get(name) for sample in row["samples"])
+        values = [
+            sample[name] / sample.get("unit", unit) if name in _RATIOS else sample[name]
+            for sample in row["samples"]
+            if sample.get(name) is not None
+        ]
         if values:
-            columns[name] = [value / unit for value in values] if name in _RATIOS else values
+            columns[name] = values
     return columns
-
-
-def _present(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
