@@ -30,22 +30,29 @@ class Member(Record):
     start: int = 0
 
 
-class EmptyFiles(Record):
-    """Empty files that follow each other in an archive, as columns; see Member."""
+class Files(Record):
+    """Regular files that follow each other in *piece*, a part of an archive, as columns.
 
+    See Member. ``offsets`` are where in *piece* their contents begin.
+    """
+
+    piece: bytes
     names: list[bytes]
     modes: list[int]
     mtimes: list[int]
-
-    def complete(self, mode: int, mtime: int) -> None:
-        """Give *mode* and *mtime* to all files that have only a name so far."""
-        count = len(self.names) - len(self.modes)
-        self.modes.extend([mode] * count)
-        self.mtimes.extend([mtime] * count)
+    sizes: list[int]
+    offsets: list[int]
 
     def member(self, number: int) -> Member:
         """Return file *number*, counted from 0."""
-        return Member(self.names[number], self.modes[number], self.mtimes[number], 0)
+        return Member(
+            self.names[number], self.modes[number], self.mtimes[number], self.sizes[number]
+        )
+
+    def content(self, number: int) -> bytes:
+        """Return the content of file *number*."""
+        start = self.offsets[number]
+        return self.piece[start : start + self.sizes[number]]
 
 
 def plain_name(name: bytes) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kheadersfs.archive.entries import Buffer
-    from kheadersfs.archive.member import EmptyFiles, Member
+    from kheadersfs.archive.member import Files, Member
     from kheadersfs.archive.source import Source
 
 
@@ -29,8 +29,8 @@ class MemberStream:
         self._source = source
         self._reader: OrdinaryMembers | LibraryMembers = OrdinaryMembers(source)
 
-    def __iter__(self) -> Iterator[Member | EmptyFiles]:
-        """Step through the members; empty files may come many at once.
+    def __iter__(self) -> Iterator[Member | Files]:
+        """Step through the members; files may come many at once, with their content.
 
         Raises DamagedArchive, and UnsupportedArchive when the format is neither tar nor cpio.
         """

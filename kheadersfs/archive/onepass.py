@@ -17,11 +17,12 @@ from kheadersfs.archive.compression.piped_stream import WriterGone
 from kheadersfs.archive.cpio.sums import CpioSums
 from kheadersfs.archive.ending import NO_END_MARKER
 from kheadersfs.archive.entries import new_buffer
-from kheadersfs.archive.member import EmptyFiles
+from kheadersfs.archive.member import Files
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.tar.fields import BLOCK, may_be_packed
+from kheadersfs.archive.threads import sharing_soon
 from kheadersfs.errors import DamagedArchive, UnreadableArchive, damaged, without_members
 from kheadersfs.limits import Meter
 from kheadersfs.records import Record
@@ -112,6 +113,25 @@ class _ContentWriter:
         self.position = 0
         """Offset of the next byte in the stream that all blocks make up."""
 
+    def write(self, files: Files, first: int, end: int) -> None:
+        """Put the contents of *files* from the *first* to before *end* into the blocks."""
+        piece, into = memoryview(files.piece), memoryview(self._buffer).cast("B")
+        filled = self._filled
+        for offset, size in zip(files.offsets[first:end], files.sizes[first:end], strict=True):
+            self.position += size
+            while size:
+                length = min(size, HELD_BLOCK_SIZE - filled)
+                into[filled : filled + length] = piece[offset : offset + length]
+                filled += length
+                offset += length
+                size -= length
+                if filled == HELD_BLOCK_SIZE:
+                    self._filled = filled
+                    self.flush()
+                    self._check()
+                    filled = 0
+        self._filled = filled
+
     def copy(self, stream: MemberStream, size: int) -> None:
         """Read the content of the current member, *size* bytes, into the blocks."""
         while size:
@@ -159,7 +179,7 @@ def _read_once(archive: Archive, ahead: DecodedStream | None) -> Pass:
 def _read_compressed(
     archive: Archive, stream: DecodedStream, meter: Meter, compressor: BlockCompressor
 ) -> Pass:
-    with closing(stream) as decoded:
+    with closing(stream) as decoded, sharing_soon():
         decoded.meanwhile = compressor.work
         cuttable = archive.blocks if archive.kind.hides_cuts else None
         verified = decoded.verified
@@ -190,8 +210,9 @@ def _read_members(
     with open_members(metered) as stream:
         try:
             for member in stream:
-                if isinstance(member, EmptyFiles):
-                    builder.add_empty_files(member)
+                if isinstance(member, Files):
+                    _add_files(member, builder, writer)
+                    check_memory()
                 elif builder.add(member, writer.position):
                     writer.copy(stream, member.size)
                     check_memory()
@@ -219,6 +240,17 @@ def _read_members(
         ending,
         metered.extent,
     )
+
+
+def _add_files(files: Files, builder: TableBuilder, writer: _ContentWriter) -> None:
+    """Add *files*, which come with their content, as if each came for itself."""
+    added, count = 0, len(files.names)
+    while added < count:
+        end = added + builder.add_neighbours(files, added, writer.position)
+        writer.write(files, added, end)
+        if end < count and builder.add(files.member(end), writer.position):
+            writer.write(files, end, end + 1)
+        added = end + 1
 
 
 def _check_memory(

@@ -10,8 +10,8 @@ from kheadersfs.archive.ending import note_on_end
 from kheadersfs.archive.feeding import next_piece
 from kheadersfs.archive.tar.fields import BLOCK, MAGIC, USTAR
 from kheadersfs.archive.tar.ordinary import (
-    empty_files_at,
     extension_size,
+    files_at,
     member_of,
     note_extension,
 )
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kheadersfs.archive.entries import Buffer
-    from kheadersfs.archive.member import EmptyFiles, Member
+    from kheadersfs.archive.member import Files, Member
     from kheadersfs.archive.source import Source
 
 _ZEROS = bytes(BLOCK)
@@ -49,15 +49,18 @@ class OrdinaryMembers:
         """After the last step: whether the archive has ended. If not, the next member is not
         ordinary."""
 
-    def __iter__(self) -> Iterator[Member | EmptyFiles]:
+    def __iter__(self) -> Iterator[Member | Files]:
         """Step through the members, up to the end or to one that is not ordinary.
 
-        Empty files may come many at once. Raises DamagedArchive when the archive ends within a
-        member.
+        Files may come many at once, with their content. Raises DamagedArchive when the archive ends
+        within a member.
         """
         while True:
             if self._left:
                 self._skip()
+            files, self._offset = files_at(self._piece, self._offset)
+            if files.names:
+                yield files
             header = self._piece[self._offset : self._offset + BLOCK]
             member = member_of(header, _NOTHING_SAID) if len(header) == BLOCK else None
             if member is not None:
@@ -68,12 +71,6 @@ class OrdinaryMembers:
                     return
             self._left = aligned(member.size, BLOCK)
             yield member
-            if not self._left:
-                # Often many files without content follow each other.
-                files = empty_files_at(self._piece, self._offset)
-                self._offset += BLOCK * len(files.names)
-                if files.names:
-                    yield files
 
     @property
     def unread(self) -> bytes:

@@ -7,6 +7,7 @@ queues requests from the mount on. Meanwhile the server loads pyfuse3 and reads 
 
 from __future__ import annotations
 
+import _ctypes
 import gc
 import os
 import sys
@@ -31,10 +32,21 @@ if TYPE_CHECKING:
 
 
 def require_pyfuse3() -> None:
-    """Check that pyfuse3 is installed, without loading it. Raises FuseUnavailable if it is not."""
+    """Check that pyfuse3 and its libraries can be loaded, without running any code of it.
+
+    After a mount nobody would be there to be told. Raises FuseUnavailable.
+    """
     # importlib.util.find_spec() asks the same finders, but takes 4 ms to import.
-    if not any(finder.find_spec("pyfuse3", None) for finder in sys.meta_path):
+    specs = (finder.find_spec("pyfuse3", None) for finder in sys.meta_path)
+    spec = next(filter(None, specs), None)
+    if spec is None or spec.origin is None:  # of a directory that somebody has called so
         raise FuseUnavailable("the Python package pyfuse3 is not installed: pip install pyfuse3")
+    try:
+        _ctypes.dlopen(spec.origin, os.RTLD_LAZY)
+    except OSError:
+        from kheadersfs.fuse.library import import_pyfuse3  # 1 ms, which no mount command pays
+
+        import_pyfuse3()  # which says what is wrong
 
 
 def import_server() -> None:

@@ -44,4 +44,6 @@ def import_pyfuse3() -> None:
         with stand_ins(_NOT_NEEDED):
             import pyfuse3  # noqa: F401 - fills sys.modules, from which others import it
     except ImportError as error:
-        raise FuseUnavailable(f"pyfuse3 cannot be loaded: {error}; install it anew") from error
+        raise FuseUnavailable(
+            f"pyfuse3 cannot be loaded: {error}; install libfuse3, or pyfuse3 anew"
+        ) from error

@@ -90,10 +90,15 @@ def run_without_libfuse(*command: str) -> Outcome:
     )
 
 
-def test_a_server_that_cannot_start_says_why_the_command_was_not_run(
-    root: None, fuse: None, small_archive: Path
+def test_where_pyfuse3_cannot_be_loaded_nothing_is_mounted_or_run(
+    root: None, fuse: None, small_archive: Path, tmp_path: Path
 ) -> None:
-    outcome = run_without_libfuse(*command_line("run", "--archive", small_archive, "echo", "run"))
-    assert (outcome.status, outcome.output) == (15, "")
-    assert "pyfuse3 cannot be loaded: " in one_line(outcome)
-    assert "libfuse3" in outcome.errors
+    for arguments in (
+        ("mount", small_archive, tmp_path),
+        ("run", "--archive", small_archive, "echo", "run"),
+    ):
+        outcome = run_without_libfuse(*command_line(*arguments))
+        assert (outcome.status, outcome.output) == (15, "")
+        assert "pyfuse3 cannot be loaded: " in one_line(outcome)
+        assert "; install libfuse3, or pyfuse3 anew" in outcome.errors
+    assert mounts_below(tmp_path) == []

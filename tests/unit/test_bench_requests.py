@@ -154,6 +154,17 @@ class TestRuns:
             (True, 1),
         ]
 
+    def test_runs_of_two_versions_are_not_mixed(self, tmp_path: Path) -> None:
+        for version in ("old", "new"):
+            run = run_of({BASELINE: [1.0]}, version)
+            for number in range(2):
+                (tmp_path / f"{version}{number}.json").write_text(json.dumps(run))
+        results = read_runs(str(tmp_path))
+        assert sorted((each.versions, len(each.baselines)) for each in results) == [
+            (["new"], 2),
+            (["old"], 2),
+        ]
+
     def test_runs_on_two_hosts_are_not_mixed(self, tmp_path: Path) -> None:
         run = run_of({BASELINE: [1.0]})
         (tmp_path / "a.json").write_text(json.dumps(run))

@@ -13,7 +13,7 @@ import pytest
 from kheadersfs.archive.entries import new_buffer
 from kheadersfs.archive.feeding import Feed
 from kheadersfs.archive.library_members import LibraryMembers
-from kheadersfs.archive.member import EmptyFiles
+from kheadersfs.archive.member import Files
 from kheadersfs.archive.members import MemberStream
 from kheadersfs.archive.ordinary_members import OrdinaryMembers
 from kheadersfs.archive.source import BytesSource
@@ -85,24 +85,28 @@ def tar_of(form: str) -> bytes:
     return file.getvalue()
 
 
-def each_of(entries: Iterable[Member | EmptyFiles]) -> Iterator[Member]:
+def each_of(entries: Iterable[Member | Files]) -> Iterator[tuple[Member, bytes | None]]:
+    """Yield each member, with its content if that has been read already."""
     for entry in entries:
-        if isinstance(entry, EmptyFiles):
-            yield from map(entry.member, range(len(entry.names)))
+        if isinstance(entry, Files):
+            for number in range(len(entry.names)):
+                yield entry.member(number), entry.content(number)
         else:
-            yield entry
+            yield entry, None
 
 
 def seen(stream: MemberStream | LibraryMembers) -> Seen:
     buffer = new_buffer(1 << 16)
     members: list[tuple[Member, bytes]] = []
     try:
-        for entry in each_of(stream):
-            length = min(entry.size, len(buffer))
-            stream.read_into(buffer, 0, length)
+        for entry, content in each_of(stream):
+            if content is None:
+                length = min(entry.size, len(buffer))
+                stream.read_into(buffer, 0, length)
+                content = buffer.raw[:length]
             # Nobody looks at the mode of a hard link.
             told = entry._replace(mode=0) if entry.hard_link else entry
-            members.append((told, buffer.raw[:length]))
+            members.append((told, content))
         return Seen(members, stream.note_on_end(), None)
     except KheadersfsError as error:
         return Seen(members, "", type(error))

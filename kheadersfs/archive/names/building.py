@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from kheadersfs.archive.member import relative
 from kheadersfs.archive.names.inodes import Inodes
-from kheadersfs.archive.names.neighbours import NO_NAMES, add_neighbours, are_plain
+from kheadersfs.archive.names.neighbours import NO_NAMES, add_neighbours
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT, SYMLINK_PERMISSIONS
 from kheadersfs.archive.names.table import Table
 from kheadersfs.errors import RefusedArchive
@@ -20,7 +20,9 @@ from kheadersfs.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kheadersfs.archive.member import EmptyFiles, Member
+    from collections.abc import Sequence
+
+    from kheadersfs.archive.member import Files, Member
     from kheadersfs.archive.names.inodes import Children
     from kheadersfs.limits import Limits
 
@@ -84,7 +86,7 @@ class TableBuilder:
         if self.members + self._directories_made > self._most or self.text_size > self._memory:
             self._check_names()
         if member.size > 0:
-            self._count_content(member.size)
+            self._count_content((member.size,))
         name = member.name
         if name.startswith(b"/") or (member.hard_link and (member.target or b"")[:1] == b"/"):
             self.absolute += 1
@@ -101,27 +103,27 @@ class TableBuilder:
             self.text_size += len(member.name) + len(member.target or b"")
         return self._filled is not None
 
-    def add_empty_files(self, files: EmptyFiles) -> None:
-        """Add *files*, as add() does each for itself. Raises RefusedArchive."""
-        added, plain = 0, are_plain(files)
-        while added < len(files.names):
-            if plain:
-                count = add_neighbours(files, added, self._inodes, self._directories, self._longest)
-                self.members += count
-                self.text_size += sum(map(len, files.names[added : added + count]))
-                added += count
-            if added < len(files.names):
-                self.add(files.member(added), 0)
-                added += 1
-        self._check_names()
+    def add_neighbours(self, files: Files, first: int, start: int) -> int:
+        """Add those of *files* from the *first* on that are just new names in known directories.
+
+        Their content, one behind the other, has to be put at *start* of the stream. Returns how
+        many there are; add() takes the next. Raises RefusedArchive.
+        """
+        count = add_neighbours(files, first, start, self._inodes, self._directories, self._longest)
+        if count:
+            self.members += count
+            self.text_size += sum(map(len, files.names[first : first + count]))
+            self._count_content(files.sizes[first : first + count])
+            self._check_names()
+        return count
 
     def _check_names(self) -> None:
         self._limits.check(self._name, "members", self.members + self._directories_made)
         self._limits.check(self._name, "memory", self.text_size)
 
-    def _count_content(self, size: int) -> None:
-        self._total += size
-        self._limits.check(self._name, "file", size)
+    def _count_content(self, sizes: Sequence[int]) -> None:
+        self._total += sum(sizes)
+        self._limits.check(self._name, "file", max(sizes))
         self._limits.check(self._name, "total", self._total)
 
     def _refuse(self, refusal: Refusal) -> None:

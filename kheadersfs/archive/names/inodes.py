@@ -51,14 +51,6 @@ class Inodes:
         self.starts.append(start)
         return row
 
-    def add_empty(self, modes: list[int], mtimes: list[int]) -> None:
-        """Add files without content, as add() does."""
-        nothing = bytes(self.sizes.itemsize * len(modes))
-        self.modes.extend(modes)
-        self.mtimes.extend(mtimes)
-        self.sizes.frombytes(nothing)
-        self.starts.frombytes(nothing)
-
     def add_directory(self, mode: int, mtime: int) -> int:
         """Add an empty directory and return its row."""
         row = self.add(mode, mtime)

@@ -1,4 +1,4 @@
-"""Files that are new and empty, taken into directories that are known: many in one loop."""
+"""Files that are new in directories that are known, taken into these: many in one loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT
 
 if TYPE_CHECKING:
-    from kheadersfs.archive.member import EmptyFiles
+    from kheadersfs.archive.member import Files
     from kheadersfs.archive.names.inodes import Children, Inodes
 
 NO_NAMES = frozenset((b"", b".", b".."))
@@ -16,32 +16,39 @@ NO_NAMES = frozenset((b"", b".", b".."))
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
-def are_plain(files: EmptyFiles) -> bool:
-    """Tell whether the modes and times of *files* can be taken as they are."""
-    set_id = any(mode & _SET_ID for mode in set(files.modes))
-    return not set_id and max(files.mtimes, default=0) <= LATEST
-
-
 def add_neighbours(
-    files: EmptyFiles, first: int, inodes: Inodes, directories: dict[bytes, Children], longest: int
+    files: Files,
+    first: int,
+    start: int,
+    inodes: Inodes,
+    directories: dict[bytes, Children],
+    longest: int,
 ) -> int:
-    """Add those of *files*, which are plain, from the *first* on to *inodes*.
+    """Add those of *files* from the *first* on to *inodes*, with their content at *start* and on.
 
-    Returns how many: it ends at a name that is not just a new one in one of the *directories*, or
-    whose path is longer than a name or than *longest* bytes.
+    Returns how many: it ends at a mode or time that cannot be taken as it is, and at a name that is
+    not just a new one in one of the *directories*, or whose path is longer than a name or than
+    *longest* bytes.
     """
-    row = start = len(inodes.modes)
+    row = before = len(inodes.modes)
     plain = min(longest, NAME_LIMIT)  # then a part of it is not too long either
-    for path in files.names[first:]:
+    starts = []
+    columns = zip(files.names[first:], files.modes[first:], files.mtimes[first:], strict=True)
+    for size, (path, mode, mtime) in zip(files.sizes[first:], columns, strict=True):
         head, slash, name = path.rpartition(b"/")
         directory = directories.get(head)
         # Of an absolute name too the head is empty.
         if directory is None or name in directory or name in NO_NAMES or (slash and not head):
             break
-        if len(path) > plain:
+        if len(path) > plain or mode & _SET_ID or mtime > LATEST:
             break
         directory[name] = row
         row += 1
-    count = row - start
-    inodes.add_empty(files.modes[first : first + count], files.mtimes[first : first + count])
-    return count
+        starts.append(start if size else 0)
+        start += size
+    end = first + row - before
+    inodes.modes.extend(files.modes[first:end])
+    inodes.mtimes.extend(files.mtimes[first:end])
+    inodes.sizes.extend(files.sizes[first:end])
+    inodes.starts.extend(starts)
+    return row - before

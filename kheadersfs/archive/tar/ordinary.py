@@ -12,8 +12,8 @@ import struct
 from functools import lru_cache
 from zlib import adler32
 
-from kheadersfs.archive.digits import NANOSECONDS
-from kheadersfs.archive.member import EmptyFiles, Member
+from kheadersfs.archive.digits import NANOSECONDS, aligned
+from kheadersfs.archive.member import Files, Member
 from kheadersfs.archive.tar.fields import BLOCK, GNU, GNU_EXTENSIONS, POSIX, pax_records, pax_time
 from kheadersfs.records import Record
 
@@ -89,33 +89,50 @@ class _Common(Record):
     total: int
 
 
-def empty_files_at(piece: bytes, offset: int) -> EmptyFiles:
-    """Return the empty files whose ordinary headers follow each other in *piece* from *offset* on.
+def files_at(piece: bytes, offset: int) -> tuple[Files, int]:
+    """Return the files whose ordinary headers follow each other in *piece* from *offset* on.
 
-    Stops at the first header of anything else, or of a file with content.
+    The content of each is in *piece* too. Stops at the first header of anything else, or of a file
+    that reaches beyond *piece*. Returns also the offset of that header.
     """
-    files = EmptyFiles([], [], [])
-    names = files.names
-    end = len(piece) - (len(piece) - offset) % BLOCK
-    last_numbers, last_kind = b"", b""
-    mode, mtime, prefix, total = 0, 0, b"", 0
-    # A piece may have hundreds of them. Most differ from the one before in the name only, so what
-    # does not differ is not parsed again.
-    for field, numbers, checksum, kind in _HEADER.iter_unpack(memoryview(piece)[offset:end]):
-        if numbers != last_numbers or kind != last_kind:
-            files.complete(mode, mtime)
-            common, last_numbers, last_kind = _common(numbers, kind), numbers, kind
-            if common is None or not common.is_file or common.size:
+    files = Files(piece, [], [], [], [], [])
+    _, names, modes, mtimes, sizes, offsets = files
+    last_kind = last_numbers = prefix = b""
+    mode = mtime = size = kind_total = total = 0
+    last = len(piece) - BLOCK
+    # A piece has many of them. This loop calls as little as it can, and what does not differ from
+    # the header before is not parsed again. Of most that is the kind, and of empty files all but
+    # the name.
+    while offset <= last:
+        field, numbers, checksum, kind = _HEADER.unpack_from(piece, offset)
+        if kind != last_kind:
+            known = _kind(kind)
+            if known is None or not known.is_file:
                 break
-            mode, mtime, prefix, total = common.mode, common.mtime, common.prefix, common.total - 1
+            last_kind, last_numbers = kind, b""
+            prefix, kind_total = known.prefix, known.total
+        if numbers != last_numbers:
+            try:
+                mode, size, time = map(_octal, _NUMBERS.unpack(numbers))
+            except ValueError:
+                break
+            last_numbers = numbers
+            mode, mtime = stat.S_IFREG | mode & 0o7777, time * NANOSECONDS
+            total = kind_total + (adler32(numbers) & _SUM) - 2
         if total + (adler32(field) & _SUM) != _expected(checksum):
             break
         name = prefix + field.partition(b"\0")[0]
-        if name[-1:] in _NO_FILE:
+        content = offset + BLOCK
+        end = content + aligned(size, BLOCK)
+        if name[-1:] in _NO_FILE or end > len(piece):
             break
         names.append(name)
-    files.complete(mode, mtime)
-    return files
+        modes.append(mode)
+        mtimes.append(mtime)
+        sizes.append(size)
+        offsets.append(content)
+        offset = end
+    return files, offset
 
 
 def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:

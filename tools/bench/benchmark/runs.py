@@ -51,12 +51,11 @@ class Row(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What all runs on one host say; the best total comes first.
+    """What all runs of one version on one host say; the best total comes first.
 
     ``paired`` tells whether each sample was compared with the baseline's builds just before and
     after it. Older runs compare all with the median of the baseline's own. ``baselines`` are the
-    seconds that the baseline took in each run. ``versions`` are those of this project, in the order
-    in which they were measured, each once.
+    seconds that the baseline took in each run, ``versions`` those of this project.
     """
 
     host: Host
@@ -77,8 +76,8 @@ def path_for(host: Host) -> str:
 def read_runs(directory: str = DIRECTORY) -> list[Results]:
     """Return what the runs in *directory* say, by host; who was measured last comes first.
 
-    Runs that were compared with the baseline in another way are not mixed with the others.
-    Raises BenchError when there is none.
+    Runs of other versions, or that were compared with the baseline in another way, are not mixed
+    with the others. Raises BenchError when there is none.
     """
     names = os.listdir(directory) if os.path.isdir(directory) else []
     documents = [
@@ -86,10 +85,11 @@ def read_runs(directory: str = DIRECTORY) -> list[Results]:
     ]
     if not documents:
         raise BenchError(f"{directory}: has no runs; tools/bench/run build makes one")
-    by_host: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+    alike: dict[tuple[object, ...], list[dict[str, Any]]] = {}
     for document in sorted(documents, key=lambda each: host_of(each).when):
-        by_host.setdefault((host_of(document).title, _is_paired(document)), []).append(document)
-    results = [summarise_runs(each) for each in by_host.values()]
+        key = host_of(document).title, *document["versions"].items(), _is_paired(document)
+        alike.setdefault(key, []).append(document)
+    results = [summarise_runs(each) for each in alike.values()]
     return sorted(results, key=lambda each: each.host.when, reverse=True)
 
 
@@ -146,9 +146,11 @@ def _is_paired(document: dict[str, Any]) -> bool:
 
 
 def _unit(document: dict[str, Any]) -> float:
-    """Return the seconds that the baseline took in *document*, the median."""
-    (baseline,) = (row for row in document["build"] if row["key"] == BASELINE)
-    seconds: list[float] = [sample["total"] for sample in baseline["samples"]]
+    """Return the seconds that 1.00 stands for in *document*: the median, if samples have units."""
+    name, rows = "unit", document["build"]
+    if not _is_paired(document):
+        name, rows = "total", [row for row in rows if row["key"] == BASELINE]
+    seconds: list[float] = [sample[name] for row in rows for sample in row["samples"]]
     return statistics.median(seconds)
 
 
