@@ -20,6 +20,7 @@ from kheadersfs.archive.entries import new_buffer
 from kheadersfs.archive.member import Files
 from kheadersfs.archive.members import MemberStream, open_members
 from kheadersfs.archive.names.building import Refusal, TableBuilder
+from kheadersfs.archive.names.neighbours import are_plain
 from kheadersfs.archive.source import Source
 from kheadersfs.archive.tar.fields import BLOCK, may_be_packed
 from kheadersfs.archive.threads import sharing_soon
@@ -244,10 +245,12 @@ def _read_members(
 
 def _add_files(files: Files, builder: TableBuilder, writer: _ContentWriter) -> None:
     """Add *files*, which come with their content, as if each came for itself."""
-    added, count = 0, len(files.names)
+    added, count, plain = 0, len(files.names), are_plain(files)
     while added < count:
-        end = added + builder.add_neighbours(files, added, writer.position)
-        writer.write(files, added, end)
+        end = added
+        if plain:
+            end += builder.add_neighbours(files, added, writer.position)
+            writer.write(files, added, end)
         if end < count and builder.add(files.member(end), writer.position):
             writer.write(files, end, end + 1)
         added = end + 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kheadersfs.archive.member import Files
 from kheadersfs.archive.names.building import TableBuilder
+from kheadersfs.archive.names.neighbours import are_plain
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT
 from kheadersfs.errors import RefusedArchive
 from kheadersfs.limits import Limits
@@ -46,7 +47,7 @@ def add_at_once(builder: TableBuilder, files: Files, start: int) -> int:
     """Add all *files*. Returns where the content of what follows has to be put."""
     number = 0
     while number < len(files.names):
-        count = builder.add_neighbours(files, number, start)
+        count = builder.add_neighbours(files, number, start) if are_plain(files) else 0
         start += sum(files.sizes[number : number + count])
         number += count
         if number < len(files.names):

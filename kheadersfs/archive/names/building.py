@@ -106,8 +106,8 @@ class TableBuilder:
     def add_neighbours(self, files: Files, first: int, start: int) -> int:
         """Add those of *files* from the *first* on that are just new names in known directories.
 
-        Their content, one behind the other, has to be put at *start* of the stream. Returns how
-        many there are; add() takes the next. Raises RefusedArchive.
+        All *files* are plain; see neighbours. Their content, one behind the other, has to be put at
+        *start* of the stream. Returns how many there are. Raises RefusedArchive.
         """
         count = add_neighbours(files, first, start, self._inodes, self._directories, self._longest)
         if count:

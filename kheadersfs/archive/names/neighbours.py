@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kheadersfs.archive.names.page import LATEST, NAME_LIMIT
@@ -16,6 +17,12 @@ NO_NAMES = frozenset((b"", b".", b".."))
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
+def are_plain(files: Files) -> bool:
+    """Tell whether the modes and times of *files* can be taken as they are."""
+    set_id = any(mode & _SET_ID for mode in set(files.modes))
+    return not set_id and max(files.mtimes, default=0) <= LATEST
+
+
 def add_neighbours(
     files: Files,
     first: int,
@@ -24,31 +31,33 @@ def add_neighbours(
     directories: dict[bytes, Children],
     longest: int,
 ) -> int:
-    """Add those of *files* from the *first* on to *inodes*, with their content at *start* and on.
+    """Add those of *files*, which are plain, from the *first* on to *inodes*.
 
-    Returns how many: it ends at a mode or time that cannot be taken as it is, and at a name that is
+    Their content is at *start* of the stream and on. Returns how many: it ends at a name that is
     not just a new one in one of the *directories*, or whose path is longer than a name or than
     *longest* bytes.
     """
     row = before = len(inodes.modes)
     plain = min(longest, NAME_LIMIT)  # then a part of it is not too long either
-    starts = []
-    columns = zip(files.names[first:], files.modes[first:], files.mtimes[first:], strict=True)
-    for size, (path, mode, mtime) in zip(files.sizes[first:], columns, strict=True):
+    for path in files.names[first:]:
         head, slash, name = path.rpartition(b"/")
         directory = directories.get(head)
         # Of an absolute name too the head is empty.
         if directory is None or name in directory or name in NO_NAMES or (slash and not head):
             break
-        if len(path) > plain or mode & _SET_ID or mtime > LATEST:
+        if len(path) > plain:
             break
         directory[name] = row
         row += 1
-        starts.append(start if size else 0)
-        start += size
     end = first + row - before
+    sizes = files.sizes[first:end]
     inodes.modes.extend(files.modes[first:end])
     inodes.mtimes.extend(files.mtimes[first:end])
-    inodes.sizes.extend(files.sizes[first:end])
+    inodes.sizes.extend(sizes)
+    if any(sizes):
+        positions = accumulate(sizes, initial=start)
+        starts = [at if size else 0 for size, at in zip(sizes, positions, strict=False)]
+    else:
+        starts = sizes  # all of them zeros, as it has to be
     inodes.starts.extend(starts)
     return row - before

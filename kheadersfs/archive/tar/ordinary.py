@@ -96,43 +96,56 @@ def files_at(piece: bytes, offset: int) -> tuple[Files, int]:
     that reaches beyond *piece*. Returns also the offset of that header.
     """
     files = Files(piece, [], [], [], [], [])
-    _, names, modes, mtimes, sizes, offsets = files
+    names = files.names
     last_kind = last_numbers = prefix = b""
-    mode = mtime = size = kind_total = total = 0
+    mode = mtime = size = total = step = 0
     last = len(piece) - BLOCK
     # A piece has many of them. This loop calls as little as it can, and what does not differ from
-    # the header before is not parsed again. Of most that is the kind, and of empty files all but
-    # the name.
+    # the header before is not parsed again: of most files the kind, of empty ones all but the name.
     while offset <= last:
         field, numbers, checksum, kind = _HEADER.unpack_from(piece, offset)
-        if kind != last_kind:
+        if numbers != last_numbers or kind != last_kind:
+            _complete(files, mode, mtime, size, offset)
             known = _kind(kind)
             if known is None or not known.is_file:
                 break
-            last_kind, last_numbers = kind, b""
-            prefix, kind_total = known.prefix, known.total
-        if numbers != last_numbers:
             try:
                 mode, size, time = map(_octal, _NUMBERS.unpack(numbers))
             except ValueError:
                 break
-            last_numbers = numbers
+            last_kind, last_numbers = kind, numbers
             mode, mtime = stat.S_IFREG | mode & 0o7777, time * NANOSECONDS
-            total = kind_total + (adler32(numbers) & _SUM) - 2
+            prefix, total = known.prefix, known.total + (adler32(numbers) & _SUM) - 2
+            step = BLOCK + aligned(size, BLOCK)
         if total + (adler32(field) & _SUM) != _expected(checksum):
             break
         name = prefix + field.partition(b"\0")[0]
-        content = offset + BLOCK
-        end = content + aligned(size, BLOCK)
-        if name[-1:] in _NO_FILE or end > len(piece):
+        if name[-1:] in _NO_FILE or offset + step > len(piece):
             break
         names.append(name)
-        modes.append(mode)
-        mtimes.append(mtime)
-        sizes.append(size)
-        offsets.append(content)
-        offset = end
+        offset += step
+    _complete(files, mode, mtime, size, offset)
     return files, offset
+
+
+def _complete(files: Files, mode: int, mtime: int, size: int, end: int) -> None:
+    """Give those of *files* that have only a name so far what their equal headers say.
+
+    *end* is the offset behind the last of them.
+    """
+    count = len(files.names) - len(files.modes)
+    padded = aligned(size, BLOCK)
+    if count == 1:  # so it is mostly, and this takes half the time of what is below
+        files.modes.append(mode)
+        files.mtimes.append(mtime)
+        files.sizes.append(size)
+        files.offsets.append(end - padded)
+    elif count:
+        files.modes.extend([mode] * count)
+        files.mtimes.extend([mtime] * count)
+        files.sizes.extend([size] * count)
+        step = BLOCK + padded
+        files.offsets.extend(range(end + BLOCK - count * step, end + BLOCK, step))
 
 
 def member_of(header: bytes, said: Mapping[bytes, bytes]) -> Member | None:
