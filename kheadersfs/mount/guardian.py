@@ -61,9 +61,9 @@ while read -r word path; do
         gone) mine= && break ;;
     esac
 done
-# To open the directory is a request, which fails if the server is dead. The kernel may answer stat
-# from its cache.
-ours && ! true <"$1" && undo "$5" "$1"
+# What statfs(2) tells of a file system the kernel always asks its server, and fails if that is dead.
+# Attributes it may have in its cache, and a directory it may open without asking.
+ours && ! stat -f "$1" && undo "$5" "$1"
 count=$6
 directory=$1
 [ "$count" -gt 0 ] && rm -f -- "$1/$7"

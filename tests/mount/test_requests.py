@@ -188,6 +188,18 @@ def test_what_was_opened_without_asking_stays_readable_when_the_server_has_to_le
     await_end(mounted)
 
 
+def test_a_server_that_is_killed_after_a_build_leaves_no_dead_mount(
+    prepared_mount: Callable[[Path], Mount], packed_zstd: Path
+) -> None:
+    mounted = prepared_mount(packed_zstd)
+    mounted.mount()
+    await_advance(mounted, packed_zstd)
+    read_headers(mounted, 9)  # by now the kernel opens files and directories without asking
+    os.kill(mounted.pid, signal.SIGKILL)
+    wait_until(lambda: not is_mounted(mounted), "the mount went away")
+    await_end(mounted)
+
+
 def test_nobody_sees_that_a_guardian_lists_directories(
     prepared_mount: Callable[[Path], Mount], packed_zstd: Path
 ) -> None:
