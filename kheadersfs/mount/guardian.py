@@ -61,8 +61,8 @@ while read -r word path; do
         gone) mine= && break ;;
     esac
 done
-# What statfs(2) tells of a file system the kernel always asks its server, and fails if that is dead.
-# Attributes it may have in its cache, and a directory it may open without asking.
+# For statfs(2) the kernel always asks the server, and it fails if that is dead. Attributes it may
+# have in its cache, and a directory it may open without asking.
 ours && ! stat -f "$1" && undo "$5" "$1"
 count=$6
 directory=$1
