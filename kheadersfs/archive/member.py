@@ -49,11 +49,6 @@ class Files(Record):
             self.names[number], self.modes[number], self.mtimes[number], self.sizes[number]
         )
 
-    def content(self, number: int) -> bytes:
-        """Return the content of file *number*."""
-        start = self.offsets[number]
-        return self.piece[start : start + self.sizes[number]]
-
 
 def plain_name(name: bytes) -> bytes:
     """Return *name* without ``./`` in front. The name of the root, ``.``, becomes empty."""

@@ -117,33 +117,29 @@ class _ContentWriter:
     def write(self, files: Files, first: int, end: int) -> None:
         """Put the contents of *files* from the *first* to before *end* into the blocks."""
         piece, into = memoryview(files.piece), memoryview(self._buffer).cast("B")
-        filled = self._filled
         for offset, size in zip(files.offsets[first:end], files.sizes[first:end], strict=True):
-            self.position += size
             while size:
-                length = min(size, HELD_BLOCK_SIZE - filled)
-                into[filled : filled + length] = piece[offset : offset + length]
-                filled += length
+                length = min(size, HELD_BLOCK_SIZE - self._filled)
+                into[self._filled : self._filled + length] = piece[offset : offset + length]
                 offset += length
                 size -= length
-                if filled == HELD_BLOCK_SIZE:
-                    self._filled = filled
-                    self.flush()
-                    self._check()
-                    filled = 0
-        self._filled = filled
+                self._count(length)
 
     def copy(self, stream: MemberStream, size: int) -> None:
         """Read the content of the current member, *size* bytes, into the blocks."""
         while size:
             length = min(size, HELD_BLOCK_SIZE - self._filled)
             stream.read_into(self._buffer, self._filled, length)
-            self._filled += length
-            self.position += length
             size -= length
-            if self._filled == HELD_BLOCK_SIZE:
-                self.flush()
-                self._check()
+            self._count(length)
+
+    def _count(self, length: int) -> None:
+        """Take note that the buffer has *length* bytes more, and flush it when it is full."""
+        self._filled += length
+        self.position += length
+        if self._filled == HELD_BLOCK_SIZE:
+            self.flush()
+            self._check()
 
     def flush(self) -> None:
         """Hand what is in the buffer to the compressor as a block."""

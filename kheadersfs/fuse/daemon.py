@@ -44,7 +44,7 @@ def require_pyfuse3() -> None:
     try:
         _ctypes.dlopen(spec.origin, os.RTLD_LAZY)
     except OSError:
-        from kheadersfs.fuse.library import import_pyfuse3  # 1 ms, which no mount command pays
+        from kheadersfs.fuse.library import import_pyfuse3  # 1 ms, which only a failure pays
 
         import_pyfuse3()  # which says what is wrong
 

@@ -90,7 +90,8 @@ def each_of(entries: Iterable[Member | Files]) -> Iterator[tuple[Member, bytes |
     for entry in entries:
         if isinstance(entry, Files):
             for number in range(len(entry.names)):
-                yield entry.member(number), entry.content(number)
+                start = entry.offsets[number]
+                yield entry.member(number), entry.piece[start : start + entry.sizes[number]]
         else:
             yield entry, None
 
