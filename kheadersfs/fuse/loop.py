@@ -20,6 +20,7 @@ import gc
 from time import sleep
 
 from kheadersfs.bare import deque
+from kheadersfs.fuse.descriptors import keep_in_thread
 from kheadersfs.fuse.memory import Reserve, trim_heap
 from kheadersfs.fuse.waiting import Waiting
 from kheadersfs.fuse.workers import SHORTAGE_PAUSE, Job, Workers
@@ -64,7 +65,7 @@ class Loop:
     ) -> None:
         self._housekeeping = housekeeping
         self._workers = Workers(threads, self._hand_back)
-        self._apart = Workers(1, self._hand_back, may_block=True)
+        self._apart = Workers(1, self._hand_back, may_block=True, begin=self._stand_apart)
         self._finished: deque[Job[Any]] = deque()
         self.waiting = Waiting(self._finished, self._keep_house, alarm)
         self._relay: Relay | None = None
@@ -240,6 +241,14 @@ class Loop:
             self._jobs_under_way -= 1
             self._ready.extend(job.waiters)
             job.waiters.clear()
+
+    def _stand_apart(self) -> None:
+        """Keep what the calling thread needs, and nothing that tells others that the server lives.
+
+        The kernel cannot end a thread that waits for the answer to a request. If the server is
+        killed meanwhile, the guardian learns that from the end of its pipe, and frees the thread.
+        """
+        keep_in_thread(self.waiting.descriptors)
 
     def _hand_back(self, job: Job[Any]) -> None:
         """Take note that *job* has run. Called in the thread that ran it."""

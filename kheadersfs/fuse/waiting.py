@@ -74,6 +74,11 @@ class Waiting:
         """Whether this process may keep processors from halting."""
         return self._latency.is_available
 
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What it waits on: the descriptor of requests, and the one that ``wake`` writes to."""
+        return self._descriptor, self._wake_up
+
     def watch(self, descriptor: int) -> None:
         """Wait for requests on *descriptor* from now on."""
         self._descriptor = descriptor

@@ -86,15 +86,21 @@ class Workers:
     - Where no thread can be started, ``submit`` itself runs what is queued, before it returns. With
       *may_block* it runs nothing, because the calling thread must not block: the jobs fail with
       MemoryError.
+    - Each thread calls *begin*, if there is one, before its first job.
     - ``submit`` and ``hurry`` may be called in any thread. They wait for no job that another thread
       runs.
     """
 
     def __init__(
-        self, threads: int, finished: Callable[[Job[Any]], None], may_block: bool = False
+        self,
+        threads: int,
+        finished: Callable[[Job[Any]], None],
+        may_block: bool = False,
+        begin: Callable[[], None] | None = None,
     ) -> None:
         self._threads = threads
         self._may_block = may_block
+        self._begin = begin
         self._finished = finished
         self._started = 0
         self._idle = 0
@@ -144,9 +150,13 @@ class Workers:
 
     def _work(self) -> None:
         """Run jobs for ever. Each must be handed back, so a MemoryError here is retried."""
+        begin = self._begin
         job: Job[Any] | None = None
         while True:
             try:
+                if begin is not None:
+                    begin()
+                    begin = None
                 job = job or self._next()
                 if not job.has_run:
                     job.run()

@@ -31,8 +31,8 @@ NAME = "kheadersfs-guardian"
 _SHELL = "/bin/sh"
 # The arguments: $1 is the mountpoint, and $2 the same as mountinfo has it. $3 is the device number
 # of the file system. $4 is the command that unmounts it if it is not in use, $5 the one that does
-# so in any case. $6 is how many directories were made for it, and $7 the name of the file in it
-# that says so.
+# so in any case, and $6 the one that first has all requests fail. $7 is how many directories were
+# made for it, and $8 the name of the file in it that says so.
 # Without -c, umount asks for the attributes of the root, for which the server may have to read the
 # whole archive. busybox's umount has no -c, and ends with status 1 if it is given one.
 _SCRIPT = r"""
@@ -53,6 +53,7 @@ find_device() {
 ask() { case $1 in */) : "$1"*."$0" ;; *) [ -h "$1" ] ;; esac; }
 ours() { find_device; [ "$mine" ] && [ "$device" = "$mine" ]; }
 undo() { $1 -- "$2" || { [ $? -eq 1 ] && ${1% -c} -- "$2"; }; }
+abort() { echo 1 >"/sys/fs/fuse/connections/${mine#*:}/abort"; }
 while read -r word path; do
     case $word in
         ask) ours && for name in $path; do ask "$1/$name"; done ;;
@@ -62,11 +63,12 @@ while read -r word path; do
     esac
 done
 # For statfs(2) the kernel always asks the server, and it fails if that is dead. Attributes it may
-# have in its cache, and a directory it may open without asking.
-ours && ! stat -f "$1" && undo "$5" "$1"
-count=$6
+# have in its cache, and a directory it may open without asking. It waits for an answer if a thread
+# of the dead server has to wait for one too, and so keeps the device open; see fuse.descriptors.
+ours && ! timeout -s KILL 5 stat -f "$1" && { abort; undo "$6" "$1"; }
+count=$7
 directory=$1
-[ "$count" -gt 0 ] && rm -f -- "$1/$7"
+[ "$count" -gt 0 ] && rm -f -- "$1/$8"
 while [ "$count" -gt 0 ] && rmdir -- "$directory"; do
     directory=${directory%/*}
     count=$((count - 1))
@@ -95,9 +97,9 @@ class Guardian:
     """
 
     def __init__(self, mountpoint: str, escaped: bytes, number: bytes, directories: int) -> None:
-        commands = ("umount -c", "umount -l -c")
+        commands = ("umount -c", "umount -l -c", "umount -f -l -c")
         if os.geteuid() != 0:
-            commands = ("fusermount3 -u", "fusermount3 -u -z")
+            commands = ("fusermount3 -u", "fusermount3 -u -z", "fusermount3 -u -z")
         reading, self._pipe = os.pipe()
         arguments = (mountpoint, escaped, number, *commands, str(directories), RECORD)
         try:

@@ -59,12 +59,12 @@ def require_mount(mountpoint: str) -> str:
     return mountpoint
 
 
-def _read_mounts() -> Iterator[tuple[bytes, str, str, str]]:
-    """Yield device number, mountpoint, type and source of each mount.
+def _read_mounts(process: int | str = "self") -> Iterator[tuple[bytes, str, str, str]]:
+    """Yield device number, mountpoint, type and source of each mount that *process* sees.
 
     Of several mounts at one place the topmost comes last.
     """
-    with open("/proc/self/mountinfo", "rb") as mounts:
+    with open(f"/proc/{process}/mountinfo", "rb") as mounts:
         for line in mounts:
             head, _, rest = line.partition(b" - ")
             fields = head.split(b" ")
@@ -73,13 +73,14 @@ def _read_mounts() -> Iterator[tuple[bytes, str, str, str]]:
             yield fields[2], where, os.fsdecode(kind), os.fsdecode(unescape(source))
 
 
-def find_device(mountpoint: str) -> bytes:
-    """Return the device number of the topmost file system at *mountpoint*, empty without one.
+def find_device(mountpoint: str, process: int | str = "self") -> bytes:
+    """Return the device number of the topmost file system that *process* sees at *mountpoint*.
 
-    It is as the table has it: major and minor number with a colon between.
+    It is as the table has it: major and minor number with a colon between. It is empty where none
+    is. Raises OSError if *process* has ended or its table may not be read.
     """
     found = b""
-    for device, where, *_ in _read_mounts():
+    for device, where, *_ in _read_mounts(process):
         if where == mountpoint:
             found = device
     return found

@@ -121,8 +121,11 @@ class Child:
         error.exit_status = int(status)
         raise error
 
-    def wait(self) -> int:
-        """Wait for the command's end, passing on signals. Returns its exit status."""
+    def wait(self, await_end: Callable[[int], None] | None = None) -> int:
+        """Wait for the command's end, passing on signals. Returns its exit status.
+
+        *await_end*, if there is one, is called first, and returns when the pid has ended.
+        """
         descriptor = os.pidfd_open(self.pid)
 
         def pass_on(number: int, _frame: object) -> None:
@@ -135,6 +138,8 @@ class Child:
         # The terminal sends these to the command as well; it decides what they mean.
         for number in (signal.SIGINT, signal.SIGQUIT):
             handlers[number] = signal.signal(number, signal.SIG_IGN)
+        if await_end is not None:
+            await_end(self.pid)
         _, status = os.waitpid(self.pid, 0)
         for number, handler in handlers.items():
             signal.signal(number, handler)

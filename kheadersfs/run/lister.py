@@ -13,16 +13,15 @@ import os
 from kheadersfs.errors import KheadersfsError
 from kheadersfs.forking import fork
 from kheadersfs.mount.asking import HOT_ATTRIBUTE
-from kheadersfs.mount.libc import CLONE_NEWNS, CLONE_NEWUSER, call
 from kheadersfs.run.child import end_with_parent
+from kheadersfs.run.entering import enter_namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
 else:
     import _signal as signal  # the enumerations around it take 4 ms to import
-
-_USERS_AND_MOUNTS = CLONE_NEWUSER | CLONE_NEWNS
 
 
 class Lister:
@@ -48,10 +47,14 @@ class Lister:
         finally:
             os.close(descriptor)
 
-    def end(self) -> None:
-        """End the lister, if it has not ended yet."""
+    def end(self, await_end: Callable[[int], None]) -> None:
+        """End the lister, if it has not ended yet. *await_end* returns when the pid has ended.
+
+        The kernel ends it only when a request that the server has read is answered, or fails.
+        """
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
+            await_end(self._pid)
             os.waitpid(self._pid, 0)
 
 
@@ -67,9 +70,7 @@ def _list(parent: int, pid: int, command: int, mountpoint: str) -> None:
         # setns() changes to the root of the namespace, but the command may be in a chroot there.
         root = os.open(f"/proc/{pid}/root", os.O_PATH)
         end_with_parent(parent, signal.SIGKILL)
-        # An ordinary user's namespace of mounts belongs to one of users, which has to be entered
-        # with it.
-        if call("setns", command, CLONE_NEWNS) and call("setns", command, _USERS_AND_MOUNTS):
+        if not enter_namespaces(command):
             return
         os.fchdir(root)
         mountpoint = mountpoint.lstrip("/")

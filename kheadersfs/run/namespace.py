@@ -11,7 +11,6 @@ Three processes: the caller waits, the server serves, the command runs.
 from __future__ import annotations
 
 import os
-import select
 
 from kheadersfs.archive.opening import is_address
 from kheadersfs.errors import FuseUnavailable, KheadersfsError, MountpointError, reason
@@ -24,12 +23,12 @@ from kheadersfs.mount.table import find_device
 from kheadersfs.records import Record
 from kheadersfs.run.child import Child, NoNamespace, Run, send_at_end_of_parent
 from kheadersfs.run.lister import Lister
+from kheadersfs.run.server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from _socket import socket
-    from collections.abc import Callable
 
     from kheadersfs.archive.opening import Archive
     from kheadersfs.fuse.options import ServeOptions
@@ -39,8 +38,6 @@ else:
 _MS_REC, _MS_SLAVE = 0x4000, 0x80000
 PLACES = ("/sys/fs/fuse/connections", "/mnt", "/media", "/srv")
 """Directories that are always there and that nothing inside a private namespace needs."""
-SERVER_PATIENCE = 2.0
-"""Seconds to wait for the server before looking for processes that the command left behind."""
 
 
 class Ended(Record):
@@ -102,25 +99,29 @@ def _run_in_namespace(archive: Archive, run: Run, options: ServeOptions) -> Ende
     """Run the command in namespaces of its own. Raises NoNamespace where none can be made."""
     ours, theirs = connected_pair()
     try:
-        server = daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options))
+        server = Server(daemon.fork_server(lambda: _serve_received(archive, ours, theirs, options)))
         ours.close()
         try:
             command = Child(lambda: _enter_namespace(theirs, _source_of(archive)), run)
-            theirs.close()
             command.await_start()
         except BaseException as error:
             theirs.close()  # so that the server waits for nothing any more
-            failed = _await_server(server, lambda: True)
+            failed = server.await_end(lambda: True)
             if failed and isinstance(error, MountpointError):  # which says only that nobody answers
                 return _never_started(failed)
             raise
-        lister = Lister(command.pid, _place())
-        status = command.wait()
-        lister.end()
+        place = _place()
+        lister = Lister(command.pid, place)
+
+        def await_client(pid: int) -> None:
+            server.await_client(pid, theirs.fileno(), place)
+
+        status = command.wait(await_client)
+        lister.end(await_client)
     finally:
         ours.close()
         theirs.close()
-    return Ended(status, _await_server(server, command.has_left_processes))
+    return Ended(status, server.await_end(command.has_left_processes))
 
 
 def _source_of(archive: Archive) -> str:
@@ -137,14 +138,8 @@ def _never_started(server: int) -> Ended:
 def _serve_received(archive: Archive, ours: socket, theirs: socket, options: ServeOptions) -> None:
     """Serve the mount whose descriptor the command's process sends. Runs in the server."""
     theirs.close()
-    daemon.serve(archive, lambda: _receive_descriptor(ours), "", options)
-
-
-def _receive_descriptor(connection: socket) -> int | None:
-    """Return the descriptor that is sent over *connection*, None if its sender gave up."""
-    descriptor = receive_descriptor(connection)
-    connection.close()
-    return descriptor
+    # It stays open, so that this process is seen to end; see Server.await_client().
+    daemon.serve(archive, lambda: receive_descriptor(ours), "", options)
 
 
 def _enter_namespace(connection: socket, source: str) -> str:
@@ -195,21 +190,6 @@ def _enter_user_namespace() -> None:
             raise NoNamespace from error
 
 
-def _await_server(pid: int, is_needed: Callable[[], bool]) -> int:
-    """Wait for the server to end, unless it *is_needed* still. Returns its exit status.
-
-    On a busy machine it may take long to end, and to write its record.
-    """
-    descriptor = os.pidfd_open(pid)
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    status = 0
-    if poller.poll(SERVER_PATIENCE * 1000) or (not is_needed() and poller.poll()):
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.close(descriptor)
-    return status
-
-
 def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOptions) -> Ended:
     """Mount through fusermount3 where others can see it too; the server cleans up."""
     import tempfile  # 6 ms, which only users without namespaces pay
@@ -232,8 +212,10 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
         raise
     caller = os.getpid()
     try:
-        server = daemon.fork_server_of(
-            mountpoint, lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+        server = Server(
+            daemon.fork_server_of(
+                mountpoint, lambda: _serve_while_alive(archive, device, mountpoint, options, caller)
+            )
         )
     except KheadersfsError:
         os.rmdir(mountpoint)
@@ -254,7 +236,7 @@ def _run_in_temporary_directory(archive: Archive, run: Run, options: ServeOption
         except MountpointError:
             pass
         # Here the command had no mount namespace of its own by which to find what it left behind.
-        server_status = _await_server(server, lambda: True)
+        server_status = server.await_end(lambda: True)
         try:
             os.rmdir(mountpoint)
         except OSError:

@@ -65,6 +65,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "ftruncate": (77, 46),
     "fsync": (74, 82),
     "close": (3, 57),
+    "close_range": (436, 436),
     "dup3": (292, 24),
     "poll": (7, None),
     "ppoll": (271, 73),

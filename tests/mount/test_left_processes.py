@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kheadersfs.run import namespace
+from kheadersfs.run import server
 from kheadersfs.run.child import Child, Run
 from tests.support.mounting import wait_until
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLONE_NEWNS = 0x00020000
 
 
-def server() -> subprocess.Popen[bytes]:
+def start_server() -> subprocess.Popen[bytes]:
     """Start what ends with status 3 when its standard input does."""
     return subprocess.Popen(["sh", "-c", "read word; exit 3"], stdin=subprocess.PIPE)
 
@@ -29,8 +29,8 @@ def server() -> subprocess.Popen[bytes]:
 def test_a_server_that_nobody_needs_is_waited_for_however_long_it_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(namespace, "SERVER_PATIENCE", 0)
-    slow = server()
+    monkeypatch.setattr(server, "PATIENCE", 0)
+    slow = start_server()
     assert slow.stdin is not None
 
     def is_needed() -> bool:
@@ -38,14 +38,14 @@ def test_a_server_that_nobody_needs_is_waited_for_however_long_it_takes(
         slow.stdin.close()
         return False
 
-    slow.returncode = namespace._await_server(slow.pid, is_needed)
+    slow.returncode = server.Server(slow.pid).await_end(is_needed)
     assert slow.returncode == 3
 
 
 def test_a_server_that_is_needed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespace, "SERVER_PATIENCE", 0)
-    with server() as serving:
-        assert namespace._await_server(serving.pid, lambda: True) == 0
+    monkeypatch.setattr(server, "PATIENCE", 0)
+    with start_server() as serving:
+        assert server.Server(serving.pid).await_end(lambda: True) == 0
         assert serving.poll() is None
 
 
